@@ -1,0 +1,39 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check format bench clean
+
+demo: .venv/.runtime ## Render battles, learn, evaluate, and write a report
+	$(BIN)/toprock demo --out demo
+
+test: .venv/.tools ## Run the tests
+	$(BIN)/python -m pytest
+
+check: .venv/.tools ## Lint, check types and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.tools ## Mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.tools ## Print every figure that the documents claim
+	$(BIN)/python benchmarks/synthetic_controls.py
+	$(BIN)/python benchmarks/synthetic.py
+	$(BIN)/python benchmarks/extract_speed.py
+	$(BIN)/python benchmarks/extract_memory.py
+	$(BIN)/python benchmarks/pushups.py
+
+clean: ## Remove what make made
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/.runtime: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.tools: .venv/.runtime
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	touch $@

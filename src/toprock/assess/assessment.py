@@ -1,0 +1,101 @@
+"""The value types that come out at the end: an assessment, its segments and its moments, and their JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from toprock.backbones.base import Stream
+
+Branch = Literal["high", "low", "average"]
+BRANCHES: tuple[Branch, ...] = ("high", "low", "average")
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class SegmentEvidence:
+    """What one segment of one stream added to the score.
+
+    Attributes:
+        stream: dynamic or static.
+        start_s, end_s: seconds in the video file.
+        contributions: one number a branch; they sum to `contribution`. Above 0 is better than typical.
+        attention_high, attention_low: share of that branch's attention; sums to 1 over a stream's segments.
+    """
+
+    stream: Stream
+    start_s: float
+    end_s: float
+    contributions: Mapping[Branch, float]
+    attention_high: float
+    attention_low: float
+
+    @property
+    def contribution(self) -> float:
+        """Sum over the branches."""
+        return sum(self.contributions.values())
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A span of time that raised (`best`) or lowered (`worst`) the score; `contribution` over all streams."""
+
+    kind: Literal["best", "worst"]
+    start_s: float
+    end_s: float
+    contribution: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A score with its evidence: `score` = `bias` + sum of the segments' contributions.
+
+    Attributes:
+        id: of the performance.
+        score: higher is better; only differences between scores of one model mean something.
+        bias: the score of a typical training performance.
+        percentile: share (0 to 100) of training performances, scored by models that had not seen them,
+            that lie below; None where the model has no such scores.
+        segments: all streams, in order of time within a stream.
+        moments: best and worst, strongest first within a kind; no two overlap.
+        model: name, created, training size and the like, for the report.
+        recipes: stream -> recipe (JSON values) of the features.
+    """
+
+    id: str
+    score: float
+    bias: float
+    percentile: float | None
+    segments: tuple[SegmentEvidence, ...]
+    moments: tuple[Moment, ...]
+    model: Mapping[str, Any] = field(default_factory=dict)
+    recipes: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented JSON object (schema 1)."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "score": self.score,
+            "bias": self.bias,
+            "percentile": self.percentile,
+            "segments": [
+                {
+                    "stream": s.stream,
+                    "start_s": s.start_s,
+                    "end_s": s.end_s,
+                    "contribution": s.contribution,
+                    "contributions": dict(s.contributions),
+                    "attention_high": s.attention_high,
+                    "attention_low": s.attention_low,
+                }
+                for s in self.segments
+            ],
+            "moments": [
+                {"kind": m.kind, "start_s": m.start_s, "end_s": m.end_s, "contribution": m.contribution}
+                for m in self.moments
+            ],
+            "model": dict(self.model),
+            "recipes": dict(self.recipes),
+        }

@@ -1,0 +1,212 @@
+"""A trained model as people use it: a video in, a score with its evidence out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from toprock.assess.assessment import BRANCHES, Assessment, Branch, SegmentEvidence
+from toprock.assess.evidence import find_moments
+from toprock.errors import FeaturesError, RecipeMismatch, ToprockError
+from toprock.features.extraction import describe_video
+from toprock.features.store import FeatureStore, PerformanceFeatures
+from toprock.performance import Performance
+from toprock.ranker.batch import collate
+from toprock.ranker.from_store import arrays_of
+from toprock.ranker.saved import SavedModel
+from toprock.video import Limits
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which of two scored higher: `difference` = score of a - score of b; `probability` that a is better."""
+
+    a: str
+    b: str
+    difference: float
+    probability: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The documented JSON object (schema 1)."""
+        return {
+            "schema": 1,
+            "a": self.a,
+            "b": self.b,
+            "difference": self.difference,
+            "probability": self.probability,
+        }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A performance that could not be assessed, and why."""
+
+    id: str
+    error: str
+
+    def to_json(self) -> dict[str, object]:
+        """The documented JSON object."""
+        return {"id": self.id, "error": self.error}
+
+
+Judged = str | Path | Performance | PerformanceFeatures
+
+
+class Model:
+    """A trained model; see `toprock.load`.
+
+    Args:
+        saved: the model in memory.
+        limits: bounds on what reading a video may use.
+    """
+
+    def __init__(self, saved: SavedModel, *, limits: Limits | None = None) -> None:
+        self.saved = saved
+        self.limits = limits or Limits()
+
+    def assess(self, what: Judged, *, on_time: Callable[[float], None] | None = None) -> Assessment:
+        """Score one performance and split the score over its segments.
+
+        Args:
+            what: a video file, a Performance (video and intervals), or features from a store.
+            on_time: called with the time in seconds reached while a video is read.
+
+        Raises:
+            VideoError: the video cannot be used.
+            RecipeMismatch: features were made by another recipe than the model's.
+
+        >>> assessment = toprock.load("model").assess("battle.mp4")  # doctest: +SKIP
+        >>> assessment.score, assessment.moments[0]                  # doctest: +SKIP
+        """
+        found = what if isinstance(what, PerformanceFeatures) else self._describe(what, on_time)
+        segments = self.evidence(found)
+        config = self.saved.config
+        score = config.bias + sum(s.contribution for s in segments)
+        return Assessment(
+            found.id,
+            score,
+            config.bias,
+            self.saved.percentile(score),
+            segments,
+            find_moments(segments),
+            {
+                "name": config.name,
+                "created": config.created,
+                "toprock": config.toprock,
+                "performances": len(config.trained_on.performances),
+                "performers": config.trained_on.performers,
+                "pairs": config.trained_on.pairs,
+                "held_out": len(config.held_out),
+            },
+            dict(config.recipes),
+        )
+
+    def assess_all(self, them: Iterable[Judged]) -> list[Assessment | Failure]:
+        """Score several in order; one that fails becomes a Failure and the others go on."""
+        results: list[Assessment | Failure] = []
+        for what in them:
+            try:
+                results.append(self.assess(what))
+            except ToprockError as problem:
+                results.append(Failure(_name(what), str(problem)))
+        return results
+
+    def compare(self, a: Judged, b: Judged) -> Comparison:
+        """Score two and tell how far apart they are."""
+        one, two = self.assess(a), self.assess(b)
+        return Comparison(one.id, two.id, one.score - two.score)
+
+    def rank(self, them: Iterable[Judged]) -> list[Assessment]:
+        """Score several and put the best first.
+
+        Raises:
+            ToprockError: one of them cannot be assessed; use `assess_all` to go on without it.
+        """
+        return sorted((self.assess(what) for what in them), key=lambda a: (-a.score, a.id))
+
+    def features_of(self, store: FeatureStore, ident: str) -> PerformanceFeatures:
+        """Features from a store, checked to be of the model's recipes.
+
+        Raises:
+            RecipeMismatch: the store has others only; names what differs.
+        """
+        found = store.read(ident)
+        if not arrays_of(found, self.saved.recipes):
+            raise _mismatch(found, self.saved)
+        return found
+
+    def _describe(self, what: str | Path | Performance, on_time: Callable[[float], None] | None) -> PerformanceFeatures:
+        performance = what if isinstance(what, Performance) else Performance(Path(what).stem, Path(what))
+        backbones = [recipe.build() for recipe in self.saved.recipes.values()]
+        (found,) = describe_video(
+            performance.video, [performance], backbones, limits=self.limits, on_time=on_time
+        )
+        return found
+
+    @torch.no_grad()
+    def evidence(
+        self, found: PerformanceFeatures, *, branches: Sequence[Branch] | None = None
+    ) -> tuple[SegmentEvidence, ...]:
+        """What every segment contributes: by default what is in the score, else that of the branches named.
+
+        Raises:
+            RecipeMismatch: the features were made by another recipe than the model's.
+        """
+        recipes, members = self.saved.recipes, self.saved.members
+        arrays = arrays_of(found, recipes)
+        if not arrays:
+            raise _mismatch(found, self.saved)
+        outputs = [member(collate([arrays], member.config.dimensions)) for member in members]
+        counted = members[0].counted if branches is None else torch.tensor([float(b in branches) for b in BRANCHES])
+        segments = []
+        for stream in arrays:
+            times = found.streams[recipes[stream]].times
+            shares = torch.stack([out.streams[stream].contributions[0] for out in outputs]).mean(0)
+            shares = (shares * counted[:, None]).T.double()  # (T, 3)
+            rows = torch.stack([out.streams[stream].attention[0] for out in outputs]).mean(0)  # (P, T)
+            high, low = rows.unflatten(0, (2, -1)).mean(1).double()  # (T,) each
+            segments += [
+                SegmentEvidence(stream, start_s, end_s, dict(zip(BRANCHES, share, strict=True)), at_high, at_low)
+                for (start_s, end_s), share, at_high, at_low in zip(
+                    times.tolist(), shares.tolist(), high.tolist(), low.tolist(), strict=True
+                )
+            ]
+        return tuple(segments)
+
+
+def load(folder: str | Path, *, limits: Limits | None = None) -> Model:
+    """Load a model folder that `toprock train` wrote.
+
+    Args:
+        folder: holds model.safetensors and config.json.
+        limits: bounds on what reading a video may use.
+
+    Raises:
+        ModelError: it is no model folder, is damaged, or was written by a newer version.
+
+    >>> model = toprock.load("model")            # doctest: +SKIP
+    >>> model.assess("battle.mp4").score         # doctest: +SKIP
+    """
+    return Model(SavedModel.load(folder), limits=limits)
+
+
+def _name(what: Judged) -> str:
+    return what.id if isinstance(what, (Performance, PerformanceFeatures)) else Path(what).stem
+
+
+def _mismatch(found: PerformanceFeatures, saved: SavedModel) -> FeaturesError:
+    differences: Sequence[str] = [
+        difference
+        for wanted in saved.recipes.values()
+        for recipe in found.streams
+        if recipe.stream == wanted.stream
+        for difference in wanted.differences(recipe)
+    ]
+    what = "; ".join(differences) or "it has none of the model's streams"
+    return RecipeMismatch(
+        f"the features of '{found.id}' were made by another recipe than the model's: {what}",
+        advice="Extract again with the model's recipe (toprock extract --like MODEL), or score the video itself.",
+    )

@@ -1,0 +1,193 @@
+"""Commands that judge: score, compare, rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toprock.cli.app import app
+from toprock.cli.common import JsonOption, ModelOption, bar, print_json, say
+from toprock.errors import UnknownPerformance, UsageError
+
+if TYPE_CHECKING:
+    from toprock.assess.assessment import Assessment
+    from toprock.assess.model import Failure, Model
+    from toprock.features.store import PerformanceFeatures
+    from toprock.performance import Performance
+
+StoreOption = Annotated[
+    Path | None, typer.Option("--features", "-f", help="Take ids from this store instead of videos.", show_default=False)
+]
+IdsOption = Annotated[
+    Path | None, typer.Option("--ids", help="A file with one id (or video) a line.", show_default=False)
+]
+
+
+@app.command()
+def score(
+    model: ModelOption,
+    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")] = None,
+    features: StoreOption = None,
+    ids: IdsOption = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)] = None,
+    json: JsonOption = False,
+) -> None:
+    """Score performances and show which seconds made the score."""
+    results, sources = _assess(model, videos, features, ids, single=True)
+    good = [r for r in results if not _failed(r)]
+    if report is not None and good:
+        from toprock.report import write_report
+
+        write_report(good, report, videos={i: p.video for i, p in sources.items()})
+        say(f"report: {report}")
+    if json:
+        documents = [r.to_json() for r in results]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for result in results:
+            _print(result)
+    if len(good) < len(results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A video; or an id with --features.")],
+    b: Annotated[str, typer.Argument(help="The other one.")],
+    model: ModelOption,
+    features: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell which of two scored higher, and by how much."""
+    from toprock.assess.model import Comparison
+
+    results, _ = _assess(model, [a, b], features, None)
+    if len(results) != 2:
+        raise UsageError(f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each.")
+    one, two = (_demand(r) for r in results)
+    found = Comparison(one.id, two.id, one.score - two.score)
+    if json:
+        print_json(found.to_json())
+        return
+    sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
+    print(f"{one.id} {sign} {two.id}   {one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}")
+
+
+@app.command()
+def rank(
+    model: ModelOption,
+    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")] = None,
+    features: StoreOption = None,
+    ids: IdsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put performances in order, the best first."""
+    results, _ = _assess(model, videos, features, ids)
+    good = sorted((r for r in results if not _failed(r)), key=lambda r: (-r.score, r.id))
+    bad = [r for r in results if _failed(r)]
+    if json:
+        rows = [{"rank": i, "id": r.id, "score": r.score} for i, r in enumerate(good, 1)]
+        print_json([*rows, *(r.to_json() for r in bad)])
+    else:
+        for i, r in enumerate(good, 1):
+            where = f"   better than {r.percentile:.0f} % of the training performances" if r.percentile is not None else ""
+            print(f"{i:>4}  {r.score:+8.3f}  {r.id}{where}")
+        for r in bad:
+            _print(r)
+    if bad:
+        raise typer.Exit(1)
+
+
+def _assess(
+    folder: Path, names: Sequence[str] | None, features: Path | None, ids: Path | None, *, single: bool = False
+) -> tuple[list[Assessment | Failure], dict[str, Performance]]:
+    """Assess what the arguments mean, in the order given; also id -> Performance where videos were given."""
+    from toprock.assess.model import load
+
+    wanted = list(names or [])
+    if ids is not None:
+        try:
+            wanted += [line.strip() for line in ids.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as problem:
+            raise UsageError(f"{ids}: cannot be read ({problem})", advice="Give a text file, one id a line.") from problem
+    if not wanted and features is None:
+        raise UsageError("nothing to judge is named", advice="Give videos, or --features FOLDER.")
+    model = load(folder)
+    if features is not None:
+        return _from_store(model, features, wanted), {}
+    from toprock.assess.model import Failure
+    from toprock.errors import ToprockError
+    from toprock.performance import find_performances
+
+    found: list[Performance | Failure] = []
+    for name in wanted:
+        try:
+            found += find_performances(name)
+        except ToprockError as problem:
+            found.append(Failure(name, str(problem)))
+    results: list[Assessment | Failure] = []
+    with bar("Reading") as advance:
+        for number, what in enumerate(found):
+            if isinstance(what, Failure):
+                results.append(what)
+                continue
+            advance(number, len(found), f"Reading {what.video.name}")
+            results += model.assess_all([what])
+    return results, {p.id: p for p in found if not isinstance(p, Failure)}
+
+
+def _from_store(model: Model, folder: Path, wanted: Sequence[str]) -> list[Assessment | Failure]:
+    from toprock.assess.model import Failure
+    from toprock.errors import ToprockError
+    from toprock.features import FeatureStore
+    from toprock.performance import match_id
+
+    store = FeatureStore(folder)
+    known = store.ids()
+    results: list[Assessment | Failure] = []
+    for name in wanted or known:
+        try:
+            ident = match_id(name, known)
+            if ident is None:
+                raise UnknownPerformance(
+                    f"{folder}: has no features of '{name}'", advice="Extract them, or check the id."
+                )
+            results.append(model.assess(model.features_of(store, ident)))
+        except ToprockError as problem:
+            results.append(Failure(name, str(problem)))
+    return results
+
+
+def _failed(result: Assessment | Failure) -> bool:
+    return hasattr(result, "error")
+
+
+def _demand(result: Assessment | Failure) -> Assessment:
+    from toprock.assess.model import Failure
+    from toprock.errors import ToprockError
+
+    if isinstance(result, Failure):
+        raise ToprockError(result.error)
+    return result
+
+
+def _print(result: Assessment | Failure) -> None:
+    from toprock.assess.model import Failure
+
+    if isinstance(result, Failure):
+        say(f"error: {result.error}")
+        return
+    where = f", better than {result.percentile:.0f} % of the training performances" if result.percentile is not None else ""
+    print(f"{result.id}   {result.score:+.3f}{where}   (a typical one: {result.bias:+.3f})")
+    for kind, mark in (("best", "+"), ("worst", "-")):
+        for moment in (m for m in result.moments if m.kind == kind):
+            span = f"{_clock(moment.start_s)} to {_clock(moment.end_s)}"
+            print(f"  {mark} {span:<20} {moment.contribution:+.3f}")
+
+
+def _clock(time_s: float) -> str:
+    minutes, seconds = divmod(time_s, 60)
+    return f"{int(minutes)}:{seconds:04.1f}"

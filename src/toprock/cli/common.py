@@ -1,0 +1,82 @@
+"""What several commands share: progress bars, JSON on standard output, option types."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from toprock.features import Progress
+
+ModelOption = Annotated[Path, typer.Option("--model", "-m", help="Model folder.", show_default=False)]
+FeaturesOption = Annotated[Path, typer.Option("--features", "-f", help="Feature store.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+ManifestOption = Annotated[
+    Path | None, typer.Option("--manifest", help="Manifest (CSV) that names performers.", show_default=False)
+]
+SkipOption = Annotated[bool, typer.Option("--skip-missing", help="Leave out pairs without features, and say so.")]
+CriterionOption = Annotated[
+    str | None, typer.Option("--criterion", help="Which judgements to take from a file with several kinds.")
+]
+
+
+def print_json(value: Any) -> None:
+    """One document on standard output."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def say(text: str) -> None:
+    """A line for people, on standard error, so that standard output stays clean."""
+    print(text, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def bar(what: str, total: float | None = None) -> Iterator[Callable[..., None]]:
+    """A progress bar on standard error; call it with (done, total=None, what=None)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(compact=True),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+
+        def advance(done: float, total: float | None = None, what: str | None = None) -> None:
+            changed = {k: v for k, v in (("total", total), ("description", what)) if v is not None}
+            progress.update(task, completed=done, **changed)  # type: ignore[arg-type]
+
+        yield advance
+
+
+@contextlib.contextmanager
+def extraction_bar(total: int) -> Iterator[Callable[[Progress], None]]:
+    """A bar over videos that tells failures above itself as they come."""
+    with bar(f"Reading {total} videos", total) as advance:
+
+        def on_progress(progress: Progress) -> None:
+            at = f" at {progress.time_s:.0f} s" if progress.time_s else ""
+            advance(progress.done, progress.total, f"Reading {progress.video.name}{at}")
+            if progress.error:
+                say(f"left out: {progress.error}")
+
+        yield on_progress
+
+
+def performers_of(manifest: Path | None) -> dict[str, str]:
+    """id -> performer of a manifest, where one is given."""
+    from toprock.performance import read_manifest
+
+    return {p.id: p.performer for p in read_manifest(manifest) if p.performer} if manifest else {}

@@ -1,0 +1,127 @@
+"""The command that measures: evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toprock.cli.app import app
+from toprock.cli.common import (
+    CriterionOption,
+    FeaturesOption,
+    JsonOption,
+    ManifestOption,
+    SkipOption,
+    bar,
+    performers_of,
+    print_json,
+    say,
+)
+from toprock.errors import UsageError
+
+if TYPE_CHECKING:
+    from toprock.evaluate import Accuracy, Evaluation
+
+
+@app.command()
+def evaluate(
+    features: FeaturesOption,
+    model: Annotated[Path | None, typer.Option("--model", "-m", help="Model folder.", show_default=False)] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Pairs to be ranked.", show_default=False)] = None,
+    train_pairs: Annotated[Path | None, typer.Option(help="Train on these instead of --model.", show_default=False)] = None,
+    test_pairs: Annotated[Path | None, typer.Option(help="Pairs to be ranked, with --train-pairs.", show_default=False)] = None,
+    moments: Annotated[Path | None, typer.Option(help="Labelled moments (CSV).", show_default=False)] = None,
+    manifest: ManifestOption = None,
+    criterion: CriterionOption = None,
+    skip_missing: SkipOption = False,
+    members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble, with --train-pairs.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of training, with --train-pairs.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Measure a model on pairs it was not trained on, beside controls that never look at the video."""
+    if (model is None) == (train_pairs is None):
+        raise UsageError("what to evaluate is not clear", advice="Give either --model or --train-pairs.")
+    test = pairs if model is not None else test_pairs or pairs
+    if test is None:
+        wanted = "--pairs" if model is not None else "--test-pairs"
+        raise UsageError("there are no pairs to be ranked", advice=f"Give them with {wanted} FILE.")
+    from toprock.assess.model import Model, load
+    from toprock.comparisons import read_pairs
+    from toprock.evaluate import evaluate as run
+    from toprock.evaluate import read_moments
+    from toprock.features import FeatureStore
+
+    store = FeatureStore(features)
+    performers = performers_of(manifest)
+    labelled = read_moments(moments) if moments else []
+    wanted_pairs = read_pairs(test, criterion=criterion)
+    trained = []
+    if model is not None:
+        judge = load(model)
+    else:
+        from toprock.ranker import Plan, TrainingConfig, train_from_store
+
+        assert train_pairs is not None
+        trained = read_pairs(train_pairs, criterion=criterion)
+        with bar("Training") as advance:
+            saved = train_from_store(
+                store,
+                trained,
+                performers=performers,
+                plan=Plan(training=TrainingConfig(seed=seed), members=members),
+                skip_missing=skip_missing,
+                on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
+            )
+        judge = Model(saved)
+    found = run(
+        judge,
+        store,
+        wanted_pairs,
+        moments=labelled,
+        performers=performers,
+        train_pairs=trained,
+        skip_missing=skip_missing,
+    )
+    if json:
+        print_json(found.to_json())
+    else:
+        _print(found)
+
+
+def _print(found: Evaluation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, side in (("", "left"), ("right", "right"), ("95 % interval", "right"), ("pairs", "right")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+
+    def row(name: str, value: Accuracy, style: str = "") -> None:
+        if value.value is None:
+            table.add_row(name, "-", "", "", style="dim")
+            return
+        assert value.interval is not None
+        low, high = value.interval
+        table.add_row(name, f"{value.value:.1%}", f"{low:.1%} to {high:.1%}", str(value.pairs), style=style)
+
+    row("ranked right", found.accuracy, "bold green")
+    row("  both never seen", found.both_unseen)
+    row("  same performer", found.same_performer)
+    for name, accuracy in found.branches.items():
+        row(f"branch {name} alone", accuracy)
+    for name, accuracy in found.controls.items():
+        row(f"control {name.replace('_', ' ')}", accuracy)
+    Console().print(table)
+    for label, scores in (("good", found.good), ("bad", found.bad)):
+        if scores is not None:
+            low, high = scores.interval
+            print(
+                f"moments, {label}: AUC {scores.auc:.3f} ({low:.3f} to {high:.3f}) over {scores.performances} "
+                f"performances, pooled {scores.pooled:.3f}"
+            )
+    if found.good is not None and found.good.tiled:
+        print("good and bad moments tile the performances: the two figures are one.")
+    if found.missing:
+        say(f"left out {len(found.missing)} performances and {found.pairs_left_out} pairs: {', '.join(found.missing)}")

@@ -1,0 +1,167 @@
+"""Commands that make things: extract, train, backbones, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toprock.cli.app import app
+from toprock.cli.common import (
+    CriterionOption,
+    FeaturesOption,
+    JsonOption,
+    ManifestOption,
+    SkipOption,
+    bar,
+    extraction_bar,
+    performers_of,
+    print_json,
+    say,
+)
+from toprock.errors import PairsError, UsageError
+
+
+@app.command()
+def extract(
+    source: Annotated[Path, typer.Argument(help="A manifest (.csv), a folder of videos, or one video.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Feature store: a new folder, or one to fill on.")],
+    dynamic: Annotated[str, typer.Option(help="Backbone of the dynamic stream, or none.")] = "flow",
+    static: Annotated[str, typer.Option(help="Backbone of the static stream, or none.")] = "posture",
+    like: Annotated[
+        Path | None, typer.Option("--like", help="Use the recipes of this model instead.", show_default=False)
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+) -> None:
+    """Read videos once and store their features. Safe to interrupt; run it again to go on."""
+    from toprock.backbones import build
+    from toprock.features import FeatureStore
+    from toprock.features import extract as run
+    from toprock.performance import find_performances
+
+    if like is not None:
+        from toprock.ranker import SavedModel
+
+        backbones = [recipe.build() for recipe in SavedModel.load(like).recipes.values()]
+    else:
+        backbones = [build(name) for name in (dynamic, static) if name != "none"]
+        for backbone, stream in zip(backbones, [s for s, n in (("dynamic", dynamic), ("static", static)) if n != "none"], strict=True):
+            if backbone.spec.stream != stream:
+                raise UsageError(
+                    f"'{backbone.spec.name}' is a {backbone.spec.stream} backbone, not a {stream} one",
+                    advice=f"Give it with --{backbone.spec.stream}.",
+                )
+    if not backbones:
+        raise UsageError("there is nothing to extract", advice="Name a backbone for at least one stream.")
+    performances = find_performances(source)
+    store = FeatureStore(out, create=True)
+    with extraction_bar(len({p.video for p in performances})) as on_progress:
+        result = run(performances, store, backbones, workers=workers, on_progress=on_progress)
+    if not result.written and not result.failed:
+        say(f"nothing to do: {out} already holds all {len(result.kept)} performances.")
+    else:
+        kept = f", {len(result.kept)} were there already" if result.kept else ""
+        say(f"{len(result.written)} performances written to {out}{kept}, {len(result.failed)} failed.")
+    if result.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    features: FeaturesOption,
+    pairs: Annotated[Path, typer.Option(help="Pairs file: BETTER WORSE a line, or CSV.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Model folder.", show_default=False)],
+    manifest: ManifestOption = None,
+    dynamic: Annotated[str | None, typer.Option(help="Which dynamic features, where there are several; or none.")] = None,
+    static: Annotated[str | None, typer.Option(help="Which static features, where there are several; or none.")] = None,
+    criterion: CriterionOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse pairs that contradict each other.")] = False,
+    skip_missing: SkipOption = False,
+    members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble.")] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; by default chosen by cross-validation.")] = None,
+    seed: Annotated[int, typer.Option(help="Of initial values and order.")] = 0,
+    name: Annotated[str | None, typer.Option(help="Of the model, for people.", show_default=False)] = None,
+) -> None:
+    """Learn from pairs. Safe to interrupt; run it again to go on."""
+    import shutil
+
+    from toprock.comparisons import check_consistency, read_pairs
+    from toprock.features import FeatureStore
+    from toprock.ranker import Plan, TrainingConfig, train_from_store
+
+    store = FeatureStore(features)
+    recipes = store.choose(dynamic=dynamic, static=static)
+    found = read_pairs(pairs, criterion=criterion)
+    consistency = check_consistency(found)
+    if consistency.contradictions or consistency.cycles:
+        if strict:
+            raise PairsError(f"{pairs}: {consistency}", advice="Settle them, or train without --strict.")
+        say(f"note: {consistency}")
+    with bar("Training") as advance:
+        model = train_from_store(
+            store,
+            found,
+            name=name or out.name,
+            recipes=recipes,
+            performers=performers_of(manifest),
+            plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps),
+            skip_missing=skip_missing,
+            checkpoint=out / "checkpoint",
+            on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
+        )
+    model.save(out)
+    shutil.rmtree(out / "checkpoint", ignore_errors=True)
+    config = model.config
+    _say_left_out(config.trained_on.left_out, config.trained_on.pairs_left_out)
+    best = dict(config.curve).get(config.steps)
+    chosen = f", {best:.1%} of held-out pairs right when it was chosen" if best is not None else ""
+    say(
+        f"{out}: trained on {len(config.trained_on.performances)} performances and "
+        f"{config.trained_on.pairs} pairs, {config.steps} steps{chosen}."
+    )
+
+
+@app.command()
+def backbones(json: JsonOption = False) -> None:
+    """List the backbones: stream, dimension, licence, and where their weights come from."""
+    from dataclasses import asdict
+
+    from toprock.backbones import specs
+
+    if json:
+        print_json({"schema": 1, "backbones": [asdict(spec) for spec in specs()]})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("name", "stream", "numbers", "licence", "weights", "what it sees"):
+        table.add_column(column, justify="right" if column == "numbers" else "left")
+    for spec in specs():
+        weights = f"{spec.size_mb:.0f} MB, {spec.source}" if spec.size_mb else spec.source
+        table.add_row(spec.name, spec.stream, str(spec.dimension), spec.licence, weights, spec.description)
+    Console().print(table)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where videos, model, results and report go.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Of the rendered performances.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Render battles with planted moments, learn from pairs, and report on one that was never seen."""
+    from toprock.demo import run_demo, summary
+
+    with bar("Rendering") as advance:
+        results = run_demo(out, seed=seed, on_advance=lambda what, done, total: advance(done, total, what))
+    if json:
+        print_json(results)
+    else:
+        summary(results, out)
+
+
+def _say_left_out(missing: dict[str, str], pairs: int) -> None:
+    if missing:
+        names = ", ".join(f"{ident} ({why})" for ident, why in list(missing.items())[:10])
+        say(f"left out {len(missing)} performances and {pairs} pairs: {names}{' ...' if len(missing) > 10 else ''}")

@@ -1,0 +1,110 @@
+"""Every error that toprock raises on purpose.
+
+::
+
+    ToprockError                    what happened, to which file, and what to do about it
+    ├── UsageError                  a wrong argument or option (exit status 2)
+    ├── VideoError                  one video cannot be used; the others go on
+    │   ├── UnreadableVideo         not a video, damaged, a refused format, no picture stream
+    │   ├── EmptyVideo              opens, yet holds no frame in the wanted time
+    │   ├── TruncatedVideo          ends before the time its header declares
+    │   ├── VideoTooLarge           beyond the limits on size, length or streams
+    │   └── DecoderFailed           the guarded decoder crashed, hung or ran out of memory
+    ├── ManifestError               a manifest or moments file
+    ├── PairsError                  a pairs file, or pairs that cannot be trained on
+    ├── UnknownPerformance          an id that is not there, or that fits two performances
+    ├── FeaturesError               a feature store, or a file in it
+    │   └── RecipeMismatch          features were made by another recipe than the model's
+    ├── ModelError                  a model folder
+    └── StorageError                the disk is full, or a folder cannot be written
+
+Each carries `message` (what happened) and `advice` (what to do next); `str(error)` is both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ToprockError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: what happened and to which file, as one sentence without a final full stop.
+        advice: what the reader can do about it.
+    """
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.advice}".strip() if self.advice else self.message
+
+
+class UsageError(ToprockError):
+    """A wrong argument or option."""
+
+
+class VideoError(ToprockError):
+    """One video cannot be used.
+
+    Args:
+        path: the video.
+        what: what is wrong with it, continuing "path: ".
+        advice: what to do.
+    """
+
+    def __init__(self, path: str | Path, what: str, *, advice: str = "") -> None:
+        super().__init__(f"{path}: {what}", advice=advice)
+        self.path = Path(path)
+        self.what = what
+
+
+class UnreadableVideo(VideoError):
+    """Not a video, damaged, of a refused format, or without a picture stream."""
+
+
+class EmptyVideo(VideoError):
+    """Opens, yet holds no frame in the wanted time."""
+
+
+class TruncatedVideo(VideoError):
+    """Ends well before the time that its header declares."""
+
+
+class VideoTooLarge(VideoError):
+    """Beyond the limits on picture size, length or number of streams."""
+
+
+class DecoderFailed(VideoError):
+    """The guarded decoder crashed, hung, or reached its memory or time limit."""
+
+
+class ManifestError(ToprockError):
+    """A manifest or moments file that cannot be used."""
+
+
+class PairsError(ToprockError):
+    """A pairs file that cannot be used, or pairs that cannot be trained on."""
+
+
+class UnknownPerformance(ToprockError):
+    """An id that is not there, or that fits two performances."""
+
+
+class FeaturesError(ToprockError):
+    """A feature store, or a file in it, that cannot be used."""
+
+
+class RecipeMismatch(FeaturesError):
+    """Features were made by another recipe than the one asked for."""
+
+
+class ModelError(ToprockError):
+    """A model folder that cannot be used."""
+
+
+class StorageError(ToprockError):
+    """The disk is full, or a folder cannot be written."""

@@ -1,0 +1,201 @@
+"""How good a model is on pairs and moments that it was not trained on, beside what knows nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toprock.assess.assessment import BRANCHES
+from toprock.assess.evidence import EvidenceCurve
+from toprock.assess.model import Model
+from toprock.comparisons import (
+    Pair,
+    bootstrap_interval,
+    bradley_terry,
+    match_pairs,
+    pair_outcomes,
+    pairwise_accuracy,
+)
+from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores
+from toprock.features.store import FeatureStore, PerformanceFeatures
+from toprock.performance import match_id
+from toprock.ranker.from_store import CONTROLS, control_value
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Pairwise accuracy with its 95 % interval over performances, and on how many pairs; None where none."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    pairs: int
+
+    @classmethod
+    def of(cls, scores: Mapping[str, float], pairs: Sequence[Pair]) -> Accuracy:
+        """Measure scores on the pairs that have a winner."""
+        won = [p for p in pairs if not p.tie]
+        if not won:
+            return cls(None, None, 0)
+        interval = bootstrap_interval(pair_outcomes(scores, won), won)
+        return cls(pairwise_accuracy(scores, won), interval, len(won))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found; see `to_json` for the documented keys.
+
+    Attributes:
+        accuracy: on all pairs.
+        both_unseen: on pairs of which the model was trained on neither performance.
+        branches: of each branch's score alone.
+        controls: duration, mean motion, cut rate (and memorisation where training performances are tested).
+        same_performer: on pairs of one performer, where performers are known.
+        performances: how many the pairs name.
+        good, bad: moments, where given.
+        missing: id -> why it was left out.
+        pairs_left_out: with --skip-missing.
+    """
+
+    accuracy: Accuracy
+    both_unseen: Accuracy
+    branches: dict[str, Accuracy]
+    controls: dict[str, Accuracy]
+    same_performer: Accuracy
+    performances: int
+    good: MomentScores | None = None
+    bad: MomentScores | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    pairs_left_out: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented JSON object (schema 1); NaN becomes null."""
+        out: dict[str, Any] = {
+            "schema": 1,
+            "accuracy": self.accuracy.value,
+            "interval": self.accuracy.interval,
+            "pairs": self.accuracy.pairs,
+            "videos": self.performances,
+            "both_unseen": self.both_unseen.value,
+            "both_unseen_interval": self.both_unseen.interval,
+            "both_unseen_pairs": self.both_unseen.pairs,
+            "same_performer": self.same_performer.value,
+            "same_performer_interval": self.same_performer.interval,
+            "same_performer_pairs": self.same_performer.pairs,
+            "branches": {name: a.value for name, a in self.branches.items()},
+            "controls": {name: a.value for name, a in self.controls.items()},
+            "controls_intervals": {name: a.interval for name, a in self.controls.items()},
+            "missing": self.missing,
+            "pairs_left_out": self.pairs_left_out,
+        }
+        for name, found in (("good", self.good), ("bad", self.bad)):
+            if found is not None:
+                out[f"moment_auc_{name}"] = found.auc
+                out[f"moment_auc_{name}_interval"] = found.interval
+                out[f"moment_auc_{name}_pooled"] = found.pooled
+                out["moment_videos"] = max(out.get("moment_videos", 0), found.performances)
+                out["moments_tile"] = found.tiled
+        return _plain(out)
+
+
+def evaluate(
+    model: Model,
+    store: FeatureStore,
+    pairs: Sequence[Pair],
+    *,
+    moments: Sequence[LabelledMoment] = (),
+    performers: Mapping[str, str] | None = None,
+    train_pairs: Sequence[Pair] = (),
+    skip_missing: bool = False,
+) -> Evaluation:
+    """Measure a model on pairs, and its evidence on labelled moments.
+
+    Args:
+        model: trained; its training performances are known from its folder.
+        store: features of the performances that the pairs name.
+        pairs: to be ranked.
+        moments: labelled; those of performances that no pair names are left out.
+        performers: id -> performer, for the figure on pairs of one performer.
+        train_pairs: what the model was trained on, for the memorisation control.
+        skip_missing: leave out pairs whose performances have no features.
+
+    Raises:
+        PairsError: performances are missing.
+        RecipeMismatch: the features are not of the model's recipe.
+    """
+    matched = match_pairs(pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
+    pairs = matched.pairs
+    ids = sorted({ident for p in pairs for ident in (p.better, p.worse)})
+    found = {ident: model.features_of(store, ident) for ident in ids}
+    scores = {ident: model.assess(f).score for ident, f in found.items()}
+    seen = set(model.saved.config.trained_on.performances)
+    unseen = [p for p in pairs if p.better not in seen and p.worse not in seen]
+    same = [p for p in pairs if performers and performers.get(p.better) and performers.get(p.better) == performers.get(p.worse)]
+    branches = {
+        branch: Accuracy.of(
+            {i: sum(s.contribution for s in model.evidence(f, branches=[branch])) for i, f in found.items()}, pairs
+        )
+        for branch in BRANCHES
+    }
+    controls = control_accuracies(model.saved.config.controls, found, pairs)
+    if train_pairs and len(unseen) < len(pairs):
+        rating = bradley_terry(train_pairs)
+        middle = sorted(rating.values())[len(rating) // 2]
+        known = {ident: match_id(ident, rating) for ident in ids}
+        memory = {ident: rating[match] if match else middle for ident, match in known.items()}
+        controls["memorisation"] = Accuracy.of(memory, pairs)
+    good, bad = moment_pair(model, found, moments) if moments else (None, None)
+    return Evaluation(
+        Accuracy.of(scores, pairs),
+        Accuracy.of(scores, unseen),
+        branches,
+        controls,
+        Accuracy.of(scores, same),
+        len(ids),
+        good,
+        bad,
+        matched.missing,
+        matched.pairs_left_out,
+    )
+
+
+def control_accuracies(
+    signs: Mapping[str, int], found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]
+) -> dict[str, Accuracy]:
+    """Accuracy of each control, in the direction learnt on the training side; None where not measured."""
+    out = {}
+    for name in CONTROLS:
+        values = {ident: control_value(f, name) for ident, f in found.items()}
+        numbers = {ident: signs[name] * v for ident, v in values.items() if v is not None and name in signs}
+        out[name] = Accuracy.of(numbers, pairs) if len(numbers) == len(values) else Accuracy(None, None, 0)
+    return out
+
+
+def moment_pair(
+    model: Model,
+    found: Mapping[str, PerformanceFeatures],
+    moments: Sequence[LabelledMoment],
+    **evidence: Any,
+) -> tuple[MomentScores, MomentScores]:
+    """Figures for good and for bad moments; `evidence` goes to `Model.evidence`."""
+    here = []
+    for moment in moments:
+        ident = match_id(moment.id, found)
+        if ident is not None:
+            here.append(LabelledMoment(ident, moment.start_s, moment.end_s, moment.label, moment.extra))
+    wanted = {m.id for m in here}
+    segments = {ident: model.evidence(found[ident], **evidence) for ident in wanted}
+    curves = {ident: EvidenceCurve.of(s) for ident, s in segments.items()}
+    spans = {ident: (min(x.start_s for x in s), max(x.end_s for x in s)) for ident, s in segments.items()}
+    return moment_scores(curves, spans, here, "good"), moment_scores(curves, spans, here, "bad")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,54 @@
+"""A worker of the engine: `python -m toprock.features._worker`; lines of JSON in, lines of JSON out.
+
+The first line sets it up; every further one is a video. It answers with progress and then either
+`{"failed": {id: why}}` or `{"full": message}`, and ends when its input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+
+from toprock.errors import StorageError
+from toprock.features.engine import extract_group, performance_of
+from toprock.features.recipe import Recipe
+from toprock.features.store import FeatureStore
+from toprock.video import Limits
+
+
+def main() -> None:
+    """Serve jobs until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not end up among the answers
+
+    def answer(message: dict[str, object]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    setup = json.loads(sys.stdin.readline())
+    store = FeatureStore(setup["store"])
+    backbones = [Recipe.from_json(value).build() for value in setup["recipes"]]
+    limits = Limits(**setup["limits"])
+    for line in sys.stdin:
+        last = time.monotonic()
+
+        def on_time(time_s: float) -> None:
+            nonlocal last
+            if time.monotonic() - last > 1.0:
+                last = time.monotonic()
+                answer({"time_s": time_s})
+
+        group = [performance_of(plain) for plain in json.loads(line)["performances"]]
+        try:
+            answer({"failed": extract_group(group, store, backbones, limits, on_time)})
+        except StorageError as problem:
+            answer({"full": problem.message, "advice": problem.advice})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A recipe: how the features of one stream were made, so that a new video can be treated the same way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from toprock.backbones import build
+from toprock.backbones.base import STREAMS, Backbone, Stream
+from toprock.errors import FeaturesError
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """The making of one stream. Two recipes are equal when their hashes are.
+
+    Attributes:
+        stream: dynamic or static.
+        backbone: registry name.
+        settings: all that changes a number in the features (JSON values).
+    """
+
+    stream: Stream
+    backbone: str
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> Recipe:
+        """The recipe that makes this backbone's features."""
+        return cls(backbone.spec.stream, backbone.spec.name, dict(backbone.settings))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Recipe:
+        """Read what `to_json` wrote.
+
+        Raises:
+            FeaturesError: it is not a recipe.
+        """
+        try:
+            stream, backbone, settings = value["stream"], value["backbone"], dict(value["settings"])
+        except (KeyError, TypeError, ValueError):
+            raise FeaturesError("the recipe is damaged", advice="Extract the features again.") from None
+        if stream not in STREAMS or not isinstance(backbone, str):
+            raise FeaturesError(
+                f"the recipe names an unknown stream '{stream}'", advice=f"Allowed: {', '.join(STREAMS)}."
+            )
+        return cls(cast(Stream, stream), backbone, settings)
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits that name this recipe."""
+        text = json.dumps([self.stream, self.backbone, self.settings], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def build(self) -> Backbone:
+        """The backbone that replays this recipe.
+
+        Raises:
+            UsageError: the backbone is not known here.
+            FeaturesError: the installed version of the backbone makes other features than the recipe's.
+        """
+        settings = {k: v for k, v in self.settings.items() if k != "version"}
+        backbone = build(self.backbone, **settings)
+        if (now := Recipe.of(backbone)) != self:
+            raise FeaturesError(
+                f"this version of toprock makes other '{self.backbone}' features ({'; '.join(self.differences(now))})",
+                advice="Extract the features again and train again, or use the version that made them.",
+            )
+        return backbone
+
+    def differences(self, other: Recipe) -> list[str]:
+        """What differs, in words: `stride_s is 0.4, not 0.5`.
+
+        >>> Recipe("static", "posture", {"rate_hz": 6}).differences(Recipe("static", "posture", {"rate_hz": 5}))
+        ['rate_hz is 5, not 6']
+        """
+        if self.backbone != other.backbone:
+            return [f"{self.stream} is {other.backbone}, not {self.backbone}"]
+        names = sorted({*self.settings, *other.settings})
+        return [
+            f"{name} is {other.settings.get(name)}, not {self.settings.get(name)}"
+            for name in names
+            if self.settings.get(name) != other.settings.get(name)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, with the hash for people."""
+        return {
+            "stream": self.stream,
+            "backbone": self.backbone,
+            "settings": dict(self.settings),
+            "hash": self.hash,
+        }

@@ -1,0 +1,266 @@
+"""The feature store: a folder with one safetensors file a performance, safe to interrupt at any moment.
+
+::
+
+    FEATURES/store.json                      format number and the recipes in use
+    FEATURES/failures.json                   id -> why it has no features
+    FEATURES/ab/cd/<id>.safetensors          arrays `<recipe hash>.features` (T, D) float16 and
+                                             `<recipe hash>.times` (T, 2) float64 seconds; facts as metadata
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from toprock.backbones.base import STREAMS, Stream
+from toprock.errors import FeaturesError, UnknownPerformance
+from toprock.features.recipe import Recipe
+from toprock.files import storage_errors, write_bytes, write_json
+
+FORMAT = 1
+_SUFFIX = ".safetensors"
+_CHUNK = 180
+
+
+@dataclass(frozen=True)
+class StreamFeatures:
+    """Features (T, D) float16 of one stream and the spans (T, 2) in seconds that they speak for."""
+
+    features: np.ndarray
+    times: np.ndarray
+
+
+@dataclass(frozen=True)
+class PerformanceFeatures:
+    """All that is known of one performance.
+
+    Attributes:
+        id: of the performance.
+        streams: recipe -> features.
+        facts: duration_s, cuts, mean_motion and what else extraction measured; numbers or None.
+        source: what they were made from (video name, size, time of change, intervals), to notice a change.
+    """
+
+    id: str
+    streams: Mapping[Recipe, StreamFeatures]
+    facts: Mapping[str, float | None] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_stream(self, stream: Stream) -> StreamFeatures | None:
+        """The features of a stream where exactly one recipe makes it."""
+        found = [value for recipe, value in self.streams.items() if recipe.stream == stream]
+        return found[0] if len(found) == 1 else None
+
+
+class FeatureStore:
+    """A folder of features.
+
+    Args:
+        folder: where it lies.
+        create: make it where it is absent.
+
+    Raises:
+        FeaturesError: the folder is no store, or of a newer format.
+    """
+
+    def __init__(self, folder: str | Path, *, create: bool = False) -> None:
+        self.folder = Path(folder)
+        self._head = self.folder / "store.json"
+        if not self._head.is_file():
+            if not create:
+                raise FeaturesError(
+                    f"{self.folder}: is no feature store", advice="Make one with: toprock extract VIDEOS --out FOLDER."
+                )
+            if self.folder.is_dir() and any(self.folder.iterdir()):
+                raise FeaturesError(
+                    f"{self.folder}: is a folder with other things in it", advice="Give an empty or a new folder."
+                )
+            write_json(self._head, {"format": FORMAT, "recipes": []})
+        self.recipes = self._read_recipes()
+
+    def _read_recipes(self) -> list[Recipe]:
+        head = _read_json(self._head)
+        if not isinstance(head, dict) or not isinstance(head.get("format"), int):
+            raise FeaturesError(f"{self._head}: is damaged", advice="Extract into a new folder.")
+        if head["format"] > FORMAT:
+            raise FeaturesError(
+                f"{self.folder}: was written by a newer version of toprock (format {head['format']})",
+                advice="Update toprock.",
+            )
+        return [Recipe.from_json(value) for value in head.get("recipes", [])]
+
+    def add_recipes(self, *recipes: Recipe) -> None:
+        """Note recipes whose features will be written."""
+        new = [recipe for recipe in recipes if recipe not in self.recipes]
+        if new:
+            self.recipes = [*self.recipes, *new]
+            write_json(self._head, {"format": FORMAT, "recipes": [r.to_json() for r in self.recipes]})
+
+    def choose(self, *, dynamic: str | None = None, static: str | None = None) -> dict[Stream, Recipe]:
+        """One recipe a stream: the only one there is, or the one named (backbone name or hash).
+
+        Raises:
+            FeaturesError: a stream has several and none is named, or the named one is not there.
+        """
+        chosen: dict[Stream, Recipe] = {}
+        wanted = {"dynamic": dynamic, "static": static}
+        for stream in STREAMS:
+            here = [recipe for recipe in self.recipes if recipe.stream == stream]
+            name = wanted[stream]
+            if name == "none":
+                continue
+            fits = [r for r in here if name is None or name == r.backbone or r.hash.startswith(name)]
+            listing = ", ".join(f"{r.backbone} ({r.hash})" for r in here) or "none"
+            if name is not None and not fits:
+                raise FeaturesError(
+                    f"{self.folder}: has no {stream} features called '{name}'", advice=f"It has: {listing}."
+                )
+            if len(fits) > 1:
+                raise FeaturesError(
+                    f"{self.folder}: has {len(fits)} kinds of {stream} features",
+                    advice=f"Name one with --{stream}: {listing}.",
+                )
+            if fits:
+                chosen[stream] = fits[0]
+        if not chosen:
+            raise FeaturesError(f"{self.folder}: holds no features", advice="Run toprock extract first.")
+        return chosen
+
+    def ids(self) -> list[str]:
+        """Ids of all performances in the store, sorted."""
+        paths = self.folder.glob(f"??/??/**/*{_SUFFIX}")
+        return sorted(_id_of(path.relative_to(self.folder)) for path in paths if not path.name.startswith("."))
+
+    def path(self, ident: str) -> Path:
+        """Where the features of a performance lie."""
+        digest = hashlib.sha256(ident.encode()).hexdigest()
+        name = quote(ident, safe=" ").replace(".", "%2E")
+        parts = [name[i : i + _CHUNK] for i in range(0, len(name), _CHUNK)]
+        return self.folder.joinpath(digest[:2], digest[2:4], *(p + "+" for p in parts[:-1]), parts[-1] + _SUFFIX)
+
+    def has(self, ident: str, recipes: list[Recipe], source: Mapping[str, Any]) -> bool:
+        """Whether these features are there, whole, and made from this very source."""
+        try:
+            metadata, names = self._header(ident)
+        except (FeaturesError, UnknownPerformance):
+            return False
+        return json.loads(metadata["source"]) == _plain(source) and all(f"{r.hash}.features" in names for r in recipes)
+
+    def write(self, found: PerformanceFeatures) -> None:
+        """Store features; those of other recipes made from the same source stay.
+
+        Raises:
+            StorageError: the disk is full or refuses.
+        """
+        from safetensors.numpy import save
+
+        self.add_recipes(*found.streams)
+        arrays = {}
+        kept: dict[str, Any] = {}
+        try:
+            old = self.read(found.id)
+            if _plain(old.source) == _plain(found.source):
+                kept = dict(old.facts)
+                arrays = _arrays(old.streams)
+        except (FeaturesError, UnknownPerformance):
+            pass
+        arrays |= _arrays(found.streams)
+        facts = kept | {k: v for k, v in found.facts.items() if v is not None or k not in kept}
+        metadata = {
+            "format": str(FORMAT),
+            "id": found.id,
+            "facts": json.dumps(facts),
+            "source": json.dumps(found.source),
+            "recipes": json.dumps([r.to_json() for r in self.recipes if f"{r.hash}.features" in arrays]),
+        }
+        write_bytes(self.path(found.id), save(arrays, metadata=metadata))
+
+    def read(self, ident: str) -> PerformanceFeatures:
+        """Load all that is stored of a performance.
+
+        Raises:
+            UnknownPerformance: it is not in the store.
+            FeaturesError: its file is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        metadata, _ = self._header(ident)
+        path = self.path(ident)
+        try:
+            arrays = load(path.read_bytes())
+            recipes = [Recipe.from_json(value) for value in json.loads(metadata["recipes"])]
+            streams = {
+                r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes
+            }
+            return PerformanceFeatures(ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"]))
+        except (SafetensorError, KeyError, ValueError) as problem:
+            raise _damaged(path) from problem
+
+    def remove(self, ident: str) -> None:
+        """Forget a performance."""
+        with storage_errors(self.folder):
+            self.path(ident).unlink(missing_ok=True)
+
+    def failures(self) -> dict[str, str]:
+        """Id -> why extraction failed the last time."""
+        path = self.folder / "failures.json"
+        return dict(_read_json(path)) if path.is_file() else {}
+
+    def set_failures(self, failures: Mapping[str, str]) -> None:
+        """Replace the list of failures."""
+        if dict(failures) != self.failures():
+            write_json(self.folder / "failures.json", dict(sorted(failures.items())))
+
+    def _header(self, ident: str) -> tuple[dict[str, str], set[str]]:
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path(ident)
+        if not path.is_file():
+            raise UnknownPerformance(
+                f"{self.folder}: has no features of '{ident}'", advice="Extract them, or check the id."
+            )
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata, names = dict(file.metadata() or {}), set(file.keys())
+        except (SafetensorError, OSError) as problem:
+            raise _damaged(path) from problem
+        if not {"format", "facts", "source", "recipes"} <= set(metadata):
+            raise _damaged(path)
+        return metadata, names
+
+
+def _arrays(streams: Mapping[Recipe, StreamFeatures]) -> dict[str, np.ndarray]:
+    arrays = {}
+    for recipe, value in streams.items():
+        arrays[f"{recipe.hash}.features"] = np.ascontiguousarray(value.features, dtype=np.float16)
+        arrays[f"{recipe.hash}.times"] = np.ascontiguousarray(value.times, dtype=np.float64)
+    return arrays
+
+
+def _damaged(path: Path) -> FeaturesError:
+    return FeaturesError(f"{path}: is damaged", advice="Delete it and extract again.")
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise FeaturesError(f"{path}: is damaged ({problem})", advice="Extract into a new folder.") from problem
+
+
+def _id_of(path: Path) -> str:
+    parts = path.parts[2:]
+    return unquote("".join(p[:-1] for p in parts[:-1]) + parts[-1][: -len(_SUFFIX)])

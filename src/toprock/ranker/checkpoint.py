@@ -1,0 +1,92 @@
+"""Training that was interrupted goes on where it stopped: a folder of finished stages and the running one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from toprock.files import storage_errors, write_bytes
+from toprock.ranker.training import TrainingState
+
+
+class Checkpoint:
+    """The state of a training that runs in named stages (folds, members).
+
+    Args:
+        folder: where it lies; None keeps nothing.
+        digest: names the inputs; a folder of other inputs is started afresh.
+    """
+
+    def __init__(self, folder: Path | None, digest: str) -> None:
+        self.folder = folder
+        self._digest = digest
+        if folder is not None and folder.is_dir() and self._read("inputs") != digest:
+            self.clear()
+        if folder is not None and not folder.is_dir():
+            self._write("inputs", digest)
+
+    def result(self, stage: str) -> Any:
+        """What a finished stage left, or None."""
+        return self._read(f"{stage}.done")
+
+    def finish(self, stage: str, result: Any) -> None:
+        """Note the result (JSON values) of a stage."""
+        self._write(f"{stage}.done", result)
+
+    def save(self, stage: str, state: TrainingState, notes: Any = None) -> None:
+        """Keep a running stage, with notes (JSON values) of the caller's."""
+        if self.folder is None:
+            return
+        from safetensors.torch import save
+
+        tensors = {f"weight.{k}": v for k, v in state.ranker.state_dict().items()}
+        for index, values in state.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{k}": v for k, v in values.items()}
+        tensors["random"] = state.generator.get_state()
+        head = {"step": state.step, "losses": state.losses, "notes": notes}
+        metadata = {"head": json.dumps(head)}
+        write_bytes(self.folder / f"{stage}.safetensors", save(tensors, metadata=metadata))
+
+    def load(self, stage: str, state: TrainingState) -> Any:
+        """Bring a fresh state to where the stage had come; returns the notes, or None if there is nothing."""
+        path = self.folder / f"{stage}.safetensors" if self.folder else None
+        if path is None or not path.is_file():
+            return None
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            head = json.loads(file.metadata()["head"])
+        state.ranker.load_state_dict(
+            {k.removeprefix("weight."): v for k, v in tensors.items() if k.startswith("weight.")}
+        )
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, key = name.split(".", 2)
+                moments.setdefault(int(index), {})[key] = value
+        groups = state.optimiser.state_dict()["param_groups"]
+        state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        state.generator.set_state(tensors["random"])
+        state.step, state.losses = head["step"], head["losses"]
+        return head["notes"]
+
+    def clear(self) -> None:
+        """Remove it all."""
+        if self.folder is not None and self.folder.is_dir():
+            with storage_errors(self.folder):
+                shutil.rmtree(self.folder)
+
+    def _read(self, name: str) -> Any:
+        path = self.folder / f"{name}.json" if self.folder else None
+        if path is None or not path.is_file():
+            return None
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def _write(self, name: str, value: Any) -> None:
+        if self.folder is not None:
+            write_bytes(self.folder / f"{name}.json", json.dumps(value).encode())

@@ -1,0 +1,145 @@
+"""How long to train, chosen on the training side alone: cross-validation that keeps performers apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toprock.comparisons import Pair, pair_outcomes
+from toprock.ranker.batch import Arrays
+from toprock.ranker.checkpoint import Checkpoint
+from toprock.ranker.model import RankerConfig
+from toprock.ranker.training import PairIndex, TrainingConfig, TrainingState, branch_scores, start, train
+
+ENOUGH_PERFORMERS = 30
+"""From so many performers on, one held-out split is used in place of five folds."""
+
+Advance = Callable[[str, int, int], None]
+"""Called with a stage's name, the steps taken in it, and all its steps."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What cross-validation found.
+
+    Attributes:
+        steps: how long to train.
+        curve: (step, accuracy on pairs with a held-out performance) at each measurement.
+        held_out: id -> score by a ranker that had not seen it, in spreads of that ranker's training scores.
+    """
+
+    steps: int
+    curve: list[tuple[int, float]]
+    held_out: dict[str, float]
+
+
+def split_groups(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> list[list[int]]:
+    """Rows held out in each fold: groups (performers) whole; one fold of a fifth from 30 groups on.
+
+    >>> sorted(sum(split_groups(["ann", "bob", "ann", "cy"], folds=3), []))
+    [0, 1, 2, 3]
+    """
+    names = sorted(set(groups))
+    np.random.default_rng(seed).shuffle(names)
+    rows = {name: [i for i, g in enumerate(groups) if g == name] for name in names}
+    if len(names) >= ENOUGH_PERFORMERS:
+        return [sorted(r for name in names[: round(len(names) / folds)] for r in rows[name])]
+    count = min(folds, len(names))
+    held: list[list[int]] = [[] for _ in range(count)]
+    for name in sorted(names, key=lambda n: -len(rows[n])):
+        min(held, key=len).extend(rows[name])
+    return [sorted(h) for h in held]
+
+
+def choose_steps(
+    data: Sequence[Arrays],
+    ids: Sequence[str],
+    groups: Sequence[str],
+    pairs: Sequence[Pair],
+    model: RankerConfig,
+    config: TrainingConfig,
+    *,
+    checkpoint: Checkpoint,
+    on_advance: Advance | None = None,
+) -> Choice:
+    """Train on folds and take the number of steps at which unseen performances are ranked best.
+
+    Args:
+        data, ids, groups: features, ids and performers of the training performances, in one order.
+        pairs: among them.
+        model, config: what is trained; `config.steps` bounds the choice.
+        checkpoint: keeps finished and running folds.
+        on_advance: called after every step.
+    """
+    folds = split_groups(groups, seed=config.seed)
+    if len(folds) < 2 and len(folds[0]) == len(ids):
+        return Choice(config.steps, [], {})
+    results = []
+    for number, held in enumerate(folds):
+        stage = f"fold{number + 1}of{len(folds)}"
+        result = checkpoint.result(stage)
+        if result is None:
+            result = _fold(stage, held, data, ids, pairs, model, config, checkpoint, on_advance)
+            checkpoint.finish(stage, result)
+        if result:
+            results.append(result)
+    if not results:
+        return Choice(config.steps, [], {})
+    steps = [step for step, *_ in results[0]["curve"]]
+    right = np.array([[r for _, r, _ in result["curve"]] for result in results]).sum(0)
+    total = np.array([[n for *_, n in result["curve"]] for result in results]).sum(0)
+    accuracy = right / total
+    padded = np.pad(accuracy, 1, mode="edge")
+    smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+    best = int(np.argmax(smooth))
+    held_out = {
+        ident: values[best] for result in results for ident, values in result["held_out"].items() if len(values) > best
+    }
+    curve = [(step, float(a)) for step, a in zip(steps, accuracy, strict=True)]
+    return Choice(steps[best], curve, held_out)
+
+
+def _fold(
+    stage: str,
+    held: Sequence[int],
+    data: Sequence[Arrays],
+    ids: Sequence[str],
+    pairs: Sequence[Pair],
+    model: RankerConfig,
+    config: TrainingConfig,
+    checkpoint: Checkpoint,
+    on_advance: Advance | None,
+) -> dict[str, object]:
+    """Train without the held rows; measure as it goes. Empty where the fold cannot be trained or measured."""
+    outside = set(held)
+    kept = [row for row in range(len(ids)) if row not in outside]
+    names = {ids[row] for row in kept}
+    inside = [p for p in pairs if p.better in names and p.worse in names]
+    test = [p for p in pairs if not p.tie and not (p.better in names and p.worse in names)]
+    if not any(not p.tie for p in inside) or not test:
+        return {}
+    weight = np.array([p.weight for p in test])
+    every = max(1, config.steps // 30)
+    train_data = [data[row] for row in kept]
+    state = start(train_data, model, config)
+    notes = checkpoint.load(stage, state) or {"curve": [], "held_out": {ids[row]: [] for row in held}}
+
+    def measure(state: TrainingState) -> None:
+        if on_advance:
+            on_advance(stage, state.step, config.steps)
+        if state.step % every:
+            return
+        values = state.ranker.final(branch_scores(state.ranker, [*train_data, *(data[row] for row in held)])).numpy()
+        seen, unseen = values[: len(kept)], values[len(kept) :]
+        scores = dict(zip([ids[row] for row in [*kept, *held]], values.tolist(), strict=True))
+        notes["curve"].append([state.step, float(weight @ pair_outcomes(scores, test)), float(weight.sum())])
+        spread = max(float(seen.std()), 1e-6)
+        for row, value in zip(held, unseen, strict=True):
+            notes["held_out"][ids[row]].append(float((value - seen.mean()) / spread))
+        if len(notes["curve"]) % 5 == 0:
+            checkpoint.save(stage, state, notes)
+
+    train(state, train_data, PairIndex.of(inside, [ids[row] for row in kept]), config, on_step=measure)
+    return dict(notes)

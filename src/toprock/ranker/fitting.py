@@ -1,0 +1,109 @@
+"""From features and pairs to a model: choose how long to train, train every member on all, fix the zero."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toprock.comparisons import Pair
+from toprock.ranker.batch import Arrays
+from toprock.ranker.checkpoint import Checkpoint
+from toprock.ranker.choosing import Advance, Choice, choose_steps
+from toprock.ranker.model import Ranker, RankerConfig
+from toprock.ranker.training import (
+    PairIndex,
+    TrainingConfig,
+    TrainingState,
+    branch_scores,
+    fix_zero,
+    start,
+    train,
+)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Trained members, how long they were trained and why, and their scores of the training performances.
+
+    Attributes:
+        members: rankers that differ in their seed; the score is the mean of theirs.
+        choice: of the number of steps.
+        centre, spread: mean and standard deviation of the training performances' scores, without the bias.
+    """
+
+    members: list[Ranker]
+    choice: Choice
+    centre: float
+    spread: float
+
+
+def fit(
+    data: Sequence[Arrays],
+    ids: Sequence[str],
+    groups: Sequence[str],
+    pairs: Sequence[Pair],
+    model: RankerConfig,
+    config: TrainingConfig,
+    *,
+    members: int = 1,
+    steps: int | None = None,
+    checkpoint: Path | None = None,
+    on_advance: Advance | None = None,
+) -> Fitted:
+    """Train a model on pairs.
+
+    Args:
+        data, ids, groups: features, ids and performers of the training performances, in one order.
+        pairs: among them.
+        model, config: what is trained, and how.
+        members: rankers in the ensemble.
+        steps: how long to train; None chooses by cross-validation.
+        checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
+        on_advance: called after every step.
+    """
+    keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config))
+    if steps is None:
+        choice = choose_steps(data, ids, groups, pairs, model, config, checkpoint=keep, on_advance=on_advance)
+    else:
+        choice = Choice(steps, [], {})
+    index = PairIndex.of(pairs, ids)
+    rankers = []
+    for number in range(members):
+        stage = f"member{number + 1}of{members}"
+        seeded = config.model_copy(update={"seed": config.seed + number, "steps": choice.steps})
+        state = start(data, model, seeded)
+        keep.load(stage, state)
+
+        def advance(state: TrainingState, stage: str = stage) -> None:
+            if on_advance:
+                on_advance(stage, state.step, choice.steps)
+            if state.step % 50 == 0:
+                keep.save(stage, state)
+
+        train(state, data, index, seeded, on_step=advance)
+        keep.save(stage, state)
+        fix_zero(state.ranker, data)
+        rankers.append(state.ranker)
+    scores = sum(r.final(branch_scores(r, data)) for r in rankers) / len(rankers)
+    return Fitted(rankers, choice, float(scores.mean()), max(float(scores.std(correction=0)), 1e-6))
+
+
+def _digest(
+    data: Sequence[Arrays],
+    ids: Sequence[str],
+    groups: Sequence[str],
+    pairs: Sequence[Pair],
+    model: RankerConfig,
+    config: TrainingConfig,
+) -> str:
+    whole = hashlib.sha256()
+    for arrays in data:
+        for stream in sorted(arrays):
+            whole.update(stream.encode() + str(arrays[stream].shape).encode() + arrays[stream].tobytes())
+    listed = [(p.better, p.worse, p.tie, p.weight) for p in pairs]
+    plain = [list(ids), list(groups), listed, model.model_dump(), config.model_dump()]
+    whole.update(json.dumps(plain).encode())
+    return whole.hexdigest()

@@ -1,0 +1,157 @@
+"""From a feature store and pairs to a model."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from toprock._version import __version__
+from toprock.backbones.base import Stream
+from toprock.comparisons import Matched, Pair, check_consistency, match_pairs, pairwise_accuracy
+from toprock.errors import FeaturesError, PairsError
+from toprock.features.recipe import Recipe
+from toprock.features.store import FeatureStore, PerformanceFeatures
+from toprock.ranker.batch import Arrays
+from toprock.ranker.choosing import Advance
+from toprock.ranker.fitting import fit
+from toprock.ranker.model import RankerConfig
+from toprock.ranker.saved import ModelConfig, SavedModel, TrainedOn
+from toprock.ranker.training import TrainingConfig, bias
+
+CONTROLS = ("duration", "mean_motion", "cut_rate")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train: model options over the defaults, training options, ensemble size, and fixed steps if any."""
+
+    model: Mapping[str, object] = field(default_factory=dict)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    members: int = 1
+    steps: int | None = None
+
+
+def train_from_store(
+    store: FeatureStore,
+    pairs: Sequence[Pair],
+    *,
+    name: str = "model",
+    recipes: Mapping[Stream, Recipe] | None = None,
+    performers: Mapping[str, str] | None = None,
+    plan: Plan | None = None,
+    skip_missing: bool = False,
+    checkpoint: Path | None = None,
+    on_advance: Advance | None = None,
+) -> SavedModel:
+    """Train a model on the pairs among a store's performances.
+
+    Args:
+        store: holds the features.
+        pairs: as read; matched to the store's ids.
+        name: of the model, for people.
+        recipes: one a stream; None takes the only one of each.
+        performers: id -> performer; those of one performer stay together in cross-validation.
+        plan: what to train.
+        skip_missing: leave out pairs whose performances have no features.
+        checkpoint: a folder to resume from after an interruption.
+        on_advance: called after every step with stage, steps taken and all steps.
+
+    Raises:
+        PairsError: performances are missing, or there is nothing to learn from.
+        FeaturesError: a stream is ambiguous or absent.
+    """
+    plan = plan or Plan()
+    recipes = dict(recipes or store.choose())
+    matched = match_pairs(pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
+    ids = sorted({ident for p in matched.pairs for ident in (p.better, p.worse)})
+    found = {ident: store.read(ident) for ident in ids}
+    data = [arrays_of(found[ident], recipes) for ident in ids]
+    for ident, arrays in zip(ids, data, strict=True):
+        if not any(len(a) for a in arrays.values()):
+            raise FeaturesError(f"'{ident}' has no features of this recipe", advice="Extract it again.")
+    dimensions = {
+        stream: next((a[stream].shape[1] for a in data if stream in a), 0) for stream in recipes
+    }
+    absent = [stream for stream, size in dimensions.items() if not size]
+    if absent:
+        raise FeaturesError(
+            f"no performance has the {absent[0]} features asked for", advice="Extract them with the same recipe."
+        )
+    groups = [(performers or {}).get(ident) or f"\0{ident}" for ident in ids]
+    fitted = fit(
+        data,
+        ids,
+        groups,
+        matched.pairs,
+        RankerConfig.model_validate({**plan.model, "dimensions": dimensions}),
+        plan.training,
+        members=plan.members,
+        steps=plan.steps,
+        checkpoint=checkpoint,
+        on_advance=on_advance,
+    )
+    config = ModelConfig(
+        toprock=__version__,
+        created=datetime.date.today().isoformat(),
+        name=name,
+        ranker=fitted.members[0].config,
+        training=plan.training,
+        members=len(fitted.members),
+        steps=fitted.choice.steps,
+        curve=fitted.choice.curve,
+        recipes={stream: recipe.to_json() for stream, recipe in recipes.items()},
+        trained_on=_trained_on(ids, groups, matched),
+        bias=float(np.mean([bias(member) for member in fitted.members])),
+        centre=fitted.centre,
+        spread=fitted.spread,
+        held_out=fitted.choice.held_out,
+        controls=control_signs(found, matched.pairs),
+    )
+    return SavedModel(fitted.members, config)
+
+
+def arrays_of(found: PerformanceFeatures, recipes: Mapping[Stream, Recipe]) -> Arrays:
+    """The arrays of the wanted recipes; streams that the performance lacks are left out."""
+    return {stream: found.streams[recipe].features for stream, recipe in recipes.items() if recipe in found.streams}
+
+
+def control_value(found: PerformanceFeatures, name: str) -> float | None:
+    """A control's number for one performance; None where it was not measured.
+
+    `duration` in seconds, `mean_motion` in picture heights a second, `cut_rate` in cuts a second.
+    """
+    duration, cuts = found.facts.get("duration_s"), found.facts.get("cuts")
+    if name == "duration":
+        return duration
+    if name == "cut_rate":
+        return cuts / duration if cuts is not None and duration else None
+    return found.facts.get(name)
+
+
+def control_signs(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]) -> dict[str, int]:
+    """The direction of each control that ranks more of these pairs right; controls not measured are left out."""
+    signs = {}
+    for name in CONTROLS:
+        values = {ident: control_value(f, name) for ident, f in found.items()}
+        numbers = {ident: value for ident, value in values.items() if value is not None}
+        if len(numbers) == len(values):
+            signs[name] = 1 if pairwise_accuracy(numbers, pairs) >= 0.5 else -1
+    return signs
+
+
+def _trained_on(ids: Sequence[str], groups: Sequence[str], matched: Matched) -> TrainedOn:
+    consistency = check_consistency(matched.pairs)
+    if not any(not p.tie for p in matched.pairs):
+        raise PairsError("every pair is a tie", advice="Judge a few pairs that have a winner.")
+    return TrainedOn(
+        performances=list(ids),
+        pairs=len(matched.pairs),
+        performers=len(set(groups)),
+        left_out=matched.missing,
+        pairs_left_out=matched.pairs_left_out,
+        consistency=str(consistency),
+    )

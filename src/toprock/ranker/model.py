@@ -1,0 +1,236 @@
+"""The ranker: two streams, each decoupled into high, low and average evidence; the score is a sum over segments.
+
+After Gao et al., "Athlete action quality assessment based on transfer neural network quality score decoupling in
+complex sports scenarios", Sci Rep 16, 15795 (2026): streams, branches, late fusion. The decoder prototypes are
+those of GDLT (Xu et al., CVPR 2022). The exact evidence is ours: the last layer's attention weighs a linear value
+of every segment, so that the score is bias + sum over (stream, branch, segment) of contributions.
+
+Shapes: B performances, T segments, D backbone dimension, d width, H heads, K prototypes a branch, P = 2K.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from toprock.backbones.base import Stream
+from toprock.ranker.batch import Batch
+
+BRANCH_INDEX = {"high": 0, "low": 1, "average": 2}
+
+
+class RankerConfig(BaseModel):
+    """What the ranker is made of.
+
+    Attributes:
+        dimensions: stream -> D.
+        width: d.
+        layers: decoder layers; the last one is the evidence layer.
+        heads: of attention; divides `width`.
+        prototypes: K of each of high and low.
+        hidden: width of a hidden layer in the embedding; 0 is a linear embedding.
+        dropout: share of values dropped in training.
+        average_in_score: whether s_average is part of the score.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dimensions: dict[Stream, int] = Field(min_length=1)
+    width: int = Field(128, ge=8)
+    layers: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    prototypes: int = Field(1, ge=1)
+    hidden: int = Field(0, ge=0)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    average_in_score: bool = False
+
+
+class StreamOutput(NamedTuple):
+    """What one stream says.
+
+    contributions: (B, 3, T), branches high, low, average; zero where padded.
+    attention: (B, P, T) of the evidence layer, mean over heads; rows sum to 1 over the segments.
+    """
+
+    contributions: Tensor
+    attention: Tensor
+
+
+class Output(NamedTuple):
+    """What the ranker says of a batch.
+
+    scores: (B, 3), s_b summed over the streams, without the bias.
+    streams: stream -> StreamOutput.
+    """
+
+    scores: Tensor
+    streams: dict[Stream, StreamOutput]
+
+
+class Ranker(nn.Module):
+    """Scores performances from the features of their segments.
+
+    >>> import numpy as np
+    >>> from toprock.ranker.batch import collate
+    >>> ranker = Ranker(RankerConfig(dimensions={"static": 8}, width=16)).eval()
+    >>> batch = collate([{"static": np.ones((5, 8), np.float32)}], {"static": 8})
+    >>> ranker(batch).scores.shape
+    torch.Size([1, 3])
+    """
+
+    def __init__(self, config: RankerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.streams = nn.ModuleDict({name: StreamRanker(size, config) for name, size in config.dimensions.items()})
+
+    def forward(self, batch: Batch, *, keep: Mapping[Stream, Tensor] | None = None) -> Output:
+        """Score a batch; `keep` (B,) bool a stream hides a stream of some performances (stream dropout)."""
+        streams: dict[Stream, StreamOutput] = {}
+        for name, x in batch.features.items():
+            mask = batch.masks[name]
+            if keep is not None:
+                mask = mask & keep[name][:, None]
+            streams[name] = self.streams[name](x, mask)
+        scores = torch.stack([out.contributions.sum(-1) for out in streams.values()]).sum(0)  # (B, 3)
+        return Output(scores, streams)
+
+    def final(self, branches: Tensor) -> Tensor:
+        """The score (without the bias) of branch values (..., 3): high + low, and average where configured."""
+        return (branches * self.counted).sum(-1)
+
+    @property
+    def counted(self) -> Tensor:
+        """(3,): 1 for branches that are part of the score, else 0."""
+        return torch.tensor([1.0, 1.0, float(self.config.average_in_score)])
+
+    @torch.no_grad()
+    def fit_scale(self, x: Mapping[Stream, Tensor]) -> None:
+        """Take mean and spread of the training segments, (N, D) a stream."""
+        for name, segments in x.items():
+            stream = self.streams[name]
+            stream.mean.copy_(segments.mean(0))
+            spread = segments.std(0, correction=0)
+            stream.spread.copy_(torch.where(spread > 1e-4, spread, torch.inf))
+
+
+class StreamRanker(nn.Module):
+    """One stream: embedding, prototypes, decoder, and a linear value of each segment a branch."""
+
+    mean: Tensor
+    spread: Tensor
+    zero: Tensor
+
+    def __init__(self, dimension: int, config: RankerConfig) -> None:
+        super().__init__()
+        width, self.heads, self.prototypes = config.width, config.heads, config.prototypes
+        self.register_buffer("mean", torch.zeros(dimension))
+        self.register_buffer("spread", torch.ones(dimension))
+        # What a segment's value is measured from, a branch: see ranker.zero
+        self.register_buffer("zero", torch.zeros(3))
+        hidden = config.hidden
+        self.embed = (
+            nn.Sequential(
+                nn.Linear(dimension, hidden), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(hidden, width)
+            )
+            if hidden
+            else nn.Linear(dimension, width)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.queries = nn.Parameter(torch.randn(2 * self.prototypes, width) / math.sqrt(width))
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers - 1))
+        self.look = PrototypeAttention(config)
+        self.evidence = CrossAttention(width, config.heads)
+        self.value = nn.Linear(width, 2 * self.heads + 1, bias=False)
+        self.dropout = nn.Dropout1d(config.dropout)  # a channel of all segments at once
+
+    def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
+        """(B, T, D) and (B, T) -> contributions and attention; a row without any segment gives zeros."""
+        x = ((x - self.mean) / self.spread).clamp(-8, 8)
+        z = self.dropout(self.norm(self.embed(x)).mT).mT  # (B, T, d)
+        q = self.queries.expand(len(x), -1, -1)  # (B, P, d)
+        for layer in self.decoder:
+            q = layer(q, z, mask)
+        q = self.look(q)
+        heads = self.evidence(q, z, mask)  # (B, H, P, T)
+        values = self.value(z)  # (B, T, 2H + 1)
+        decoupled = values[..., :-1].unflatten(-1, (2, self.heads)).permute(0, 3, 2, 1)  # (B, H, 2, T)
+        by_branch = heads.unflatten(2, (2, self.prototypes)).mean(3)  # (B, H, 2, T)
+        uniform = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (B, T)
+        weights = torch.cat([by_branch.mean(1), uniform[:, None]], 1)  # (B, 3, T)
+        raw = torch.cat([(by_branch * decoupled).mean(1), (uniform * values[..., -1])[:, None]], 1)
+        return StreamOutput(raw - weights * self.zero[:, None], heads.mean(1))
+
+
+class PrototypeAttention(nn.Module):
+    """Self-attention among the prototypes: residual, normalised before."""
+
+    def __init__(self, config: RankerConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.width)
+        self.attend = nn.MultiheadAttention(config.width, config.heads, config.dropout, batch_first=True)
+
+    def forward(self, q: Tensor) -> Tensor:
+        """(B, P, d) -> (B, P, d)."""
+        normed = self.norm(q)
+        return q + self.attend(normed, normed, normed, need_weights=False)[0]
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention among prototypes, cross-attention to the segments, feed-forward."""
+
+    def __init__(self, config: RankerConfig) -> None:
+        super().__init__()
+        self.look = PrototypeAttention(config)
+        self.norm_cross, self.norm_forward = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
+        self.cross = CrossAttention(config.width, config.heads)
+        self.value = nn.Parameter(torch.randn(config.heads, config.width, config.width // config.heads))
+        self.out = nn.Linear(config.width, config.width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(config.width, 2 * config.width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(2 * config.width, config.width),
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        nn.init.normal_(self.value, std=config.width**-0.5)
+
+    def forward(self, q: Tensor, z: Tensor, mask: Tensor) -> Tensor:
+        """Prototypes (B, P, d), segments (B, T, d), mask (B, T) -> prototypes (B, P, d)."""
+        q = self.look(q)
+        weights = self.cross(self.norm_cross(q), z, mask)  # (B, H, P, T)
+        seen = (weights.flatten(1, 2) @ z).unflatten(1, weights.shape[1:3])  # (B, H, P, d)
+        seen = torch.einsum("bhpd,hde->bphe", seen, self.value).flatten(2)  # (B, P, d)
+        q = q + self.dropout(self.out(seen))
+        return q + self.dropout(self.feed_forward(self.norm_forward(q)))
+
+
+class CrossAttention(nn.Module):
+    """Which segments each prototype looks at.
+
+    There are few prototypes and many segments, so the key map is applied to the prototypes instead of to the
+    segments: (W_q q) . (W_k z) = (W_k^T W_q q) . z, the same weights at a fraction of the work.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+
+    def forward(self, q: Tensor, z: Tensor, mask: Tensor) -> Tensor:
+        """Prototypes (B, P, d), segments (B, T, d), mask (B, T) -> weights (B, H, P, T).
+
+        They sum to 1 over the segments; those of a performance without any segment are zero.
+        """
+        queries = self.query(q).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, P, d / H)
+        keys = self.key.weight.unflatten(0, (self.heads, -1))  # (H, d / H, d)
+        folded = torch.einsum("bhpe,hed->bhpd", queries, keys).flatten(1, 2)  # (B, H P, d)
+        dots = folded @ z.mT / math.sqrt(queries.shape[-1])  # (B, H P, T)
+        weights = F.softmax(dots.masked_fill(~mask[:, None], -1e9), -1) * mask[:, None]
+        return weights.unflatten(1, (self.heads, -1))

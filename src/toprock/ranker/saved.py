@@ -1,0 +1,187 @@
+"""A model on disk: model.safetensors, config.json and a README.md card in one folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toprock.backbones.base import Stream
+from toprock.errors import FeaturesError, ModelError
+from toprock.features.recipe import Recipe
+from toprock.files import write_bytes, write_json, write_text
+from toprock.ranker.model import Ranker, RankerConfig
+from toprock.ranker.training import TrainingConfig
+
+FORMAT = 1
+
+
+class TrainedOn(BaseModel):
+    """What a model has learnt from: ids, how many pairs and performers, and what was left out and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    performances: list[str]
+    pairs: int
+    performers: int
+    left_out: dict[str, str] = Field(default_factory=dict)
+    pairs_left_out: int = 0
+    consistency: str = ""
+
+
+class ModelConfig(BaseModel):
+    """config.json.
+
+    Attributes:
+        format: number of this layout.
+        toprock: version that wrote it.
+        created: date.
+        name: for people.
+        ranker, training: what was trained and how; `training.steps` is the bound, `steps` what was chosen.
+        members: how many rankers are averaged.
+        steps, curve: chosen number of steps and the accuracies on held-out performances that chose it.
+        recipes: stream -> recipe.
+        trained_on: the training side.
+        bias: the score of a typical performance.
+        centre, spread: of the training performances' scores, without the bias.
+        held_out: id -> standardised score by a ranker that had not seen it: what percentiles compare with.
+        controls: name -> +1 or -1, the direction in which a control ranked more training pairs right.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = FORMAT
+    toprock: str
+    created: str
+    name: str
+    ranker: RankerConfig
+    training: TrainingConfig
+    members: int = Field(ge=1)
+    steps: int
+    curve: list[tuple[int, float]]
+    recipes: dict[Stream, dict[str, Any]]
+    trained_on: TrainedOn
+    bias: float
+    centre: float
+    spread: float
+    held_out: dict[str, float]
+    controls: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model in memory: members in evaluation mode, and everything in its config.json."""
+
+    members: list[Ranker]
+    config: ModelConfig
+
+    @property
+    def recipes(self) -> dict[Stream, Recipe]:
+        """Recipe of each stream."""
+        return {stream: Recipe.from_json(value) for stream, value in self.config.recipes.items()}
+
+    def percentile(self, score: float) -> float | None:
+        """Share (0 to 100) of held-out training performances below a score; ties count half."""
+        others = list(self.config.held_out.values())
+        if not others:
+            return None
+        value = (score - self.config.bias - self.config.centre) / self.config.spread
+        below = sum(1.0 if other < value else 0.5 if other == value else 0.0 for other in others)
+        return 100.0 * below / len(others)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the folder; config.json comes last, so that a folder without one is not taken for a model.
+
+        Raises:
+            StorageError: the disk is full or refuses.
+        """
+        from safetensors.torch import save
+
+        folder = Path(folder)
+        tensors = {
+            f"member{i}.{name}": value.contiguous()
+            for i, member in enumerate(self.members)
+            for name, value in member.state_dict().items()
+        }
+        (folder / "config.json").unlink(missing_ok=True)
+        write_bytes(folder / "model.safetensors", save(tensors, metadata={"format": str(FORMAT)}))
+        write_text(folder / "README.md", card(self.config))
+        write_json(folder / "config.json", self.config.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> SavedModel:
+        """Read a model folder.
+
+        Raises:
+            ModelError: it is none, is damaged, or is of a newer format.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        folder = Path(folder)
+        path = folder / "config.json"
+        if not path.is_file():
+            raise ModelError(
+                f"{folder}: is no model folder", advice="Give a folder that toprock train wrote (config.json is missing)."
+            )
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(plain, dict) and isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
+                raise ModelError(
+                    f"{folder}: was written by a newer version of toprock (format {plain['format']})",
+                    advice="Update toprock.",
+                )
+            config = ModelConfig.model_validate(plain)
+            tensors = load_file(folder / "model.safetensors")
+            members = []
+            for i in range(config.members):
+                ranker = Ranker(config.ranker)
+                prefix = f"member{i}."
+                ranker.load_state_dict(
+                    {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+                )
+                members.append(ranker.eval())
+            model = cls(members, config)
+            if set(model.recipes) != set(config.ranker.dimensions):
+                raise ValueError("its recipes and its streams differ")
+            return model
+        except (OSError, ValueError, ValidationError, SafetensorError, RuntimeError, FeaturesError) as problem:
+            first = str(problem).splitlines()[0]
+            raise ModelError(f"{folder}: is damaged ({first})", advice="Train it again.") from problem
+
+
+def card(config: ModelConfig) -> str:
+    """README.md of a model folder: what it is, what it learnt from, what it may be used for."""
+    best = dict(config.curve).get(config.steps)
+    found = f"{best:.1%} of the pairs with a held-out performance" if best is not None else "not measured"
+    recipes = "\n".join(
+        f"- {stream}: `{value.get('backbone')}` (recipe `{value.get('hash')}`)" for stream, value in config.recipes.items()
+    )
+    data = config.trained_on
+    left = f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
+    return f"""---
+library_name: toprock
+tags: [action-quality-assessment, video, ranking]
+---
+# {config.name}
+
+Scores performances from video and shows which seconds made the score. Made by toprock {config.toprock} on {config.created}.
+
+**A second opinion, not a verdict.** It has learnt what a few people preferred among a few performances; it knows
+nothing else, and nothing about performances unlike those.
+
+- Trained on {len(data.performances)} performances of {data.performers} performers and {data.pairs} pairs; left out: {left}.
+- Judgements among the pairs: {data.consistency or "no contradiction"}.
+- {config.members} ranker(s), {config.steps} steps, chosen by cross-validation on the training side.
+- While choosing, on performances held out: {found} ranked right (an optimistic figure: it made the choice).
+
+Features:
+{recipes}
+
+Use it:
+
+    toprock score VIDEO --model THIS_FOLDER --report report.html
+"""

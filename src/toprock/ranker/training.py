@@ -1,0 +1,271 @@
+"""Training on pairs: every performance of a batch is encoded once, and all its pairs are formed from the scores."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from toprock.backbones.base import Stream
+from toprock.comparisons import Pair
+from toprock.errors import PairsError
+from toprock.ranker import losses
+from toprock.ranker.batch import Arrays, Batch, collate
+from toprock.ranker.losses import LossConfig
+from toprock.ranker.model import Output, Ranker, RankerConfig
+
+
+class TrainingConfig(BaseModel):
+    """How a ranker is trained.
+
+    Attributes:
+        steps: the most optimiser steps; how many are taken is chosen by `ranker.choosing`.
+        learning_rate, weight_decay: of AdamW.
+        batch: performances a step at most; all pairs among them are used.
+        noise: spread of a random offset of a performance's standardised features, the same in all its segments:
+            another body, another place.
+        segment_dropout: share of the segments left out of a step.
+        stream_dropout: chance that a performance is trained on without one of its streams.
+        seed: of initial values, order and noise.
+        loss: terms, margins and weights.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(300, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    batch: int = Field(128, ge=2)
+    noise: float = Field(0.3, ge=0)
+    segment_dropout: float = Field(0.5, ge=0, lt=1)
+    stream_dropout: float = Field(0.1, ge=0, lt=1)
+    seed: int = 0
+    loss: LossConfig = LossConfig()
+
+
+@dataclass
+class TrainingState:
+    """All that a resume needs: the model, the optimiser, the random numbers and the step reached."""
+
+    ranker: Ranker
+    optimiser: torch.optim.AdamW
+    generator: torch.Generator
+    step: int = 0
+    losses: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PairIndex:
+    """Pairs as numbers: rows of the better and the worse performance, weights, and which are ties; (N,) each."""
+
+    better: Tensor
+    worse: Tensor
+    weight: Tensor
+    tie: Tensor
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair], ids: Sequence[str]) -> PairIndex:
+        """Index pairs by the place of their performances in `ids`."""
+        place = {ident: row for row, ident in enumerate(ids)}
+        return cls(
+            torch.tensor([place[p.better] for p in pairs], dtype=torch.long),
+            torch.tensor([place[p.worse] for p in pairs], dtype=torch.long),
+            torch.tensor([p.weight for p in pairs], dtype=torch.float32),
+            torch.tensor([p.tie for p in pairs], dtype=torch.bool),
+        )
+
+    def among(self, rows: Tensor, total: int) -> PairIndex:
+        """The pairs whose two sides are both among `rows`, renumbered by place in `rows`."""
+        place = torch.full((total,), -1, dtype=torch.long)
+        place[rows] = torch.arange(len(rows))
+        better, worse = place[self.better], place[self.worse]
+        keep = (better >= 0) & (worse >= 0)
+        return PairIndex(better[keep], worse[keep], self.weight[keep], self.tie[keep])
+
+    def __len__(self) -> int:
+        return len(self.better)
+
+
+def start(data: Sequence[Arrays], model: RankerConfig, config: TrainingConfig) -> TrainingState:
+    """A fresh ranker, with the scale of the training features, ready for its first step."""
+    generator = torch.Generator().manual_seed(config.seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        ranker = Ranker(model)
+    ranker.fit_scale({stream: _segments(data, stream) for stream in model.dimensions})
+    optimiser = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    return TrainingState(ranker, optimiser, generator)
+
+
+def train(
+    state: TrainingState,
+    data: Sequence[Arrays],
+    pairs: PairIndex,
+    config: TrainingConfig,
+    *,
+    until: int | None = None,
+    on_step: Callable[[TrainingState], None] | None = None,
+) -> None:
+    """Take steps until `until` (by default all), in place.
+
+    Args:
+        state: from `start` or a checkpoint.
+        data: features of the training performances.
+        pairs: rows of `data`.
+        config: the same as at the start.
+        until: the step to stop at.
+        on_step: called after every step, in evaluation mode; may measure and save.
+
+    Raises:
+        PairsError: there is no pair to learn from.
+    """
+    if not (~pairs.tie).any():
+        raise PairsError("there is no pair with a winner to learn from", advice="Judge a few pairs.")
+    ranker, dimensions = state.ranker, state.ranker.config.dimensions
+    whole = collate(data, dimensions) if len(data) <= config.batch else None
+    until = config.steps if until is None else until
+    with torch.random.fork_rng():
+        while state.step < until:
+            torch.manual_seed(int(torch.randint(2**62, (), generator=state.generator)))
+            if whole is None:
+                rows = draw_rows(pairs, len(data), config.batch, state.generator)
+                batch = collate([data[row] for row in rows.tolist()], dimensions)
+                some = pairs.among(rows, len(data))
+            else:
+                batch, some = whole, pairs
+            ranker.train()
+            terms = step_losses(ranker, perturbed(batch, ranker, config), some, config)
+            loss = torch.stack(list(terms.values())).sum()
+            state.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)
+            state.optimiser.step()
+            state.step += 1
+            state.losses.append({name: float(value.detach()) for name, value in terms.items()})
+            ranker.eval()
+            if on_step:
+                on_step(state)
+    ranker.eval()
+
+
+def step_losses(ranker: Ranker, batch: Batch, pairs: PairIndex, config: TrainingConfig) -> dict[str, Tensor]:
+    """The weighted loss terms of one step."""
+    keep = keep_streams(batch, config.stream_dropout)
+    out = ranker(batch, keep=keep)
+    return loss_terms(out, pairs, {s: m & keep[s][:, None] for s, m in batch.masks.items()}, config.loss)
+
+
+def loss_terms(
+    out: Output, pairs: PairIndex, masks: Mapping[Stream, Tensor], config: LossConfig
+) -> dict[str, Tensor]:
+    """Every term of the loss that is on, weighted, by name."""
+    won = ~pairs.tie
+    better, worse, weight = out.scores[pairs.better[won]], out.scores[pairs.worse[won]], pairs.weight[won]
+    attention = [stream.attention for stream in out.streams.values()]
+    terms: dict[str, Tensor] = {}
+    if config.ranking:
+        ranked = losses.ranking(better, worse, weight, margin=config.margin_ranking, form=config.form)
+        if pairs.tie.any():
+            a, b = out.scores[pairs.better[pairs.tie]], out.scores[pairs.worse[pairs.tie]]
+            equal = losses.tie(a, b, pairs.weight[pairs.tie], margin=config.margin_ranking, form=config.form)
+            share = pairs.weight[pairs.tie].sum() / pairs.weight.sum()
+            ranked = (1 - share) * ranked + share * equal
+        terms["ranking"] = config.ranking * ranked
+    if config.average:
+        margin = config.margin_average
+        terms["average"] = config.average * losses.beats_average(better, worse, weight, margin=margin)
+    if config.disagreement:
+        apart = losses.useful_disagreement(better, worse, weight, margin=config.margin_disagreement)
+        terms["disagreement"] = config.disagreement * apart
+    if config.overlap:
+        terms["overlap"] = config.overlap * losses.overlap(attention)
+    if config.entropy and config.entropy_floor:
+        fallen = losses.collapse(attention, [masks[s] for s in out.streams], floor=config.entropy_floor)
+        terms["entropy"] = config.entropy * fallen
+    return terms
+
+
+def keep_streams(batch: Batch, chance: float) -> dict[Stream, Tensor]:
+    """(B,) a stream: false hides it. Never hides the last stream that a performance has."""
+    present = {stream: mask.any(1) for stream, mask in batch.masks.items()}
+    names = list(present)
+    count = torch.stack(list(present.values())).sum(0)
+    hide = (torch.rand(len(batch)) < chance) & (count > 1)
+    which = torch.randint(len(names), (len(batch),))
+    return {stream: present[stream] & ~(hide & (which == i)) for i, stream in enumerate(names)}
+
+
+def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig) -> Batch:
+    """The batch with some segments left out and a random offset of every performance's features."""
+    features, masks = {}, {}
+    for stream, x in batch.features.items():
+        kept = max(1, round(x.shape[1] * (1 - config.segment_dropout)))
+        columns = torch.randperm(x.shape[1])[:kept].sort().values
+        x, mask = x[:, columns], batch.masks[stream][:, columns]
+        # those that would lose their last segment in this draw keep what they had, their first
+        bare = batch.masks[stream].any(1) & ~mask.any(1)
+        x[bare, 0], mask[bare, 0] = batch.features[stream][bare, 0], batch.masks[stream][bare, 0]
+        scale = ranker.streams[stream].spread
+        offset = torch.randn(len(x), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
+        features[stream], masks[stream] = x + config.noise * offset, mask
+    return Batch(features, masks)
+
+
+def draw_rows(pairs: PairIndex, total: int, most: int, generator: torch.Generator) -> Tensor:
+    """Rows for a batch: both sides of pairs drawn in proportion to their weights, until `most` are together."""
+    order = torch.multinomial(pairs.weight, len(pairs), generator=generator)
+    ends = torch.stack([pairs.better[order], pairs.worse[order]], 1).flatten().numpy()
+    _, first = np.unique(ends, return_index=True)
+    rows = ends[np.sort(first)][:most]
+    return torch.from_numpy(np.sort(rows))
+
+
+@torch.no_grad()
+def branch_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 64) -> Tensor:
+    """(N, 3) branch scores without the bias, in evaluation mode."""
+    ranker.eval()
+    parts = [data[i : i + batch] for i in range(0, len(data), batch)]
+    return torch.cat([ranker(collate(part, ranker.config.dimensions)).scores for part in parts])
+
+
+@torch.no_grad()
+def fix_zero(ranker: Ranker, data: Sequence[Arrays]) -> None:
+    """Centre every value map so that the mean contribution over the training performances is 0.
+
+    Afterwards a contribution above 0 means better than typical, and the ranker's bias, `bias(ranker)`, is the score
+    of a typical performance. No score of a performance that has all streams changes.
+    """
+    ranker.eval()
+    for stream, module in ranker.streams.items():
+        sums = torch.zeros(3, dtype=torch.float64)
+        count = 0
+        for arrays in data:
+            if len(arrays.get(stream, ())):  # type: ignore[call-overload]
+                out = ranker(collate([{stream: arrays[stream]}], ranker.config.dimensions))  # type: ignore[index]
+                sums += out.streams[stream].contributions[0].sum(-1).double()
+                count += 1
+        module.zero += (sums / max(count, 1)).float()
+
+
+def bias(ranker: Ranker) -> float:
+    """The score of a typical performance: what `fix_zero` took out of the contributions that count."""
+    return float(sum(ranker.final(module.zero) for module in ranker.streams.values()))
+
+
+def snapshot(ranker: Ranker) -> dict[str, Tensor]:
+    """A copy of all weights."""
+    return copy.deepcopy(ranker.state_dict())
+
+
+def _segments(data: Sequence[Arrays], stream: Stream) -> Tensor:
+    arrays = [p[stream] for p in data if len(p.get(stream, ()))]
+    if not arrays:
+        raise PairsError(
+            f"no training performance has {stream} features", advice=f"Train with --{stream} none, or extract them."
+        )
+    return torch.from_numpy(np.concatenate(arrays).astype(np.float32))

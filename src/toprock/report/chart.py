@@ -1,0 +1,215 @@
+"""The evidence timeline of one performance: net contribution, a lane a stream and branch, badges, axis."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toprock.assess.assessment import BRANCHES, Assessment, Moment
+from toprock.report import drawing, words
+from toprock.report.cards import moment_anchor, moment_decimals, numbered, span
+from toprock.report.figures import decimals_for, show, sign, units
+from toprock.report.timeline import Cell, Timeline, clock, ticks
+
+NET_HEIGHT, LANE_HEIGHT, BADGE_ROW = 168, 36, 28
+_BADGES_APART = 8.0  # percent of the width: a badge is 26 px, a phone's timeline 335 px
+_BADGE_MARGIN = 4.0
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A numbered mark on the timeline; positions in percent."""
+
+    anchor: str
+    number: int
+    text: str
+    x: float
+    centre: float
+    row: int
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One branch of one stream, drawn."""
+
+    name: str
+    branch: str
+    note: str
+    value: str
+    sign: int
+    above: str
+    below: str
+    shades: Sequence[str]
+
+
+@dataclass(frozen=True)
+class StreamLanes:
+    """The lanes of one stream."""
+
+    stream: str
+    name: str
+    unit: str
+    value: str
+    sign: int
+    lanes: Sequence[Lane]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The evidence timeline, drawn."""
+
+    overview: str
+    above: str
+    below: str
+    top: str
+    streams: Sequence[StreamLanes]
+    ticks: Sequence[tuple[float, str, str, bool]]  # percent, text, anchor, stays on a narrow screen
+    gaps: Sequence[tuple[float, float]]
+    bands: Sequence[tuple[str, str, float, float]]  # anchor, kind, x, width
+    best: Sequence[Badge]
+    worst: Sequence[Badge]
+    best_height: int
+    worst_height: int
+    data: Mapping[str, Any]
+
+
+def draw_chart(
+    assessment: Assessment,
+    timeline: Timeline,
+    anchor: str,
+    columns: int,
+    nets: Mapping[Cell, int],
+    decimals: int,
+) -> Chart:
+    """Draw the timeline of a performance that has a length, in at most `columns` columns."""
+    edges = timeline.edges(columns)
+    x = drawing.positions(edges)
+    net = timeline.rates(timeline.net, edges)
+    rates = {cell: timeline.rates(density, edges) for cell, density in timeline.contributions.items()}
+    peak, lane_peak = peak([net]), peak(list(rates.values()))
+    above, below = drawing.area(net, x, scale=peak, height=NET_HEIGHT)
+    streams = []
+    for stream in timeline.streams:
+        lanes = []
+        for branch in BRANCHES:
+            up, down = drawing.area(rates[stream, branch], x, scale=lane_peak, height=LANE_HEIGHT)
+            shades: list[str] = []
+            if (stream, branch) in timeline.attention:
+                look = timeline.rates(timeline.attention[stream, branch], edges) * timeline.judged_s
+                shades = drawing.shades(look, x, height=LANE_HEIGHT)
+            value = nets[stream, branch]
+            lanes.append(
+                Lane(words.BRANCH_NAMES[branch], branch, words.BRANCH_SENSE[branch],
+                     show(value, decimals, signed=True), sign(value), up, down, shades)
+            )  # fmt: skip
+        total = sum(nets[stream, b] for b in BRANCHES)
+        streams.append(
+            StreamLanes(stream, words.STREAM_NAMES[stream], words.STREAM_UNITS[stream],
+                        show(total, decimals, signed=True), sign(total), lanes)
+        )  # fmt: skip
+    best, best_height = _badges(assessment, timeline, anchor, "best")
+    worst, worst_height = _badges(assessment, timeline, anchor, "worst")
+    return Chart(
+        overview=words.overview(assessment, timeline),
+        above=above,
+        below=below,
+        top=_rate(peak) if net.any() else "0",
+        streams=streams,
+        ticks=_ticks(timeline),
+        gaps=[_place(timeline, a, b) for a, b in timeline.gaps],
+        bands=[
+            (moment_anchor(anchor, m.kind, i), m.kind, *_place(timeline, m.start_s, m.end_s))
+            for m, i in numbered(assessment)
+        ],
+        best=best,
+        worst=worst,
+        best_height=best_height,
+        worst_height=worst_height,
+        data=_data(timeline, edges, net, rates),
+    )
+
+
+def _data(
+    timeline: Timeline, edges: np.ndarray, net: np.ndarray, rates: Mapping[Cell, np.ndarray]
+) -> dict[str, Any]:
+    """What the page's script shows at a point in time: rates to three digits, and names."""
+    peak = max(peak([net]), peak(list(rates.values())))
+    decimals = min(9, max(0, 3 - math.floor(math.log10(peak))))
+
+    def short(values: np.ndarray) -> list[float]:
+        return [float(v) for v in np.round(values, decimals) + 0.0]
+
+    return {
+        "edges": [round(float(e), 3) for e in edges],
+        "decimals": max(0, decimals - 1),
+        "net": short(net),
+        "streams": [
+            {
+                "name": words.STREAM_NAMES[s],
+                "branches": [{"name": words.BRANCH_NAMES[b], "rates": short(rates[s, b])} for b in BRANCHES],
+            }
+            for s in timeline.streams
+        ],
+    }
+
+
+def _badges(assessment: Assessment, timeline: Timeline, anchor: str, kind: str) -> tuple[list[Badge], int]:
+    chosen = [(m, i) for m, i in numbered(assessment) if m.kind == kind]
+    centres = [_centre(timeline, m) for m, _ in chosen]
+    held = [min(100 - _BADGE_MARGIN, max(_BADGE_MARGIN, c)) for c in centres]
+    rows = drawing.levels(held, apart=_BADGES_APART)
+    decimals = moment_decimals(assessment)
+    badges = [
+        Badge(
+            moment_anchor(anchor, kind, i), i,
+            f"{kind.capitalize()} moment {i}: {span(m)}, {show(units(m.contribution, decimals), decimals, signed=True)}",
+            round(x, 2), round(c, 2), row,
+        )
+        for (m, i), x, c, row in zip(chosen, held, centres, rows, strict=True)
+    ]  # fmt: skip
+    return badges, BADGE_ROW * (max(rows, default=-1) + 1) + (8 if chosen else 0)
+
+
+def _ticks(timeline: Timeline) -> list[tuple[float, str, str, bool]]:
+    marks = ticks(timeline.start_s, timeline.end_s)
+    tenths = any(abs(t - round(t)) > 1e-3 for t, _ in marks)
+    found = []
+    for time_s, stays in marks:
+        x = _place(timeline, time_s, time_s)[0]
+        anchor = "start" if x < 3 else "end" if x > 97 else "middle"
+        found.append((x, clock(time_s, tenths=tenths), anchor, stays))
+    return found
+
+
+def _place(timeline: Timeline, start_s: float, end_s: float) -> tuple[float, float]:
+    """Left edge and width of a span in percent of the timeline, cut to it."""
+    left, right = (
+        min(100.0, max(0.0, (t - timeline.start_s) / max(timeline.duration_s, 1e-9) * 100))
+        for t in (start_s, end_s)
+    )
+    return round(left, 3), round(right - left, 3)
+
+
+def _centre(timeline: Timeline, moment: Moment) -> float:
+    left, width = _place(timeline, moment.start_s, moment.end_s)
+    return left + width / 2
+
+
+def peak(series: Sequence[np.ndarray]) -> float:
+    """The largest absolute value; 1 where all are zero, so that it can divide."""
+    return max((float(np.abs(s).max()) for s in series if len(s)), default=0.0) or 1.0
+
+
+def _rate(value: float) -> str:
+    return show(units(value, decimals_for([value])), decimals_for([value]))
+
+
+def to_script_json(value: Any) -> str:
+    """JSON that can stand in a script element."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,57 @@
+"""Small pictures of the moments: when to look, and how to get them out of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from toprock.assess.assessment import Assessment
+from toprock.errors import VideoError
+
+SHORT_SIDE = 180
+_QUALITY = 74
+_PLACES = (0.15, 0.5, 0.85)  # of a moment's span: its beginning, middle and end
+
+
+def picture_times(assessment: Assessment) -> list[float]:
+    """Seconds to show: three a moment, one where it is shorter than half a second; rising, none twice."""
+    times: set[float] = set()
+    for moment in assessment.moments:
+        length = moment.end_s - moment.start_s
+        for place in _PLACES if length >= 0.5 else (0.5,):
+            times.add(round(moment.start_s + place * length, 3))
+    return sorted(times)
+
+
+def grab_moments(
+    assessment: Assessment, video: str | Path, *, short_side: int = SHORT_SIDE
+) -> tuple[dict[float, bytes], str]:
+    """JPEG pictures of an assessment's moments by time in seconds, and why there are none where that is so.
+
+    Never raises for a bad video: a report without pictures is still a report.
+    """
+    from toprock.video import grab_pictures
+
+    times = picture_times(assessment)
+    if not times:
+        return {}, ""
+    if not Path(video).is_file():
+        return {}, "No pictures: the video is no longer where it was."
+    try:
+        images = grab_pictures(video, times, short_side=short_side)
+    except VideoError as problem:
+        return {}, f"No pictures: the video cannot be read ({problem.what})."
+    return dict(zip(times, _encode(images), strict=True)), ""
+
+
+def _encode(images: Sequence[object]) -> list[bytes]:
+    import cv2
+    import numpy as np
+
+    encoded = []
+    for image in images:
+        good, data = cv2.imencode(".jpg", np.asarray(image)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        if not good:
+            raise ValueError("a picture could not be encoded as JPEG")
+        encoded.append(data.tobytes())
+    return encoded

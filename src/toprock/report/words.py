@@ -1,0 +1,98 @@
+"""What the report says in sentences: measured quantities only, never a judgement of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toprock.assess.assessment import Assessment, Branch, Moment
+from toprock.backbones.base import Stream
+from toprock.report.figures import percent, seconds, show
+from toprock.report.timeline import Timeline
+
+STREAM_NAMES: Mapping[Stream, str] = {"dynamic": "Motion", "static": "Posture"}
+STREAM_UNITS: Mapping[Stream, str] = {"dynamic": "clips", "static": "frames"}
+BRANCH_NAMES: Mapping[Branch, str] = {"high": "Strengths", "low": "Flaws", "average": "Overall"}
+BRANCH_SENSE: Mapping[Branch, str] = {
+    "high": "looks for what is done well",
+    "low": "looks for what goes wrong",
+    "average": "looks at everything evenly",
+}
+
+
+def standing(percentile: float | None, performances: int | None) -> str:
+    """Where the score stands among the training performances."""
+    if percentile is None:
+        return "No percentile: this model keeps no scores of performances it had not seen."
+    crowd = f"the {performances} training performances" if performances else "the training performances"
+    if percentile <= 0:
+        return f"Not above any of {crowd}"
+    if percentile >= 100:
+        return f"Better than all of {crowd}"
+    return f"Better than {percent(percentile / 100)} of {crowd}"
+
+
+def moment(
+    what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: Branch | None, decimals: int
+) -> str:
+    """One or two sentences on a moment.
+
+    Args:
+        what: the moment.
+        timeline: of the whole performance.
+        parts: what each stream contributed, in units of the last decimal.
+        top: the branch that spoke most in the stream that spoke most; None where nothing did.
+        decimals: of the units.
+    """
+    whole = timeline.net.raised if what.kind == "best" else timeline.net.lowered
+    length_s = what.end_s - what.start_s
+    verb = "raised" if what.kind == "best" else "lowered"
+    first = f"These {seconds(length_s)} are a moment named {what.kind}."
+    if what.contribution * whole > 0 and timeline.judged_s > 0:
+        share, time = min(1.0, what.contribution / whole), min(1.0, length_s / timeline.judged_s)
+        first = f"{percent(time)} of the time brought {percent(share)} of all that {verb} the score."
+    elif what.contribution * (1 if what.kind == "best" else -1) < 0:
+        first = f"Even this span, the {what.kind} named, {'lowered' if what.kind == 'best' else 'raised'} the score."
+    if top is None or not any(parts.values()):
+        return first
+    lead = max(parts, key=lambda s: abs(parts[s]))
+    text = f"{STREAM_NAMES[lead]} spoke most ({show(parts[lead], decimals, signed=True)})"
+    text += f", mainly through “{BRANCH_NAMES[top].lower()}”"
+    for other in (s for s in parts if s != lead and parts[s]):
+        same = parts[other] * parts[lead] > 0
+        word = "added" if same else "pulled the other way"
+        amount = show(parts[other], decimals, signed=True)
+        text += (
+            f"; {STREAM_NAMES[other].lower()} {word} {amount}"
+            if same
+            else f"; {STREAM_NAMES[other].lower()} {word} ({amount})"
+        )
+    return f"{first} {text}."
+
+
+def overview(assessment: Assessment, timeline: Timeline) -> str:
+    """The timeline in words, for those who cannot see it."""
+    best = sum(m.kind == "best" for m in assessment.moments)
+    worst = len(assessment.moments) - best
+    named = (
+        f"{best} best and {worst} worst moments are marked."
+        if assessment.moments
+        else "No moments are named."
+    )
+    return f"Contribution to the score over {seconds(timeline.judged_s)} of performance. {named}"
+
+
+def learnt_from(model: Mapping[str, Any]) -> str:
+    """What the model was trained on, as far as it is known."""
+    performances, pairs = model.get("performances"), model.get("pairs")
+    if performances and pairs:
+        return f"It was learnt from {_count(pairs)} comparisons between {_count(performances)} performances"
+    if performances:
+        return f"It was learnt from comparisons between {_count(performances)} performances"
+    if pairs:
+        return f"It was learnt from {_count(pairs)} comparisons"
+    return "It was learnt from comparisons between performances (how many is not recorded)"
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,246 @@
+"""Frames of a video as an iterator; what is in a video; single pictures of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from toprock.backbones.base import Frame
+from toprock.errors import UsageError, VideoError
+from toprock.video.guarded import DECODER, GuardedDecoder
+from toprock.video.limits import Limits
+from toprock.video.signature import container_of
+
+# time_s, width, height, bytes a row, turns by 90 degrees counter-clockwise, mirrored first; then the pixels
+_FRAME = struct.Struct("<dIIIBB")
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is, from its header and first frame.
+
+    Attributes:
+        path: the file.
+        width, height: pixels as a player shows them: upright, pixels made square.
+        duration_s: of the pictures, as declared; None where the header does not say.
+        rate_hz: frames a second, average as declared; variable rates are normal.
+        codec: FFmpeg's name of the picture codec.
+        container: mov, matroska, avi or mpegts.
+        frames: as declared; None where the header does not say.
+        rotation: degrees by which pictures are turned counter-clockwise to stand upright.
+    """
+
+    path: Path
+    width: int
+    height: int
+    duration_s: float | None
+    rate_hz: float
+    codec: str
+    container: str
+    frames: int | None
+    rotation: int
+
+
+def probe(path: str | Path, *, limits: Limits | None = None) -> VideoInfo:
+    """Look at the header and the first frame of a video.
+
+    Raises:
+        VideoError: it cannot be used; names the file, what is wrong and what to do.
+
+    >>> probe("battle.mp4").duration_s          # doctest: +SKIP
+    212.4
+    """
+    path, limits = Path(path), limits or Limits()
+    child = _start(path, {"job": "probe"}, limits)
+    try:
+        return _info(path, json.loads(child.read().body))
+    finally:
+        child.close()
+
+
+def read_frames(
+    path: str | Path,
+    *,
+    rate_hz: float,
+    short_side: int,
+    intervals: Sequence[tuple[float, float]] = (),
+    limits: Limits | None = None,
+) -> FrameReader:
+    """Read a video once, in order: frames on a time grid, scaled, upright.
+
+    Args:
+        path: the video.
+        rate_hz: frames a second wanted. The grid starts anew with each interval; the frame nearest to each of its
+            times is given. A slower video gives all its frames.
+        short_side: pixels of the shorter side of a picture; the longer one keeps the aspect, rounded to even.
+        intervals: spans in seconds wanted, in order, apart; empty is the whole video. Frames keep the file's times.
+        limits: bounds on what the decoder may use.
+
+    Returns:
+        An iterator of `Frame` that is also a context manager; see `FrameReader`.
+
+    Raises:
+        UsageError: a rate, size or interval that cannot be.
+        VideoError: here or while iterating: the video cannot be used; names the file, what is wrong, what to do.
+
+    >>> with read_frames("battle.mp4", rate_hz=15, short_side=128, intervals=[(60, 90)]) as frames:  # doctest: +SKIP
+    ...     times = [frame.time_s for frame in frames]
+    """
+    return FrameReader(path, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits)
+
+
+class FrameReader(Iterator[Frame]):
+    """The frames of one video; arguments and errors as in `read_frames`.
+
+    Ends its decoder when exhausted, closed, left as a context manager, or collected.
+
+    Attributes:
+        info: the video.
+        end_s: how far has been read: the time of the last frame so far; after the last one, the time at which that
+            frame ends, or the end of the last interval where the video goes on behind it.
+        damaged: packets and frames skipped because they could not be decoded; known after the last frame.
+    """
+
+    info: VideoInfo
+    end_s: float
+    damaged: int
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        rate_hz: float,
+        short_side: int,
+        intervals: Sequence[tuple[float, float]] = (),
+        limits: Limits | None = None,
+        _command: Sequence[str] = DECODER,
+    ) -> None:
+        self._child: GuardedDecoder | None = None
+        if not (math.isfinite(rate_hz) and rate_hz > 0):
+            raise UsageError(f"rate_hz is {rate_hz}", advice="Give a number above 0.")
+        _check_side(short_side)
+        job = {
+            "job": "read",
+            "rate_hz": float(rate_hz),
+            "short_side": short_side,
+            "intervals": _checked(intervals),
+        }
+        limits = limits or Limits()
+        path = Path(path)
+        self.end_s, self.damaged = 0.0, 0
+        self._child = _start(path, job, limits, _command)
+        self.info = _info(path, json.loads(self._child.read().body))
+
+    def __next__(self) -> Frame:
+        while self._child is not None:
+            kind, body = self._child.read()
+            if kind == b"F":
+                frame = _frame(body)
+                self.end_s = frame.time_s
+                return frame
+            if kind == b"D":
+                done = json.loads(body)
+                self.end_s, self.damaged = done["end_s"], done["damaged"]
+                self.close()
+        raise StopIteration
+
+    def __enter__(self) -> FrameReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading and end the decoder; may be called twice."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+
+def grab_pictures(
+    path: str | Path, times_s: Sequence[float], *, short_side: int, limits: Limits | None = None
+) -> list[np.ndarray]:
+    """One picture for each time, as a player would show it then: for thumbnails.
+
+    Args:
+        path: the video.
+        times_s: seconds, in any order; before the first frame or after the last, that one is given.
+        short_side: pixels of the shorter side.
+        limits: bounds on what the decoder may use.
+
+    Returns:
+        Upright RGB pictures, each (height, width, 3) uint8, in the order of `times_s`.
+
+    Raises:
+        UsageError: a time or size that cannot be.
+        VideoError: the video cannot be used.
+    """
+    path, limits = Path(path), limits or Limits()
+    _check_side(short_side)
+    if not all(math.isfinite(t) for t in times_s):
+        raise UsageError("a time is not a finite number", advice="Give seconds.")
+    if not times_s:
+        return []
+    order = sorted(range(len(times_s)), key=lambda i: times_s[i])
+    pictures: dict[int, np.ndarray] = {}
+    job = {"job": "grab", "short_side": short_side, "times_s": [max(0.0, float(times_s[i])) for i in order]}
+    child = _start(path, job, limits)
+    try:
+        while len(pictures) < len(order):
+            kind, body = child.read()
+            if kind == b"F":
+                pictures[order[len(pictures)]] = _frame(body).image
+    finally:
+        child.close()
+    return [pictures[i] for i in range(len(times_s))]
+
+
+def _start(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
+    job = {**job, "path": str(path.absolute()), "format": container_of(path)}
+    return GuardedDecoder(path, job, limits, max_body=3 * limits.max_pixels + (1 << 20), command=command)
+
+
+def _info(path: Path, plain: dict[str, Any]) -> VideoInfo:
+    return VideoInfo(path=path, **plain)
+
+
+def _frame(body: bytearray) -> Frame:
+    time_s, width, height, stride, turns, mirrored = _FRAME.unpack_from(body)
+    rows = np.frombuffer(body, np.uint8, offset=_FRAME.size).reshape(height, stride)
+    image = rows[:, : 3 * width].reshape(height, width, 3)
+    if mirrored:
+        image = image[:, ::-1]
+    return Frame(time_s, np.ascontiguousarray(np.rot90(image, turns)))
+
+
+def _check_side(short_side: int) -> None:
+    if not 8 <= short_side <= 4096:
+        raise UsageError(f"short_side is {short_side}", advice="Give 8 to 4096 pixels.")
+
+
+def _checked(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float | None]]:
+    last = 0.0
+    for start, end in intervals:
+        if not (math.isfinite(start) and start >= last and end > start):
+            raise UsageError(
+                f"the interval {start:g}-{end:g} s is empty, or starts before 0 or before the one in front ends",
+                advice="Give spans in seconds, in order, that do not overlap.",
+            )
+        last = end
+    return [(float(start), None if math.isinf(end) else float(end)) for start, end in intervals]
+
+
+__all__ = ["FrameReader", "VideoError", "VideoInfo", "grab_pictures", "probe", "read_frames"]
