@@ -8,6 +8,7 @@ rare along the border. Where the guess fails, it degrades to a soft blob around 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,7 +18,8 @@ _COLOURS = 8  # levels a channel of the border's colour histogram
 _FILL_STEPS = 12
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _BLUR = 0.5 * np.eye(_COLOURS) + 0.25 * (np.eye(_COLOURS, k=1) + np.eye(_COLOURS, k=-1))
-_LEAST_SHARE = 0.004  # of the picture, for a blob to count
+_LEAST_MASS = 0.002  # of the picture, for a blob to count
+_NEAR = 0.12  # of the main blob's longer side: other blobs within are the performer's too
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def find_silhouette(image: np.ndarray) -> Silhouette:
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
     colours = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2YCrCb)
     colours = cv2.GaussianBlur(colours, (3, 3), 0)
-    salience = _barrier(colours) * (0.35 + 0.65 * _rare_at_border(colours))
+    salience = _barrier(colours) * (0.35 + 0.65 * _rare_at_border(colours)) * _central(*size)
     top = float(np.partition(salience.ravel(), -salience.size // 200)[-salience.size // 200])
     weight = np.clip(salience / max(top, 8.0), 0.0, 1.0).astype(np.float32)
     mask = _main_blobs(weight)
@@ -105,17 +107,28 @@ def _smooth_histogram(counts: np.ndarray) -> np.ndarray:
     return shares
 
 
+@lru_cache(maxsize=8)
+def _central(width: int, height: int) -> np.ndarray:
+    """1 in the middle, falling to a half towards the corners; performers are filmed."""
+    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+    return (0.4 + 0.6 * np.exp(-(x**2 + y**2) / 1.2)).astype(np.float32)
+
+
 def _main_blobs(weight: np.ndarray) -> np.ndarray:
-    """Pixels above Otsu's threshold in the blob with most weight, and in those near it that weigh a fifth of it."""
-    levels = (weight * 255).astype(np.uint8)
+    """Pixels above Otsu's threshold in the blob with most weight, and in other weighty ones close to it."""
+    levels = (weight**0.7 * 255).astype(np.uint8)
     _, mask = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    joined = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-    count, labels = cv2.connectedComponents(joined, connectivity=8)
+    joined = cv2.dilate(mask, _NEIGHBOURS)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     if count < 2:
         return np.zeros_like(mask)
     mass = np.bincount(labels.ravel(), (weight * mask).ravel(), count)
     mass[0] = 0.0
-    if mass.max() < _LEAST_SHARE * weight.size:
+    main = int(mass.argmax())
+    if mass[main] < _LEAST_MASS * weight.size:
         return np.zeros_like(mask)
-    kept = mass >= 0.3 * mass.max()
+    low = boxes[:, :2]
+    high = low + boxes[:, 2:4]
+    gap = np.maximum(np.maximum(low - high[main], low[main] - high), 0).max(axis=1)
+    kept = (mass >= 0.1 * mass[main]) & (gap <= _NEAR * max(boxes[main, 2:4]))
     return mask * kept[labels].astype(np.uint8)

@@ -63,7 +63,7 @@ def moment_cards(
                 number=number,
                 span=span(moment),
                 spoken=f"{moment.kind.capitalize()} moment {number}",
-                value=show(shown, decimals, signed=True),
+                value=moment_value(moment, decimals),
                 sentence=words.moment(moment, timeline, values, top, decimals),
                 parts=_part_bars(values, decimals),
                 pictures=_pictures(moment, pictures),
@@ -116,6 +116,11 @@ def moment_decimals(assessment: Assessment) -> int:
     """Decimals that show the smallest moment with two digits."""
     values = [abs(m.contribution) for m in assessment.moments if m.contribution]
     return decimals_for([10 * min(values)]) if values else 2
+
+
+def moment_value(moment: Moment, decimals: int) -> str:
+    """What it contributed, with its sign."""
+    return show(units(moment.contribution, decimals), decimals, signed=True)
 
 
 def span(moment: Moment) -> str:

@@ -12,11 +12,11 @@ import numpy as np
 
 from toprock.assess.assessment import BRANCHES, Assessment, Moment
 from toprock.report import drawing, words
-from toprock.report.cards import moment_anchor, moment_decimals, numbered, span
+from toprock.report.cards import moment_anchor, moment_decimals, moment_value, numbered, span
 from toprock.report.figures import decimals_for, show, sign, units
 from toprock.report.timeline import Cell, Timeline, clock, ticks
 
-NET_HEIGHT, LANE_HEIGHT, BADGE_ROW = 168, 36, 28
+NET_HEIGHT, LANE_HEIGHT, BADGE_ROW = 204, 40, 28
 _BADGES_APART = 8.0  # percent of the width: a badge is 26 px, a phone's timeline 335 px
 _BADGE_MARGIN = 4.0
 
@@ -66,7 +66,9 @@ class Chart:
     overview: str
     above: str
     below: str
-    top: str
+    zero: float
+    lane_zero: float
+    peaks: str
     streams: Sequence[StreamLanes]
     ticks: Sequence[tuple[float, str, str, bool]]  # percent, text, anchor, stays on a narrow screen
     gaps: Sequence[tuple[float, float]]
@@ -91,13 +93,14 @@ def draw_chart(
     x = drawing.positions(edges)
     net = timeline.rates(timeline.net, edges)
     rates = {cell: timeline.rates(density, edges) for cell, density in timeline.contributions.items()}
-    peak, lane_peak = peak([net]), peak(list(rates.values()))
-    above, below = drawing.area(net, x, scale=peak, height=NET_HEIGHT)
+    net_scale = drawing.Scale.over([net], NET_HEIGHT)
+    lane_scale = drawing.Scale.over(list(rates.values()), LANE_HEIGHT)
+    above, below = drawing.area(net, x, net_scale)
     streams = []
     for stream in timeline.streams:
         lanes = []
         for branch in BRANCHES:
-            up, down = drawing.area(rates[stream, branch], x, scale=lane_peak, height=LANE_HEIGHT)
+            up, down = drawing.area(rates[stream, branch], x, lane_scale)
             shades: list[str] = []
             if (stream, branch) in timeline.attention:
                 look = timeline.rates(timeline.attention[stream, branch], edges) * timeline.judged_s
@@ -118,7 +121,9 @@ def draw_chart(
         overview=words.overview(assessment, timeline),
         above=above,
         below=below,
-        top=_rate(peak) if net.any() else "0",
+        zero=round(net_scale.zero, 1),
+        lane_zero=round(lane_scale.zero, 1),
+        peaks=_peaks(net),
         streams=streams,
         ticks=_ticks(timeline),
         gaps=[_place(timeline, a, b) for a, b in timeline.gaps],
@@ -138,8 +143,8 @@ def _data(
     timeline: Timeline, edges: np.ndarray, net: np.ndarray, rates: Mapping[Cell, np.ndarray]
 ) -> dict[str, Any]:
     """What the page's script shows at a point in time: rates to three digits, and names."""
-    peak = max(peak([net]), peak(list(rates.values())))
-    decimals = min(9, max(0, 3 - math.floor(math.log10(peak))))
+    largest = max(peak([net]), peak(list(rates.values())))
+    decimals = min(9, max(0, 3 - math.floor(math.log10(largest))))
 
     def short(values: np.ndarray) -> list[float]:
         return [float(v) for v in np.round(values, decimals) + 0.0]
@@ -167,7 +172,7 @@ def _badges(assessment: Assessment, timeline: Timeline, anchor: str, kind: str) 
     badges = [
         Badge(
             moment_anchor(anchor, kind, i), i,
-            f"{kind.capitalize()} moment {i}: {span(m)}, {show(units(m.contribution, decimals), decimals, signed=True)}",
+            f"{kind.capitalize()} moment {i}: {span(m)}, {moment_value(m, decimals)}",
             round(x, 2), round(c, 2), row,
         )
         for (m, i), x, c, row in zip(chosen, held, centres, rows, strict=True)
@@ -205,8 +210,16 @@ def peak(series: Sequence[np.ndarray]) -> float:
     return max((float(np.abs(s).max()) for s in series if len(s)), default=0.0) or 1.0
 
 
-def _rate(value: float) -> str:
-    return show(units(value, decimals_for([value])), decimals_for([value]))
+def _peaks(net: np.ndarray) -> str:
+    """The highest and lowest rate in words."""
+    high, low = float(net.max()), float(net.min())
+    decimals = decimals_for([high, low])
+    shown = [show(units(v, decimals), decimals, signed=True) for v in (high, low) if v]
+    return (
+        f"between {shown[1]} and {shown[0]} a second"
+        if high > 0 > low
+        else f"up to {show(units(high or low, decimals), decimals, signed=True)} a second"
+    )
 
 
 def to_script_json(value: Any) -> str:

@@ -1,11 +1,12 @@
 """Geometry of the timeline: path data and positions, no text and no colour.
 
-Paths live in a box `WIDTH` wide that the page stretches to any width; positions of texts and badges are percent.
+Paths live in a box `WIDTH` wide that the page stretches to any width; texts and badges are placed in percent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,18 +14,39 @@ WIDTH = 1000.0
 ATTENTION_LEVELS = (1.25, 2.0, 4.0, 8.0)  # times what an even look would be
 
 
-def area(rates: np.ndarray, edges: np.ndarray, *, scale: float, height: float) -> tuple[str, str]:
-    """Path data of the areas above and below zero, which runs through the middle.
+@dataclass(frozen=True)
+class Scale:
+    """Values to pixels: where zero lies below the top, and how many pixels one unit takes."""
+
+    zero: float
+    unit: float
+
+    @classmethod
+    def over(cls, series: Sequence[np.ndarray], height: float) -> Scale:
+        """The largest scale that holds all values, with room for both signs however uneven they are.
+
+        >>> Scale.over([np.array([3.0, -1.0])], 82)
+        Scale(zero=61.0, unit=20.0)
+        """
+        high = max((float(s.max(initial=0.0)) for s in series), default=0.0)
+        low = -min((float(s.min(initial=0.0)) for s in series), default=0.0)
+        if high == low == 0:
+            return cls(height / 2, 0.0)
+        high, low = max(high, 0.25 * low), max(low, 0.25 * high)
+        unit = (height - 2) / (high + low)
+        return cls(1 + high * unit, unit)
+
+
+def area(rates: np.ndarray, edges: np.ndarray, scale: Scale) -> tuple[str, str]:
+    """Path data of the areas above and below zero.
 
     Args:
         rates: (n,) values.
         edges: (n + 1,) positions in [0, WIDTH].
-        scale: the value that reaches the top.
-        height: of the box, in pixels.
+        scale: of the box.
     """
-    middle = height / 2
-    tops = middle - rates / (scale or 1.0) * (middle - 1)
-    return tuple(_steps(tops, edges, middle, keep) for keep in (rates > 0, rates < 0))  # type: ignore[return-value]
+    tops = scale.zero - rates * scale.unit
+    return _steps(tops, edges, scale.zero, rates > 0), _steps(tops, edges, scale.zero, rates < 0)
 
 
 def positions(edges_s: np.ndarray) -> np.ndarray:

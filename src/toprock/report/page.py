@@ -1,4 +1,4 @@
-"""From assessments to one HTML file that needs nothing else: no request leaves it, no script but its own runs."""
+"""From assessments to one HTML file that needs nothing else: no request leaves it."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _model(assessment: Assessment, names: Sequence[str]) -> ModelView:
         recipe = recipe if isinstance(recipe, Mapping) else {"backbone": str(recipe)}
         settings = recipe.get("settings")
         settings = settings if isinstance(settings, Mapping) else {}
-        name = words.STREAM_NAMES.get(stream, stream)
+        name = next((n for s, n in words.STREAM_NAMES.items() if s == stream), stream)
         rate = (
             [("sampling", f"{settings['rate_hz']:g} frames a second")]
             if _number(settings.get("rate_hz"))

@@ -13,7 +13,7 @@ from toprock.errors import UsageError
 from toprock.performance import Performance
 from toprock.report import drawing, words
 from toprock.report.cards import Card, moment_cards
-from toprock.report.chart import Chart, draw_chart, peak
+from toprock.report.chart import Chart, draw_chart
 from toprock.report.figures import apportion, seconds, show, sign, units
 from toprock.report.timeline import Cell, Timeline, clock, round_step
 
@@ -61,7 +61,7 @@ class PerformanceView:
     table_head: Sequence[str]
     table: Sequence[tuple[str, Sequence[tuple[str, int]]]]
     table_total: Sequence[tuple[str, int]]
-    spark: tuple[str, str] | None
+    spark: tuple[str, str, float] | None
 
 
 def view_performance(
@@ -95,7 +95,8 @@ def view_performance(
     spark = None
     if len(edges) > 1:
         rates = timeline.rates(timeline.net, edges)
-        spark = drawing.area(rates, drawing.positions(edges), scale=peak([rates]), height=SPARK_HEIGHT)
+        spark_scale = drawing.Scale.over([rates], SPARK_HEIGHT)
+        spark = (*drawing.area(rates, drawing.positions(edges), spark_scale), round(spark_scale.zero, 1))
     return PerformanceView(
         anchor=anchor,
         name=(performance.performer if performance else "") or assessment.id,
@@ -103,7 +104,7 @@ def view_performance(
         facts=_facts(assessment, timeline, performance),
         score=show(score, decimals),
         typical=show(typical, decimals),
-        difference=show(score - typical, decimals, signed=True),
+        difference=_against(score - typical, decimals),
         sign=sign(score - typical),
         raised=show(raised, decimals),
         lowered=show(abs(lowered), decimals),
@@ -149,10 +150,16 @@ def checked_timeline(assessment: Assessment) -> Timeline:
     missing = assessment.score - assessment.bias - math.fsum(parts)
     if abs(missing) > 1e-4 * max(1.0, abs(assessment.score), math.fsum(map(abs, parts))):
         raise UsageError(
-            f"the assessment of '{assessment.id}' does not add up: score - bias - contributions = {missing:.4g}",
+            f"the assessment of '{assessment.id}' does not add up: {missing:.4g} is missing",
             advice=advice,
         )
     return timeline
+
+
+def _against(difference: int, decimals: int) -> str:
+    if not difference:
+        return "the score of a typical performance"
+    return f"{show(abs(difference), decimals)} {'above' if difference > 0 else 'below'} typical"
 
 
 def _facts(assessment: Assessment, timeline: Timeline, performance: Performance | None) -> list[str]:
@@ -170,15 +177,15 @@ def _facts(assessment: Assessment, timeline: Timeline, performance: Performance 
 
 
 def _waterfall(nets: Mapping[Cell, int], typical: int, score: int, decimals: int) -> tuple[list[Step], float]:
-    """Bars from the typical performance to the score, on one axis that holds them all; and where typical lies."""
-    reached, runs = typical, []
+    """Bars from typical to the score on one axis that holds them all, and where typical lies on it."""
+    reached: int = typical
+    runs: list[tuple[Cell, int, int]] = []
     for cell, net in nets.items():
         runs.append((cell, reached, reached + net))
         reached += net
     marks = [typical, score, *(n for _, a, b in runs for n in (a, b))]
-    low, high = min(marks), max(marks)
-    room = max(high - low, 1) * 0.06
-    low, span = low - room, max(high - low, 1) + 2 * room
+    length = max(max(marks) - min(marks), 1)
+    low, span = min(marks) - 0.06 * length, 1.12 * length
 
     def at(value: float) -> float:
         return round((value - low) / span * 100, 2)

@@ -46,13 +46,13 @@ def moment(
     """
     whole = timeline.net.raised if what.kind == "best" else timeline.net.lowered
     length_s = what.end_s - what.start_s
-    verb = "raised" if what.kind == "best" else "lowered"
+    verb, other_verb = ("raised", "lowered") if what.kind == "best" else ("lowered", "raised")
     first = f"These {seconds(length_s)} are a moment named {what.kind}."
     if what.contribution * whole > 0 and timeline.judged_s > 0:
         share, time = min(1.0, what.contribution / whole), min(1.0, length_s / timeline.judged_s)
         first = f"{percent(time)} of the time brought {percent(share)} of all that {verb} the score."
     elif what.contribution * (1 if what.kind == "best" else -1) < 0:
-        first = f"Even this span, the {what.kind} named, {'lowered' if what.kind == 'best' else 'raised'} the score."
+        first = f"Even this span, the {what.kind} named, {other_verb} the score."
     if top is None or not any(parts.values()):
         return first
     lead = max(parts, key=lambda s: abs(parts[s]))
@@ -60,13 +60,9 @@ def moment(
     text += f", mainly through “{BRANCH_NAMES[top].lower()}”"
     for other in (s for s in parts if s != lead and parts[s]):
         same = parts[other] * parts[lead] > 0
-        word = "added" if same else "pulled the other way"
+        word = "went the same way" if same else "pulled the other way"
         amount = show(parts[other], decimals, signed=True)
-        text += (
-            f"; {STREAM_NAMES[other].lower()} {word} {amount}"
-            if same
-            else f"; {STREAM_NAMES[other].lower()} {word} ({amount})"
-        )
+        text += f"; {STREAM_NAMES[other].lower()} {word} ({amount})"
     return f"{first} {text}."
 
 

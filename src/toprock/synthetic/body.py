@@ -31,7 +31,9 @@ _CLEARANCE = np.array(
     [0.09, 0.07, 0.05, 0.07, 0.05, 0.05, 0.03, 0.03, 0.025, 0.025, 0.015, 0.015]
     + [0.07, 0.07, 0.045, 0.045, 0.035, 0.035, 0.025, 0.025]
 )  # half thickness of the body at each joint, body heights
-_ANCHOR_HEIGHT = 0.03  # body heights: joints this near to the lowest one bear the weight
+_ANCHOR_HEIGHT = 0.05  # body heights: joints this near to the lowest one bear the weight
+_SETTLE_S = 0.09  # weight moves from one support to the next over this time
+_REACH = 0.4  # body heights: never further from its place
 _DRIFT_S = 2.4  # over this time the body returns to where the choreography wants it
 
 
@@ -91,13 +93,15 @@ def forward_kinematics(poses: np.ndarray, body: Proportions, step_s: float) -> n
     joints = _chain(poses, body)
     heights = joints[:, :, 1] - _CLEARANCE
     lowest = heights.min(axis=1)
-    joints[:, :, 1] += (poses[:, scalar("lift")] - lowest)[:, None]
+    joints[:, :, 1] += (poses[:, scalar("lift")] - np.minimum(lowest, _smooth(lowest, _SETTLE_S / step_s)))[:, None]
     weight = np.exp(-(heights - lowest[:, None]) / _ANCHOR_HEIGHT)
     weight /= weight.sum(axis=1, keepdims=True)
     for axis, name in ((0, "x"), (2, "z")):
-        slide = (weight[1:] * np.diff(joints[:, :, axis], axis=0)).sum(axis=1)
+        slide = _smooth((weight[1:] * np.diff(joints[:, :, axis], axis=0)).sum(axis=1), _SETTLE_S / step_s)
         carried = np.concatenate([[0.0], -np.cumsum(slide)])
-        joints[:, :, axis] += (carried - _smooth(carried, _DRIFT_S / step_s) + poses[:, scalar(name)])[:, None]
+        away = carried - _smooth(carried, _DRIFT_S / step_s)
+        away = _REACH * np.tanh(away / _REACH)
+        joints[:, :, axis] += (away + poses[:, scalar(name)])[:, None]
     return joints
 
 

@@ -1,8 +1,8 @@
 """A performance as a plan: who dances what when, which moments are planted, and the quality that follows.
 
 Quality comes from the planted moments and from nothing else. A latent ability a ~ U(0, 1) sets, for each element
-alike, the chances of a good (0.10 + 0.36 a), a bad (0.46 - 0.36 a) and a neutral (0.44) outcome. With N elements
-that can carry a moment,
+alike, the chances of a good (0.10 + 0.36 a), a bad (0.46 - 0.36 a) and a neutral (0.44) outcome; a performance
+without any good or any bad one gets one in place of a neutral. With N elements that can carry a moment,
 
     net     = (sum of good weights - sum of bad weights) / N
     quality = 1 / (1 + exp(-5 net))
@@ -13,6 +13,7 @@ streams than the ability and the outcomes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -31,14 +32,17 @@ from toprock.synthetic.moves import (
 )
 from toprock.synthetic.timing import Warp, make_warp, path_offset, path_times
 
+Outcome = Literal["good", "neutral", "bad"]
 FPS = 20
 DURATION_S = (18.0, 32.0)
 GRID_S = 0.01  # the path of poses is sampled this finely
-_BLEND_S = 0.12  # half width of the way into and out of another posture
+_BLEND_S = (0.1, 0.38)  # bounds on the way into and out of another posture
+_BLEND_SPEED = {"toprock": 1.3, "footwork": 1.9, "freeze": 1.2, "spin": 1.9}  # body heights a second, mean of joints
+_TILT = 0.6  # radians: a posture tilts the body no further than this
 _STEEPNESS = 5.0
 _WEIGHTS = {"stumble": 1.5}
 _LENGTH_S: dict[ElementKind, tuple[float, float]] = {
-    "toprock": (1.9, 2.9), "footwork": (1.9, 2.8), "spin": (1.9, 2.8), "freeze": (1.9, 2.6), "drop": (0.7, 1.0),
+    "toprock": (1.6, 2.6), "footwork": (1.7, 2.5), "spin": (1.7, 2.5), "freeze": (1.7, 2.3), "drop": (0.7, 0.9),
 }  # fmt: skip
 _TIMINGS: dict[ElementKind, dict[str, tuple[str, ...]]] = {
     "toprock": {"good": ("on the beat",), "bad": ("stutter", "hesitation", "wobble", "backs out", "stumble")},
@@ -69,11 +73,17 @@ class PlantedMoment:
 
 @dataclass(frozen=True)
 class PosturePlan:
-    """Another posture, full from `start_s + blend` to `end_s - blend`, in real time."""
+    """Another posture, full from `start_s + blend_s` to `end_s - blend_s`, in real time."""
 
     start_s: float
     end_s: float
+    blend_s: float
     posture: Posture
+
+    @property
+    def label_s(self) -> tuple[float, float]:
+        """From where it is half there to where it is half gone."""
+        return self.start_s + self.blend_s / 2, self.end_s - self.blend_s / 2
 
 
 @dataclass(frozen=True)
@@ -143,9 +153,10 @@ class Choreography:
         for plan in self.postures:
             if planted or plan.posture.name == "variation":
                 start, end = path_times(np.array([plan.start_s, plan.end_s]), self.warps)
-                weight = _trapezoid(grid, start, end)[:, None]
+                weight = _trapezoid(grid, start, end, plan.blend_s)[:, None]
+                pose = _fitted(plan.posture.pose, poses[int((start + end) / 2 / GRID_S)])
                 replaced = weight * plan.posture.mask
-                poses = poses * (1 - replaced) + replaced * plan.posture.pose + weight * plan.posture.add
+                poses = poses * (1 - replaced) + replaced * pose + weight * plan.posture.add
         return poses
 
 
@@ -158,35 +169,42 @@ def choreograph(seed: int, index: int) -> Choreography:
     duration = round(structure.uniform(*DURATION_S) * FPS) / FPS
     elements = _sequence(duration, structure, path)
     place = (structure.uniform(-0.12, 0.12), structure.uniform(-0.15, 0.15))
+    plantable = [e for e in elements if e.kind in PLANTABLE]
     moments: list[PlantedMoment] = []
     warps: list[Warp] = []
     postures: list[PosturePlan] = []
-    able = ability.uniform()
-    count = 0
-    for element in elements:
-        if element.kind not in PLANTABLE:
-            continue
-        count += 1
-        chances = (0.10 + 0.36 * able, 0.44, 0.46 - 0.36 * able)
-        outcome = cast(Literal["good", "neutral", "bad"], ("good", "neutral", "bad")[outcomes.choice(3, p=chances)])
+    for element, outcome in zip(plantable, _outcomes(len(plantable), ability.uniform(), outcomes), strict=True):
+        span: PosturePlan | Warp
         if outcomes.uniform() < 0.5:
-            planned = _plan_posture(element, outcome, style, outcomes)
-            postures.append(planned)
-            span, kind, stream = (planned.start_s + _BLEND_S / 2, planned.end_s - _BLEND_S / 2), planned.posture.name, "static"
+            span, kind, stream = planned = _plan_posture(element, outcome, style, outcomes)
+            postures.append(planned[0])
         else:
-            warp = _plan_warp(element, outcome, style, outcomes)
-            warps.append(warp)
-            if warp.name == "stumble":
-                postures.append(PosturePlan(warp.start_s, warp.end_s, _lurch(outcomes)))
-            span, kind, stream = warp.label_s, warp.name, "dynamic"
+            span, kind, stream = timed = _plan_warp(element, outcome, style, outcomes)
+            warps.append(timed[0])
+            if kind == "stumble":
+                postures.append(PosturePlan(span.start_s, span.end_s, 0.3, _lurch(outcomes)))
         if outcome != "neutral":
-            moments.append(PlantedMoment(round(span[0], 3), round(span[1], 3), outcome, kind, cast(Stream, stream)))
-    sign = {"good": 1.0, "bad": -1.0}
-    net = sum(sign[m.label] * _WEIGHTS.get(m.kind, 1.0) for m in moments) / count
-    quality = float(1 / (1 + np.exp(-_STEEPNESS * net)))
+            start, end = span.label_s
+            moments.append(PlantedMoment(round(start, 3), round(end, 3), outcome, kind, stream))
     return Choreography(
-        duration, quality, tuple(moments), elements, tuple(warps), tuple(postures), style, place
+        duration, _quality(moments, len(plantable)), tuple(moments), elements, tuple(warps), tuple(postures), style, place
     )
+
+
+def _outcomes(count: int, ability: float, rng: np.random.Generator) -> list[Outcome]:
+    """One outcome an element; at least one good and one bad, whatever the ability."""
+    names: tuple[Outcome, ...] = ("good", "neutral", "bad")
+    drawn = [names[n] for n in rng.choice(3, size=count, p=(0.10 + 0.36 * ability, 0.44, 0.46 - 0.36 * ability))]
+    for wanted in ("good", "bad"):
+        free = [place for place, outcome in enumerate(drawn) if outcome == "neutral"]
+        if wanted not in drawn and free:
+            drawn[int(rng.choice(free))] = cast(Outcome, wanted)
+    return drawn
+
+
+def _quality(moments: Sequence[PlantedMoment], elements: int) -> float:
+    net = sum((1.0 if m.label == "good" else -1.0) * _WEIGHTS.get(m.kind, 1.0) for m in moments) / elements
+    return float(1 / (1 + np.exp(-_STEEPNESS * net)))
 
 
 def _sequence(duration_s: float, structure: np.random.Generator, path: np.random.Generator) -> tuple[Element, ...]:
@@ -215,20 +233,41 @@ def _sequence(duration_s: float, structure: np.random.Generator, path: np.random
 
 
 def _plan_posture(
-    element: Element, outcome: Literal["good", "neutral", "bad"], style: Style, rng: np.random.Generator
-) -> PosturePlan:
-    low, high = {"good": (0.45, 1.1), "neutral": (0.25, 1.0), "bad": (0.28, 0.5)}[outcome]
-    first = element.start_s + transition_s(element.kind, style) + 0.1
-    last = element.end_s - 0.08
-    length = min(rng.uniform(low, high) + _BLEND_S, last - first)
-    start = rng.uniform(first, max(first + 1e-6, last - length))
+    element: Element, outcome: Outcome, style: Style, rng: np.random.Generator
+) -> tuple[PosturePlan, str, Stream]:
+    """Where another posture comes; the way there is as fast as the element's own moves, whatever the outcome."""
+    low, high = {"good": (0.45, 1.1), "neutral": (0.25, 0.9), "bad": (0.28, 0.5)}[outcome]
     made = posture(element.kind, outcome, element.variant, style, rng)
-    return PosturePlan(start, start + length, made)
+    first = element.start_s + transition_s(element.kind, style) + 0.05
+    last = element.end_s - 0.05
+    moment = rng.uniform(first, last)
+    way = _distance(_pose_near(element, moment - element.start_s, style), made)
+    speed = _BLEND_SPEED[element.kind] * rng.uniform(0.8, 1.25)
+    blend = min(float(np.clip(1.5 * way / speed, *_BLEND_S)), (last - first - low) / 2)
+    length = min(rng.uniform(low, high) + blend, last - first)
+    start = float(np.clip(moment - length / 2, first, last - length))
+    return PosturePlan(start, start + length, blend, made), made.name, "static"
+
+
+def _pose_near(element: Element, time_s: float, style: Style) -> np.ndarray:
+    """The element's key pose next to `time_s` after its start."""
+    rng = np.random.default_rng(element.seed)
+    keys = element_keys(element.kind, element.variant, element.end_s - element.start_s, style, rng)
+    return min(keys, key=lambda key: abs(key[0] - time_s))[1]
+
+
+def _distance(pose: np.ndarray, other: Posture) -> float:
+    """Mean distance in body heights that the joints travel from a pose to another posture."""
+    fitted = _fitted(other.pose, pose)
+    target = pose * (1 - other.mask) + fitted * other.mask + other.add
+    joints = forward_kinematics(np.stack([pose, target]), Proportions(), GRID_S)
+    return float(np.linalg.norm(joints[1] - joints[0], axis=-1).mean())
 
 
 def _plan_warp(
-    element: Element, outcome: Literal["good", "neutral", "bad"], style: Style, rng: np.random.Generator
-) -> Warp:
+    element: Element, outcome: Outcome, style: Style, rng: np.random.Generator
+) -> tuple[Warp, str, Stream]:
+    """Where the speed along the path changes, and how."""
     low, high = {"good": (0.9, 1.4), "neutral": (0.7, 1.4), "bad": (0.75, 1.1)}[outcome]
     choices = ("pulse",) if outcome == "neutral" else _TIMINGS[element.kind][outcome]
     name = str(choices[int(rng.integers(len(choices)))])
@@ -244,10 +283,9 @@ def _plan_warp(
         first, last = element.start_s + 0.6 * way_in, element.end_s - 0.1
         length = min(length, last - first)
         start = rng.uniform(first, max(first + 1e-6, last - length))
-    if name == "stumble":
-        warp = make_warp("hesitation", start, start + length)
-        return Warp("stumble", warp.start_s, warp.end_s, warp.shape, warp.label_s)
-    return make_warp(name, start, start + length, cycles=max(3, round(length * 4.2)))
+    cycles = max(3, round(length * 4.2))
+    warp = make_warp("hesitation" if name == "stumble" else name, start, start + length, cycles=cycles)
+    return warp, name, "dynamic"
 
 
 def _lurch(rng: np.random.Generator) -> Posture:
@@ -265,9 +303,18 @@ def _unwind(pose: np.ndarray, before: np.ndarray) -> None:
         pose[number] += 2 * np.pi * np.round((before[number] - pose[number]) / (2 * np.pi))
 
 
-def _trapezoid(times: np.ndarray, start: float, end: float) -> np.ndarray:
-    rise = np.clip((times - start) / _BLEND_S, 0, 1)
-    fall = np.clip((end - times) / _BLEND_S, 0, 1)
+def _fitted(pose: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """A posture's pose in the same turn as the path's, tilted no further than `_TILT` from it."""
+    fitted = pose.copy()
+    _unwind(fitted, path)
+    number = scalar("pitch")
+    fitted[number] = np.clip(fitted[number], path[number] - _TILT, path[number] + _TILT)
+    return fitted
+
+
+def _trapezoid(times: np.ndarray, start: float, end: float, blend: float) -> np.ndarray:
+    rise = np.clip((times - start) / blend, 0, 1)
+    fall = np.clip((end - times) / blend, 0, 1)
     edge = np.minimum(rise, fall)
     return edge * edge * (3 - 2 * edge)
 

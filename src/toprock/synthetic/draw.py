@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -43,8 +43,8 @@ class Look:
     light: tuple[float, float]
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, wall_luma: float) -> Look:
-        """A new performer's look, told apart from a wall of mean brightness `wall_luma`."""
+    def draw(cls, rng: np.random.Generator, wall_luma: float, tint: np.ndarray) -> Look:
+        """A look in light of colour `tint` (3,), told apart from a wall of mean brightness `wall_luma`."""
 
         def cloth() -> Colour:
             for _ in range(12):
@@ -52,12 +52,12 @@ class Look:
                 colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 235
                 if abs(float(colour.mean()) - wall_luma) > 45:
                     break
-            return (float(colour[0]), float(colour[1]), float(colour[2]))
+            return _colour(colour * tint)
 
         def scaled(colour: Colour, factor: float) -> Colour:
             return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
 
-        skin = scaled((236, 188, 158), rng.uniform(0.38, 1.0))
+        skin = _colour(np.array([236, 188, 158]) * rng.uniform(0.38, 1.0) * tint)
         top, trousers, shoes = cloth(), cloth(), cloth()
         long_sleeves, shorts = rng.uniform() < 0.4, rng.uniform() < 0.25
         wardrobe = {
@@ -66,7 +66,7 @@ class Look:
             "skin": skin,
         }  # fmt: skip
         angle = rng.uniform(-2.6, -0.5)
-        hair = cloth() if rng.uniform() < 0.4 else scaled((70, 48, 34), rng.uniform(0.3, 1.6))
+        hair = cloth() if rng.uniform() < 0.4 else scaled((70.0, 48.0, 34.0), rng.uniform(0.3, 1.6))
         return cls(wardrobe, hair, bool(rng.uniform() < 0.4), (float(np.cos(angle)), float(np.sin(angle))))
 
 
@@ -87,16 +87,20 @@ def draw_proportions(rng: np.random.Generator) -> Proportions:
     )
 
 
-def draw_performance(seed: int, index: int) -> tuple[Choreography, Iterator[np.ndarray]]:
+def draw_performance(
+    seed: int, index: int, *, numbers: Iterable[int] | None = None
+) -> tuple[Choreography, Iterator[np.ndarray]]:
     """The plan number `index` of `seed` and its frames, each (192, 256, 3) uint8 RGB, at 20 a second.
+
+    `numbers` asks for these frames alone.
 
     >>> plan, frames = draw_performance(1, 0)
     >>> next(frames).shape
     (192, 256, 3)
     """
-    plan = choreograph(seed, index)
+    plan, body = choreograph(seed, index), draw_proportions_of(seed, index)
     rng = np.random.default_rng(np.random.SeedSequence([seed, index, 10]))
-    return plan, draw_frames(plan.joints(draw_proportions_of(seed, index)), rng, draw_proportions_of(seed, index))
+    return plan, draw_frames(plan.joints(body), rng, body, numbers)
 
 
 def draw_proportions_of(seed: int, index: int) -> Proportions:
@@ -104,18 +108,18 @@ def draw_proportions_of(seed: int, index: int) -> Proportions:
     return draw_proportions(np.random.default_rng(np.random.SeedSequence([seed, index, 11])))
 
 
-def draw_frames(joints: np.ndarray, rng: np.random.Generator, body: Proportions) -> Iterator[np.ndarray]:
-    """Frames of joints (T, 20, 3) with a place, camera and look drawn from `rng`."""
+def draw_frames(
+    joints: np.ndarray, rng: np.random.Generator, body: Proportions, numbers: Iterable[int] | None = None
+) -> Iterator[np.ndarray]:
+    """Frames of joints (T, 20, 3) with a place, camera and look drawn from `rng`; only `numbers` where given."""
     camera = Camera.draw(rng, len(joints), FPS)
-    background = Background(rng, camera)
-    look = Look.draw(rng, background.wall_luma())
-    figure = _Figure(joints, camera, look, body)
-    gain, tint = rng.uniform(0.85, 1.1), rng.uniform(0.94, 1.06, 3)
-    table = np.clip(np.arange(256)[:, None] * gain * tint, 0, 255).astype(np.uint8).reshape(1, 256, 3)
-    for number in range(len(joints)):
+    tint = rng.uniform(0.85, 1.1) * rng.uniform(0.94, 1.06, 3)
+    background = Background(rng, camera, tint)
+    figure = _Figure(joints, camera, Look.draw(rng, background.wall_luma(), tint), body)
+    for number in range(len(joints)) if numbers is None else numbers:
         picture = background.frame(number)
         figure.paint(picture, number)
-        yield cv2.LUT(picture, table)
+        yield picture
 
 
 class _Figure:
@@ -147,6 +151,14 @@ class _Figure:
         self._heads = pixels[:, head]
         self._necks = pixels[:, JOINT["neck"]]
         self._radius = body.head * scale[:, head]
+        across = joints[:, JOINT["shoulder_left"]] - joints[:, JOINT["shoulder_right"]]
+        crown = joints[:, head] - joints[:, JOINT["neck"]]
+        front = np.cross(across, crown)
+        front /= np.maximum(np.linalg.norm(front, axis=1, keepdims=True), 1e-6)
+        gaze = joints[:, head] + body.head * front
+        ahead, ahead_depth, _ = camera.project(gaze[:, None])
+        self._gaze = ahead[:, 0] - self._heads
+        self._towards = (ahead_depth[:, 0] - depth[:, head]) / body.head  # 1 looks into the camera
         self._shadow = self._shadow_polygons(joints, camera)
 
     def paint(self, picture: np.ndarray, number: int) -> None:
@@ -173,17 +185,23 @@ class _Figure:
             cv2.fillConvexPoly(picture, _fixed((hull - centre) * scale + centre + shift), colour, cv2.LINE_AA, _SHIFT)
 
     def _paint_head(self, picture: np.ndarray, number: int) -> None:
-        radius = float(self._radius[number])
-        centre = self._heads[number]
+        radius, towards = float(self._radius[number]), float(self._towards[number])
+        centre, gaze = self._heads[number], self._gaze[number]
         up = centre - self._necks[number]
         up = up / max(float(np.hypot(*up)), 1e-3)
-        skin = _shades(self._look.wardrobe["skin"])
-        _disc(picture, centre, radius + _RIM, skin[0])
-        _disc(picture, centre + 0.32 * radius * up, radius * 0.98, _shades(self._look.hair)[0 if self._look.hat else 1])
-        _disc(picture, centre - 0.12 * radius * up, radius * 0.84, skin[1])
-        _disc(picture, centre + 0.2 * radius * np.array(self._look.light), radius * 0.42, skin[2])
+        skin, hair = _shades(self._look.wardrobe["skin"]), _shades(self._look.hair)
+        _disc(picture, centre, radius + _RIM, hair[0])
+        _disc(picture, centre, radius, hair[1])
+        visible = 0.86 * radius * float(np.clip(0.75 + 0.55 * towards, 0, 1))
+        if visible > 1:
+            face = centre + 0.3 * gaze - 0.16 * radius * up
+            _disc(picture, face, visible, skin[1])
+            _disc(picture, face + 0.2 * visible * np.array(self._look.light), 0.5 * visible, skin[2])
         if self._look.hat:
-            _disc(picture, centre + 0.5 * radius * up, radius * 0.78, _shades(self._look.hair)[1])
+            brim = centre + 0.42 * radius * up
+            _line(picture, brim - 0.3 * gaze, brim + 1.05 * gaze, hair[0], 3)
+            _disc(picture, centre + 0.36 * radius * up, 0.86 * radius, hair[1])
+            _disc(picture, centre + 0.5 * radius * up, 0.4 * radius, hair[2])
 
     def _shadow_polygons(self, joints: np.ndarray, camera: Camera) -> np.ndarray:
         flat = joints.copy()
@@ -227,6 +245,11 @@ def _shades(colour: Colour) -> tuple[Colour, Colour, Colour]:
     )
 
 
+def _colour(values: np.ndarray) -> Colour:
+    r, g, b = np.clip(values, 0, 255)
+    return (float(r), float(g), float(b))
+
+
 def _fixed(points: np.ndarray) -> np.ndarray:
     return np.round(points * (1 << _SHIFT)).astype(np.int32)
 
@@ -234,6 +257,11 @@ def _fixed(points: np.ndarray) -> np.ndarray:
 def _disc(picture: np.ndarray, centre: np.ndarray, radius: float, colour: Colour) -> None:
     x, y = (round(float(value) * (1 << _SHIFT)) for value in centre)
     cv2.circle(picture, (x, y), round(radius * (1 << _SHIFT)), colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _line(picture: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Colour, width: int) -> None:
+    points = _fixed(np.stack([start, end]))
+    cv2.line(picture, points[0].tolist(), points[1].tolist(), colour, width, cv2.LINE_AA, _SHIFT)
 
 
 def _capsules(first: np.ndarray, last: np.ndarray, r0: np.ndarray, r1: np.ndarray) -> np.ndarray:

@@ -133,13 +133,13 @@ def _turned(pose: np.ndarray, yaw: float) -> np.ndarray:
 def _footwork(variant: int, duration_s: float, style: Style, rng: np.random.Generator) -> Keys:
     yaw = style.facing + rng.uniform(-1.0, 1.0)
     r = style.reach
-    squat = ((0.5, -0.3, 0.9), (0.15, -0.95, -0.5))
+    squat = ((0.55, 0.05, 0.9), (0.1, -0.85, -0.6))
     out = ((0.35 * r, -0.75, 0.35), (0.35 * r, -0.95, 0.05))
     thread = ((-0.4 * r, -0.3, 0.95), (-0.45 * r, -0.7, 0.5))
     free = ((0.85, 0.25 + 0.3 * style.arms, 0.3), (0.7, 0.6, 0.4))
     back = make_pose(pitch=0.95, bend=0.15, plant=1, leg_left=out, leg_right=squat, head=(0, 0.8, 0.7))
     under = make_pose(pitch=0.6, bend=0.35, plant_right=1, arm_left=free, leg_left=thread, leg_right=squat)
-    sit = make_pose(pitch=-0.15, bend=0.35, plant_right=0.9, arm_left=free, legs=squat, side=-0.25)
+    sit = make_pose(pitch=-0.5, bend=0.25, plant_right=1, arm_left=free, legs=squat, side=-0.45)
     crab = make_pose(pitch=-0.75, plant=1, bend=0.25, legs=((0.35, -0.3, 0.95), (0.1, -1, -0.1)), head=(0, 0.9, 0.4))
     kick = make_pose(
         sit, pitch=-0.35, leg_left=((0.3, -0.22, 0.95), (0.3, -0.12, 0.95)), leg_right=squat, side=-0.35, point_left=0.4
@@ -147,7 +147,7 @@ def _footwork(variant: int, duration_s: float, style: Style, rng: np.random.Gene
     if variant % 3 == 0:
         cycle, turn = [back, under, sit, crab, mirror(under), mirror(back)], 2.1 * r * style.side
     elif variant % 3 == 1:
-        cycle, turn = [sit, kick, make_pose(sit, pitch=0.1), mirror(kick)], 0.5 * style.side
+        cycle, turn = [sit, kick, make_pose(mirror(sit), pitch=-0.3), mirror(kick)], 0.5 * style.side
     else:
         cycle, turn = [back, make_pose(back, pitch=0.75, leg_left=squat), mirror(back), under], -1.2 * r * style.side
     keys: Keys = []
@@ -333,11 +333,11 @@ _POSTURES: dict[ElementKind, dict[str, list[tuple[str, Changes]]]] = {
         ],
         "bad": [
             ("sagging hips", lambda s, v, g: {
-                "pitch": -1.2, "bend": 0.9, "plant": 0, "arms": ((0.6, -0.7, -0.3), (0.5, -0.8, 0.3)),
-                "legs": ((0.35, -0.5, 0.7), (0.2, -1, -0.1)), "head": (0, 0.5, 0.9)}),
+                "pitch": -0.9, "bend": 0.95, "plant": 0, "arms": ((0.5, -0.6, 0.7), (0.3, -0.9, 0.4)),
+                "legs": ((0.45, 0.05, 0.9), (0.35, -0.3, 0.9)), "head": (0, 0.4, 0.95)}),
             ("collapsed arm", lambda s, v, g: {
-                "pitch": 1.5, "bend": 0.3, "plant": 0, "arms": ((0.7, -0.1, 0.4), (0.2, 0.6, 0.5)),
-                "legs": ((0.4, -0.7, 0.6), (0.2, -0.6, -0.8)), "head": (0, 0.8, -0.1), "lean": 0.3}),
+                "pitch": 1.5, "bend": 0.5, "plant": 0, "arms": ((0.75, 0.1, 0.4), (0.1, 0.7, 0.5)), "side": -0.3,
+                "head": (0, 0.6, 0.6), "lean": 0.3}),
         ],
     },
     "freeze": {
@@ -377,8 +377,8 @@ _POSTURES: dict[ElementKind, dict[str, list[tuple[str, Changes]]]] = {
                 "leg_left": ((0.25, -1.0, -0.1), (0.05, -0.6, -0.8)), "leg_right": ((0.4, -0.3, 0.9), (0.1, -1, -0.5)),
                 "point": 0.0}),
             ("open position", lambda s, v, g: {
-                "leg_left": ((0.1, -0.5, 0.95), (0.0, 0.2, -1.0)), "leg_right": ((0.6, -0.9, 0.1), (-0.3, -0.5, -0.9)),
-                "arms": ((1.0, 0.3, 0.0), (0.2, 0.9, 0.4)), "plant": 0, "point": 0.0}),
+                "leg_left": ((0.2, -0.5, 0.85), (0.1, 0.1, -1.0)), "leg_right": ((0.6, -0.8, 0.1), (-0.3, -0.4, -0.9)),
+                "point": 0.0}),
         ],
     },
     "drop": {"good": [], "neutral": [], "bad": []},

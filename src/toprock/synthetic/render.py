@@ -135,7 +135,7 @@ def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS) -> 
 
 def _encode(frames: Iterable[np.ndarray], name: str, fps: int) -> None:
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    options = {"preset": "ultrafast", "crf": "20"} if codec == "libx264" else {"qscale": "3"}
+    options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"} if codec == "libx264" else {"qscale": "3"}
     with av.open(name, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = None
         for image in frames:

@@ -49,7 +49,7 @@ class VideoInfo:
     rotation: int
 
 
-def probe(path: str | Path, *, limits: Limits | None = None) -> VideoInfo:
+def probe(path: str | Path, *, limits: Limits = Limits()) -> VideoInfo:
     """Look at the header and the first frame of a video.
 
     Raises:
@@ -58,7 +58,7 @@ def probe(path: str | Path, *, limits: Limits | None = None) -> VideoInfo:
     >>> probe("battle.mp4").duration_s          # doctest: +SKIP
     212.4
     """
-    path, limits = Path(path), limits or Limits()
+    path = Path(path)
     child = _start(path, {"job": "probe"}, limits)
     try:
         return _info(path, json.loads(child.read().body))
@@ -72,7 +72,7 @@ def read_frames(
     rate_hz: float,
     short_side: int,
     intervals: Sequence[tuple[float, float]] = (),
-    limits: Limits | None = None,
+    limits: Limits = Limits(),
 ) -> FrameReader:
     """Read a video once, in order: frames on a time grid, scaled, upright.
 
@@ -120,7 +120,7 @@ class FrameReader(Iterator[Frame]):
         rate_hz: float,
         short_side: int,
         intervals: Sequence[tuple[float, float]] = (),
-        limits: Limits | None = None,
+        limits: Limits = Limits(),
         _command: Sequence[str] = DECODER,
     ) -> None:
         self._child: GuardedDecoder | None = None
@@ -133,7 +133,6 @@ class FrameReader(Iterator[Frame]):
             "short_side": short_side,
             "intervals": _checked(intervals),
         }
-        limits = limits or Limits()
         path = Path(path)
         self.end_s, self.damaged = 0.0, 0
         self._child = _start(path, job, limits, _command)
@@ -171,7 +170,7 @@ class FrameReader(Iterator[Frame]):
 
 
 def grab_pictures(
-    path: str | Path, times_s: Sequence[float], *, short_side: int, limits: Limits | None = None
+    path: str | Path, times_s: Sequence[float], *, short_side: int, limits: Limits = Limits()
 ) -> list[np.ndarray]:
     """One picture for each time, as a player would show it then: for thumbnails.
 
@@ -188,7 +187,7 @@ def grab_pictures(
         UsageError: a time or size that cannot be.
         VideoError: the video cannot be used.
     """
-    path, limits = Path(path), limits or Limits()
+    path = Path(path)
     _check_side(short_side)
     if not all(math.isfinite(t) for t in times_s):
         raise UsageError("a time is not a finite number", advice="Give seconds.")

@@ -1,0 +1,136 @@
+"""The three jobs: look at a video, read it on a time grid, grab single pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from toprock._decoder.output import Output, Refusal
+from toprock._decoder.source import Source
+
+_FAR_S = 10.0  # a gap in the wanted time longer than this is jumped over
+_LOST_SHARE = 0.2
+_EPSILON_S = 1e-4
+
+
+class Scaler:
+    """Makes small RGB pictures of frames; the size is fixed by the first, and kept when frames change theirs.
+
+    AREA averages over all pixels that a small one covers: neither the shimmer of POINT and FAST_BILINEAR, which optical
+    flow would take for motion, nor the cost of BICUBIC.
+    """
+
+    def __init__(self, source: Source, frame: Any, short_side: int) -> None:
+        self.turns, self.mirrored = source.upright(frame)
+        width, height = source.display_size(frame, 0)
+        scale = short_side / min(width, height)
+        self._width, self._height = (
+            (short_side, _even(height * scale)) if width <= height else (_even(width * scale), short_side)
+        )
+        source.check_size(self._width, self._height)
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any) -> Any:
+        return self._reformatter.reformat(
+            frame, self._width, self._height, "rgb24", interpolation=Interpolation.AREA, threads=1
+        )
+
+
+def probe(job: dict[str, Any], output: Output) -> None:
+    """Send the info; that the first frame decodes is part of it."""
+    source = Source(job, output)
+    output.info(source.info(_first(source.frames())[1]))
+
+
+def read(job: dict[str, Any], output: Output) -> None:
+    """Send info, frames on the grid of each interval, and the end."""
+    source = Source(job, output)
+    spans = [(a, math.inf if b is None else b) for a, b in job["intervals"]] or [(0.0, math.inf)]
+    step_s = 1.0 / job["rate_hz"]
+    tolerance_s = 0.5 * min(step_s, 1.0 / source.rate_hz)
+    frames = source.frames(spans[0][0] if spans[0][0] > _FAR_S else 0.0)
+    time_s, frame = _first(frames)
+    output.info(source.info(frame))
+    scale = Scaler(source, frame, job["short_side"])
+    sent = 0
+    at, due = 0, 0
+    while True:
+        while at < len(spans) and time_s >= spans[at][1] - _EPSILON_S:
+            at, due = at + 1, 0
+        if at == len(spans):
+            break
+        start_s = spans[at][0]
+        if start_s - time_s > _FAR_S:
+            frames = source.frames(start_s)
+        elif time_s >= start_s - _EPSILON_S and (due == 0 or time_s >= start_s + due * step_s - tolerance_s):
+            output.frame(time_s, scale(frame), scale.turns, scale.mirrored)
+            sent += 1
+            due = math.floor((time_s + tolerance_s - start_s) / step_s + 1e-6) + 1
+        found = next(frames, None)
+        if found is None:
+            break
+        time_s, frame = found
+    ended = at == len(spans)
+    _judge(source, sent, None if math.isinf(spans[-1][1]) else spans[-1][1], ended)
+    output.done(end_s=spans[-1][1] if ended else source.end_s, damaged=source.damaged)
+
+
+def grab(job: dict[str, Any], output: Output) -> None:
+    """Send one picture for each of `times_s` (rising): the last frame at or before it."""
+    source = Source(job, output)
+    frames: Iterator[tuple[float, Any]] | None = None
+    shown: tuple[float, Any] | None = None
+    coming: tuple[float, Any] | None = None
+    scale = None
+    for wanted_s in job["times_s"]:
+        if frames is None or (coming is not None and wanted_s - coming[0] > _FAR_S):
+            frames = source.frames(wanted_s)
+            shown, coming = None, _first(frames) if shown is None else next(frames, shown)
+        while coming is not None and (coming[0] <= wanted_s + _EPSILON_S or shown is None):
+            shown, coming = coming, next(frames, None)
+        assert shown is not None
+        scale = scale or Scaler(source, shown[1], job["short_side"])
+        output.frame(shown[0], scale(shown[1]), scale.turns, scale.mirrored)
+    output.done(end_s=source.end_s, damaged=source.damaged)
+
+
+def _first(frames: Iterator[tuple[float, Any]]) -> tuple[float, Any]:
+    found = next(frames, None)
+    if found is None:
+        raise Refusal("EmptyVideo", "it opens, but not one picture can be decoded", "Export or copy it again.")
+    return found
+
+
+def _judge(source: Source, sent: int, until_s: float | None, ended: bool) -> None:
+    """Refuse what came to an early end, and what lost too much on the way."""
+    wanted_s = source.wanted_end_s(until_s)
+    reached_s = source.reached_s()
+    if not ended and wanted_s is not None and wanted_s - reached_s > max(1.0, 0.02 * wanted_s):
+        raise Refusal(
+            "TruncatedVideo",
+            f"it ends at {reached_s:.1f} s of {source.declared_s:.1f} s declared",
+            "Copy it again from where it came; or give intervals that lie before its end.",
+        )
+    if sent == 0:
+        raise Refusal(
+            "EmptyVideo",
+            f"it holds no frame in the wanted time (it ends at {source.end_s:.1f} s)",
+            "Mend the intervals.",
+        )
+    if source.damaged > _LOST_SHARE * (source.shown + source.damaged):
+        raise Refusal(
+            "UnreadableVideo",
+            f"{source.damaged} of {source.shown + source.damaged} pieces are damaged, "
+            f"more than {_LOST_SHARE:.0%} are not accepted",
+            f"Copy it again; or mend it: ffmpeg -i '{source.name}' -c:v libx264 -an mended.mp4.",
+        )
+
+
+def _even(value: float) -> int:
+    return max(2, 2 * round(value / 2))
+
+
+JOBS: dict[str, Callable[[dict[str, Any], Output], None]] = {"probe": probe, "read": read, "grab": grab}

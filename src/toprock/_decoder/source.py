@@ -1,0 +1,348 @@
+"""An opened video: its picture stream, its frames in order of time, from any time on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from toprock._decoder.output import Output, Refusal
+
+# HLS, concat and other lists that name further files must stay off: they read what the user never gave.
+_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
+_MAX_ASPECT = 32
+_SEEK_MARGIN_S = 1.0  # frames shown before a keyframe may need the one before it (open groups of pictures)
+
+
+class Source:
+    """One video, opened within limits.
+
+    Attributes:
+        rate_hz: frames a second as declared, 25 where nothing is.
+        declared_s: length of the pictures as declared, or None.
+        damaged: packets and frames lost so far.
+        shown: frames decoded so far.
+
+    Raises:
+        Refusal: it cannot be used.
+    """
+
+    def __init__(self, job: dict[str, Any], output: Output) -> None:
+        self._job, self._limits, self._output = job, job["limits"], output
+        self.name = os.path.basename(job["path"])  # noqa: PTH119
+        self.damaged = self.shown = 0
+        self.end_s = self.packets_end_s = 0.0
+        self._container = self._open()
+        self._stream = self._choose()
+        self._codec = self._stream.codec_context
+        self._base: Fraction = self._stream.time_base or Fraction(1, 1000)
+        self.rate_hz = _rate(self._stream)
+        start = self._container.start_time
+        self._start_s = Fraction(start, 1_000_000) if start is not None else None
+        self.declared_s, self._by_stream = self._declared()
+        self._check()
+        self._prepare()
+
+    # ---- opening
+
+    def _open(self) -> Any:
+        path = self._job["path"]
+        try:
+            path.encode()
+        except UnicodeEncodeError:  # PyAV knows UTF-8 only
+            path = f"/dev/fd/{os.open(path, os.O_RDONLY)}"
+        options = {
+            "format_whitelist": _FORMATS,
+            "protocol_whitelist": "file",
+            "max_pixels": str(self._limits["max_pixels"]),
+            "max_streams": str(self._limits["max_streams"] + 1),
+        }
+        try:
+            return av.open(path, format=self._job["format"], options=options, metadata_errors="replace")
+        except MemoryError:
+            raise
+        except Exception as problem:
+            raise self._unreadable(_reason(problem, self._job["format"])) from problem
+
+    def _choose(self) -> Any:
+        streams = self._container.streams
+        if len(streams) > self._limits["max_streams"]:
+            raise Refusal(
+                "VideoTooLarge",
+                f"it holds {len(streams)} streams or more, the limit is {self._limits['max_streams']}",
+                f"Keep the pictures only: ffmpeg -i '{self.name}' -map 0:v:0 -c copy out.mp4.",
+            )
+        pictures = [s for s in streams.video if not _is_cover(s)]
+        if not pictures:
+            what = "it holds sound but no pictures" if streams.audio else "it holds no picture stream"
+            what += " (a cover picture does not count)" if streams.video else ""
+            raise Refusal("UnreadableVideo", what, "Give the video, not its sound track.")
+        usable = [s for s in pictures if s.codec_context is not None]
+        if not usable:
+            raise self._unreadable("no decoder is known for its pictures")
+        return max(usable, key=lambda s: (_is_default(s), s.width * s.height, -s.index))
+
+    def _check(self) -> None:
+        self.check_size(self._codec.width, self._codec.height)
+        longest, frames = self._limits["max_duration_s"], self._limits["max_frames"]
+        if self.declared_s is not None and self.declared_s > longest:
+            raise Refusal(
+                "VideoTooLarge",
+                f"it declares a length of {self.declared_s:.0f} s, the limit is {longest:g} s",
+                "Cut it into parts (ffmpeg -ss START -to END -c copy), or raise Limits(max_duration_s=...). "
+                "A damaged header can lie: copying the streams with ffmpeg -c copy mends that.",
+            )
+        if self._stream.frames > frames:
+            raise Refusal(
+                "VideoTooLarge",
+                f"it declares {self._stream.frames} frames, the limit is {frames}",
+                "Cut it into parts, or raise Limits(max_frames=...).",
+            )
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse pictures beyond the limit; asked for the header and for every frame."""
+        most = self._limits["max_pixels"]
+        if width * height > most:
+            raise Refusal(
+                "VideoTooLarge",
+                f"its pictures are {width} x {height}, {width * height / 1e6:.1f} million pixels; "
+                f"the limit is {most / 1e6:.1f} million",
+                f"Scale it down: ffmpeg -i '{self.name}' -vf scale=-2:1080 -c:v libx264 out.mp4, "
+                "or raise Limits(max_pixels=...).",
+            )
+        if width and height and max(width, height) > _MAX_ASPECT * min(width, height):
+            raise Refusal(
+                "VideoTooLarge", f"its pictures are {width} x {height}, too narrow", "Crop or re-encode it."
+            )
+
+    def _prepare(self) -> None:
+        self._codec.thread_type = "AUTO"
+        self._codec.thread_count = self._limits["threads"] or self._affordable_threads()
+        self._codec.options = {"max_pixels": str(self._limits["max_pixels"])}
+        for other in self._container.streams:
+            # Where only the container tells its length, other streams show whether the file is whole.
+            if other.index != self._stream.index and self._by_stream:
+                with contextlib.suppress(AttributeError, ValueError):
+                    other.discard = "all"
+
+    def _affordable_threads(self) -> int:
+        """One thread a core and one frame a thread, within half of the memory; 0 lets FFmpeg choose."""
+        frame_mb = max(1, self._codec.width * self._codec.height) * 3 / (1 << 20)
+        affordable = int(self._limits["memory_mb"] / 2 / frame_mb) - 17  # 16 reference frames
+        cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+        return max(1, min(cores, affordable, 16))
+
+    def _declared(self) -> tuple[float | None, bool]:
+        """Length in seconds and whether the picture stream itself says so."""
+        stream, container = self._stream, self._container
+        if stream.duration and stream.duration > 0:
+            start = stream.start_time or 0
+            ends = float((start + stream.duration) * self._base)
+            return max(0.0, ends - float(self._start_s or 0)), True
+        tag = stream.metadata.get("DURATION", "")
+        if match := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", tag.strip("\x00 ")):
+            return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]), True
+        if container.duration and container.duration > 0:
+            return container.duration / 1e6, False
+        return None, False
+
+    # ---- reading
+
+    def frames(self, from_s: float = 0.0) -> Iterator[tuple[float, Any]]:
+        """Frames in order of rising time; with `from_s`, from some frame at or before that time on, if there is one.
+
+        A seek that lands too late is done again from further ahead.
+        """
+        margin = _SEEK_MARGIN_S
+        while from_s > 0 and from_s - margin > 0:
+            frames = self._from_seek(from_s - margin)
+            first = next(frames, None)
+            if first is not None and first[0] <= from_s:
+                yield first
+                yield from frames
+                return
+            margin *= 8
+        if from_s > 0 or self.shown:
+            self._rewind()
+        yield from self._decoded()
+
+    def _from_seek(self, time_s: float) -> Iterator[tuple[float, Any]]:
+        start = self._start_s or 0
+        try:
+            self._container.seek(int((Fraction(time_s) + start) / self._base), stream=self._stream)
+        except av.FFmpegError:
+            return iter(())
+        return self._decoded()
+
+    def _rewind(self) -> None:
+        """Start anew; a fresh opening where the container cannot seek."""
+        try:
+            begin = min(0, self._stream.start_time or 0)
+            self._container.seek(begin, stream=self._stream)
+        except av.FFmpegError:
+            self._container.close()
+            self._container = self._open()
+            self._stream = self._container.streams[self._stream.index]
+            self._codec = self._stream.codec_context
+            self._prepare()
+
+    def _decoded(self) -> Iterator[tuple[float, Any]]:
+        last_s = -1.0
+        for packet in self._packets():
+            for frame in self._decode(packet):
+                self.shown += 1
+                if self.shown > self._limits["max_frames"]:
+                    raise Refusal(
+                        "VideoTooLarge",
+                        f"it holds more than the limit of {self._limits['max_frames']} frames",
+                        "Cut it into parts, or raise Limits(max_frames=...).",
+                    )
+                time_s = self._time(frame, last_s)
+                if frame.is_corrupt or time_s <= last_s:
+                    self.damaged += 1
+                    continue
+                if time_s > self._limits["max_duration_s"]:
+                    raise Refusal(
+                        "VideoTooLarge",
+                        f"it is longer than the limit of {self._limits['max_duration_s']:g} s",
+                        "Cut it into parts, or raise Limits(max_duration_s=...).",
+                    )
+                self.check_size(frame.width, frame.height)
+                last_s = time_s
+                self.end_s = time_s + self._lasts(frame)
+                self._output.progress()
+                yield time_s, frame
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets of the picture stream; a demuxer that trips over damage is started again behind it."""
+        trips = 0
+        watched = self._stream.index if self._by_stream else None
+        while True:
+            try:
+                for packet in self._container.demux(self._stream) if self._by_stream else self._container.demux():
+                    if watched is None and packet.pts is not None and packet.time_base:
+                        ends = (packet.pts + (packet.duration or 0)) * packet.time_base - (self._start_s or 0)
+                        self.packets_end_s = max(self.packets_end_s, float(ends))
+                    if packet.stream_index == self._stream.index:
+                        yield packet
+                return
+            except MemoryError:
+                raise
+            except (av.FFmpegError, ValueError, IndexError):
+                trips += 1
+                self.damaged += 1
+                if trips > 50:
+                    return
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            return self._codec.decode(packet) if packet.size else self._codec.decode(None)
+        except MemoryError:
+            raise
+        except (av.FFmpegError, ValueError, IndexError, UnicodeDecodeError):
+            self.damaged += 1
+            return []
+
+    def _time(self, frame: Any, last_s: float) -> float:
+        if frame.pts is None:
+            return last_s + 1.0 / self.rate_hz if last_s >= 0 else 0.0
+        time = frame.pts * (frame.time_base or self._base)
+        if self._start_s is None:
+            self._start_s = time
+        return float(time - self._start_s)
+
+    def _lasts(self, frame: Any) -> float:
+        length = float(frame.duration * (frame.time_base or self._base)) if frame.duration else 0.0
+        return length if 0 < length < 10 else 1.0 / self.rate_hz
+
+    # ---- geometry
+
+    def upright(self, frame: Any) -> tuple[int, bool]:
+        """Quarter turns counter-clockwise, and whether mirrored before them, that set a frame upright."""
+        for data in frame.side_data:
+            if str(getattr(data.type, "name", data.type)) == "DISPLAYMATRIX":
+                a, b, _, c, d = struct.unpack_from("<5i", bytes(data))
+                return _turns(a, b, c, d)
+        return 0, False
+
+    def display_size(self, frame: Any, turns: int) -> tuple[float, float]:
+        """Width and height as shown: pixels made square, upright."""
+        aspect = float(self._stream.sample_aspect_ratio or 1)
+        width = frame.width * (aspect if 0.1 <= aspect <= 10 else 1.0)
+        return (frame.height, width) if turns % 2 else (width, frame.height)
+
+    def info(self, frame: Any) -> dict[str, Any]:
+        """What the parent makes a VideoInfo of."""
+        turns, _ = self.upright(frame)
+        width, height = self.display_size(frame, turns)
+        return {
+            "width": round(width),
+            "height": round(height),
+            "duration_s": self.declared_s,
+            "rate_hz": self.rate_hz,
+            "codec": self._codec.name,
+            "container": self._job["format"],
+            "frames": self._stream.frames or None,
+            "rotation": turns * 90,
+        }
+
+    def wanted_end_s(self, until_s: float | None) -> float | None:
+        """Where reading should end by the header, or None where it does not say; and by the last interval."""
+        if self.declared_s is None:
+            return None
+        return self.declared_s if until_s is None else min(self.declared_s, until_s)
+
+    def reached_s(self) -> float:
+        """How far the file goes, judged by all streams where only the container declares a length."""
+        return self.end_s if self._by_stream else max(self.end_s, self.packets_end_s)
+
+    def _unreadable(self, what: str) -> Refusal:
+        return Refusal(
+            "UnreadableVideo", what, f"Re-encode it: ffmpeg -i '{self.name}' -c:v libx264 -an mended.mp4."
+        )
+
+
+def _reason(problem: Exception, container: str) -> str:
+    """What an exception of PyAV's opening means for a person."""
+    if isinstance(problem, av.InvalidDataError):
+        if container == "mov":
+            return "its index (moov) is missing or damaged; the recording or the copying was cut short"
+        return "it is damaged: its header cannot be read"
+    return f"it cannot be opened ({type(problem).__name__}: {str(problem)[:200]})"
+
+
+def _is_cover(stream: Any) -> bool:
+    flags = stream.disposition
+    kind = type(flags)
+    return bool(flags & (kind.attached_pic | kind.timed_thumbnails))
+
+
+def _is_default(stream: Any) -> bool:
+    return bool(stream.disposition & type(stream.disposition).default)
+
+
+def _rate(stream: Any) -> float:
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate and 0.01 <= rate <= 1000:
+            return float(rate)
+    return 25.0
+
+
+def _turns(a: int, b: int, c: int, d: int) -> tuple[int, bool]:
+    """Quarter turns (counter-clockwise) and mirroring of the display matrix [[a, b], [c, d]].
+
+    It maps a picture's x to (a, b) and y to (c, d), y pointing down. A negative determinant mirrors: undone by
+    mirroring x first.
+    """
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    if abs(a) >= abs(b):
+        return (0, mirrored) if a >= 0 else (2, mirrored)
+    return (3, mirrored) if b > 0 else (1, mirrored)

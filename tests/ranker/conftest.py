@@ -1,0 +1,39 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from toprock.comparisons import Pair
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Performances whose quality is the number of good segments less that of bad ones."""
+
+    data: list[dict[str, np.ndarray]]
+    ids: list[str]
+    quality: list[int]
+    good: list[np.ndarray]
+    bad: list[np.ndarray]
+
+    def pairs(self, rows=None):
+        rows = range(len(self.ids)) if rows is None else rows
+        return [Pair(self.ids[i], self.ids[j]) for i in rows for j in rows if self.quality[i] > self.quality[j]]
+
+
+@pytest.fixture(scope="session")
+def toy():
+    rng = np.random.default_rng(0)
+    data, quality, goods, bads = [], [], [], []
+    for _ in range(36):
+        length = int(rng.integers(20, 40))
+        static, dynamic = rng.normal(size=(length, 6)), rng.normal(size=(length // 2, 5))
+        good, bad = (int(n) for n in rng.integers(0, 6, 2))
+        places = rng.permutation(length)
+        static[places[:good], 0] += 5
+        static[places[good : good + bad], 1] += 5
+        data.append({"static": static.astype(np.float16), "dynamic": dynamic.astype(np.float16)})
+        quality.append(good - bad)
+        goods.append(places[:good])
+        bads.append(places[good : good + bad])
+    return Toy(data, [f"v{i:02}" for i in range(36)], quality, goods, bads)

@@ -1,0 +1,158 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from toprock.comparisons import Pair, pairwise_accuracy
+from toprock.errors import PairsError
+from toprock.ranker import losses
+from toprock.ranker.checkpoint import Checkpoint
+from toprock.ranker.choosing import split_groups
+from toprock.ranker.fitting import fit
+from toprock.ranker.model import RankerConfig
+from toprock.ranker.training import (
+    LossConfig,
+    PairIndex,
+    TrainingConfig,
+    branch_scores,
+    draw_rows,
+    loss_terms,
+    start,
+    train,
+)
+from toprock.ranker.batch import collate
+
+MODEL = RankerConfig(dimensions={"dynamic": 5, "static": 6}, width=32, heads=2)
+
+
+def weights(ranker):
+    return torch.cat([p.flatten() for p in ranker.parameters()])
+
+
+def test_it_learns_which_segments_matter(toy):
+    config = TrainingConfig(steps=150, learning_rate=3e-3)
+    half = range(24)
+    fitted = fit([toy.data[i] for i in half], toy.ids[:24], toy.ids[:24], toy.pairs(half), MODEL, config, steps=150)
+    (ranker,) = fitted.members
+    rest = range(24, 36)
+    scores = ranker.final(branch_scores(ranker, [toy.data[i] for i in rest]))
+    named = {toy.ids[i]: float(s) for i, s in zip(rest, scores, strict=True)}
+    assert pairwise_accuracy(named, toy.pairs(rest)) > 0.8
+    with torch.no_grad():
+        out = ranker(collate([toy.data[i] for i in rest], MODEL.dimensions)).streams["static"]
+    shares = ranker.final(out.contributions.transpose(1, 2))
+    good = np.mean([shares[row, toy.good[i]].mean() for row, i in enumerate(rest) if len(toy.good[i])])
+    bad = np.mean([shares[row, toy.bad[i]].mean() for row, i in enumerate(rest) if len(toy.bad[i])])
+    assert good > 0 > bad
+
+
+def test_pairs_of_encoded_videos_give_the_loss_of_the_literal_twin_form(toy):
+    """Each video encoded once and all pairs formed, against a network run on both sides of every pair."""
+    config = LossConfig()
+    ranker = start(toy.data[:6], MODEL, TrainingConfig()).ranker.eval()
+    pairs = toy.pairs(range(6))
+    batch = collate(toy.data[:6], MODEL.dimensions)
+    once = loss_terms(ranker(batch), PairIndex.of(pairs, toy.ids[:6]), batch.masks, config)
+    rows = {ident: toy.data[i] for i, ident in enumerate(toy.ids)}
+    better = ranker(collate([rows[p.better] for p in pairs], MODEL.dimensions)).scores
+    worse = ranker(collate([rows[p.worse] for p in pairs], MODEL.dimensions)).scores
+    weight = torch.ones(len(pairs))
+    torch.testing.assert_close(once["ranking"], losses.ranking(better, worse, weight))
+    torch.testing.assert_close(once["average"], losses.beats_average(better, worse, weight))
+    torch.testing.assert_close(once["disagreement"], losses.useful_disagreement(better, worse, weight))
+
+
+def test_weights_of_zero_turn_terms_off(toy):
+    batch = collate(toy.data[:6], MODEL.dimensions)
+    ranker = start(toy.data[:6], MODEL, TrainingConfig()).ranker
+    index = PairIndex.of(toy.pairs(range(6)), toy.ids[:6])
+    off = LossConfig(average=0, disagreement=0, overlap=0, entropy=0)
+    assert set(loss_terms(ranker(batch), index, batch.masks, off)) == {"ranking"}
+
+
+def test_an_interrupted_training_ends_as_an_undisturbed_one(toy, tmp_path):
+    config = TrainingConfig(steps=40)
+    index = PairIndex.of(toy.pairs(), toy.ids)
+    whole = start(toy.data, MODEL, config)
+    train(whole, toy.data, index, config)
+    first = start(toy.data, MODEL, config)
+    train(first, toy.data, index, config, until=17)
+    Checkpoint(tmp_path / "c", "inputs").save("member", first, {"note": 1})
+    second = start(toy.data, MODEL, config)
+    assert Checkpoint(tmp_path / "c", "inputs").load("member", second) == {"note": 1}
+    assert second.step == 17
+    train(second, toy.data, index, config)
+    torch.testing.assert_close(weights(whole.ranker), weights(second.ranker), atol=1e-6, rtol=0)
+    assert len(second.losses) == 40
+
+
+def test_a_fit_interrupted_at_any_stage_ends_the_same(toy, tmp_path):
+    config = TrainingConfig(steps=30)
+    arguments = (toy.data, toy.ids, [f"p{i % 9}" for i in range(36)], toy.pairs(), MODEL, config)
+    whole = fit(*arguments, members=2)
+    taken = 0
+
+    def interrupt(stage, done, total):
+        nonlocal taken
+        taken += 1
+        if taken in (33, 101, 160):
+            raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            fit(*arguments, members=2, checkpoint=tmp_path / "c", on_advance=interrupt)
+    again = fit(*arguments, members=2, checkpoint=tmp_path / "c", on_advance=interrupt)
+    assert again.choice == whole.choice
+    for a, b in zip(whole.members, again.members, strict=True):
+        torch.testing.assert_close(weights(a), weights(b), atol=1e-6, rtol=0)
+
+
+def test_a_checkpoint_of_other_inputs_is_not_used(toy, tmp_path):
+    state = start(toy.data, MODEL, TrainingConfig(steps=3))
+    Checkpoint(tmp_path / "c", "one").save("fold", state)
+    Checkpoint(tmp_path / "c", "one").finish("fold", {"a": 1})
+    other = Checkpoint(tmp_path / "c", "two")
+    assert other.result("fold") is None
+    assert other.load("fold", state) is None
+    assert json.loads((tmp_path / "c" / "inputs.json").read_text()) == "two"
+
+
+def test_the_global_random_state_is_left_alone(toy):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    config = TrainingConfig(steps=3)
+    train(start(toy.data, MODEL, config), toy.data, PairIndex.of(toy.pairs(), toy.ids), config)
+    assert torch.rand(1) == expected
+
+
+def test_small_batches_hold_both_sides_of_pairs(toy):
+    index = PairIndex.of(toy.pairs(), toy.ids)
+    rows = draw_rows(index, len(toy.ids), 8, torch.Generator().manual_seed(0))
+    assert 2 <= len(rows) <= 8
+    assert len(index.among(rows, len(toy.ids))) > 0
+    config = TrainingConfig(steps=5, batch=8)
+    state = start(toy.data, MODEL, config)
+    train(state, toy.data, index, config)
+    assert state.step == 5
+
+
+def test_ties_alone_teach_nothing(toy):
+    index = PairIndex.of([Pair("v00", "v01", tie=True)], toy.ids)
+    with pytest.raises(PairsError, match="no pair with a winner"):
+        train(start(toy.data, MODEL, TrainingConfig()), toy.data, index, TrainingConfig())
+
+
+def test_performers_stay_together():
+    groups = [f"p{i % 7}" for i in range(40)]
+    folds = split_groups(groups)
+    assert sorted(row for fold in folds for row in fold) == list(range(40))
+    for fold in folds:
+        inside = {groups[row] for row in fold}
+        assert inside.isdisjoint(groups[row] for row in range(40) if row not in fold)
+
+
+def test_one_split_from_thirty_performers_on():
+    (held,) = split_groups([f"p{i}" for i in range(30)])
+    assert len(held) == 6
