@@ -1,11 +1,11 @@
 """What gives the quality of a synthetic performance away without looking at a moment: it should be nothing.
 
-Draws performances without files (every fourth pair of neighbouring frames) and asks of each control how often it
-puts a pair of performances in the right order. The direction of a control, and the weights of the linear models,
-are learnt on one half of the performances and tested on the other, both ways round; intervals are bootstrapped
-over performances. 50 % is chance; each control must stay within 5 points of it.
+Draws performances without files (one pair of neighbouring frames of every eight) and asks of each control how
+often it puts a pair of performances in the right order. The direction of a control, and the weights of the
+linear models, are learnt on one half of the performances and tested on the other, both ways round; intervals
+are bootstrapped over performances. 50 % is chance; each control must stay within 5 points of it.
 
-    python benchmarks/synthetic_controls.py [--seeds 5] [--count 60] [--processes 2]
+    python benchmarks/synthetic_controls.py [--seeds 5] [--count 120] [--processes 2]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 from toprock.synthetic import draw_performance
 
-_STRIDE = 4  # one pair of neighbouring frames of every four
+_STRIDE = 8  # frames from one pair of neighbours to the next
 _BINS = 5  # a channel of the joint colour histogram
 
 
@@ -78,7 +78,7 @@ def pairwise_accuracy(score: np.ndarray, quality: np.ndarray) -> float:
 
 
 def two_way(values: np.ndarray, quality: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(score, quality) of both halves, direction or ridge weights learnt on the other half; values (N,) or (N, D)."""
+    """(score, quality) of each half, sign or ridge weights of values (N,) or (N, D) learnt on the other."""
     parity = np.arange(len(quality)) % 2
     halves = []
     for half in (0, 1):
@@ -126,7 +126,7 @@ def control_table(measured: list[Measured]) -> dict[str, tuple[float, float, flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=60, help="performances a seed")
+    parser.add_argument("--count", type=int, default=120, help="performances a seed")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     options = parser.parse_args()

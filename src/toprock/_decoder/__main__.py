@@ -15,7 +15,7 @@ from toprock._decoder.output import Output, Refusal
 
 
 def main() -> int:
-    """Do the job on standard input; exit status 0 when everything, errors of the video included, was reported."""
+    """Do the job on standard input; status 0 when all, errors of the video included, was reported."""
     pipe = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not end up among the messages
     job = json.loads(_line())
@@ -38,6 +38,12 @@ def main() -> int:
             "DecoderFailed",
             f"decoding needs more than the limit of {limits['memory_mb']} MB of memory",
             "Scale it down first: " + scaled_down(job),
+        )
+    except ImportError as problem:
+        output.error(
+            "DecoderFailed",
+            f"the decoder cannot start ({str(problem)[:200]})",
+            "Raise Limits(memory_mb=...) if it is below 1024; else install it again: pip install av.",
         )
     except Exception as problem:
         output.error(
@@ -75,10 +81,11 @@ def _line() -> bytes:
 def _hold_leash() -> None:
     """Let the kernel send SIGIO, which ends this process, when the other end of standard input is closed.
 
-    Works while C code holds the interpreter, and, unlike PR_SET_PDEATHSIG, does not fire when merely the thread
-    that started this process ends. Where a system lacks it, writing to the closed pipe ends this process.
+    Works while C code holds the interpreter, and, unlike PR_SET_PDEATHSIG, does not fire when merely the
+    thread that started this process ends. Where a system lacks it, writing to the closed pipe ends it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
     with contextlib.suppress(OSError, AttributeError):
         fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)

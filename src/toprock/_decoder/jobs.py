@@ -8,6 +8,7 @@ from typing import Any
 
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from toprock._decoder.geometry import upright
 from toprock._decoder.output import Output, Refusal
 from toprock._decoder.source import Source
 
@@ -19,18 +20,17 @@ _EPSILON_S = 1e-4
 class Scaler:
     """Makes small RGB pictures of frames; the size is fixed by the first, and kept when frames change theirs.
 
-    AREA averages over all pixels that a small one covers: neither the shimmer of POINT and FAST_BILINEAR, which optical
-    flow would take for motion, nor the cost of BICUBIC.
+    AREA averages over all pixels that a small one covers: no shimmer as from POINT and FAST_BILINEAR, which
+    optical flow would take for motion, at less cost than BILINEAR or BICUBIC.
     """
 
     def __init__(self, source: Source, frame: Any, short_side: int) -> None:
-        self.turns, self.mirrored = source.upright(frame)
-        width, height = source.display_size(frame, 0)
+        self.turns, self.mirrored = upright(frame)
+        width, height = source.display_size(frame)
         scale = short_side / min(width, height)
         self._width, self._height = (
             (short_side, _even(height * scale)) if width <= height else (_even(width * scale), short_side)
         )
-        source.check_size(self._width, self._height)
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: Any) -> Any:
@@ -42,7 +42,7 @@ class Scaler:
 def probe(job: dict[str, Any], output: Output) -> None:
     """Send the info; that the first frame decodes is part of it."""
     source = Source(job, output)
-    output.info(source.info(_first(source.frames())[1]))
+    output.info(source.info(_first(source, source.frames())[1]))
 
 
 def read(job: dict[str, Any], output: Output) -> None:
@@ -52,19 +52,19 @@ def read(job: dict[str, Any], output: Output) -> None:
     step_s = 1.0 / job["rate_hz"]
     tolerance_s = 0.5 * min(step_s, 1.0 / source.rate_hz)
     frames = source.frames(spans[0][0] if spans[0][0] > _FAR_S else 0.0)
-    time_s, frame = _first(frames)
+    time_s, frame = _first(source, frames)
     output.info(source.info(frame))
     scale = Scaler(source, frame, job["short_side"])
     sent = 0
-    at, due = 0, 0
+    at, due, jumped = 0, 0, 0
     while True:
         while at < len(spans) and time_s >= spans[at][1] - _EPSILON_S:
             at, due = at + 1, 0
         if at == len(spans):
             break
         start_s = spans[at][0]
-        if start_s - time_s > _FAR_S:
-            frames = source.frames(start_s)
+        if start_s - time_s > _FAR_S and jumped < at:
+            frames, jumped = source.frames(start_s), at
         elif time_s >= start_s - _EPSILON_S and (due == 0 or time_s >= start_s + due * step_s - tolerance_s):
             output.frame(time_s, scale(frame), scale.turns, scale.mirrored)
             sent += 1
@@ -88,7 +88,7 @@ def grab(job: dict[str, Any], output: Output) -> None:
     for wanted_s in job["times_s"]:
         if frames is None or (coming is not None and wanted_s - coming[0] > _FAR_S):
             frames = source.frames(wanted_s)
-            shown, coming = None, _first(frames) if shown is None else next(frames, shown)
+            shown, coming = None, _first(source, frames)
         while coming is not None and (coming[0] <= wanted_s + _EPSILON_S or shown is None):
             shown, coming = coming, next(frames, None)
         assert shown is not None
@@ -97,10 +97,11 @@ def grab(job: dict[str, Any], output: Output) -> None:
     output.done(end_s=source.end_s, damaged=source.damaged)
 
 
-def _first(frames: Iterator[tuple[float, Any]]) -> tuple[float, Any]:
+def _first(source: Source, frames: Iterator[tuple[float, Any]]) -> tuple[float, Any]:
     found = next(frames, None)
     if found is None:
-        raise Refusal("EmptyVideo", "it opens, but not one picture can be decoded", "Export or copy it again.")
+        source.check_refused()
+        raise Refusal("EmptyVideo", "it opens, but no picture can be decoded", "Export or copy it again.")
     return found
 
 
@@ -108,7 +109,7 @@ def _judge(source: Source, sent: int, until_s: float | None, ended: bool) -> Non
     """Refuse what came to an early end, and what lost too much on the way."""
     wanted_s = source.wanted_end_s(until_s)
     reached_s = source.reached_s()
-    if not ended and wanted_s is not None and wanted_s - reached_s > max(1.0, 0.02 * wanted_s):
+    if not ended and wanted_s is not None and wanted_s - reached_s > min(5.0, max(1.0, 0.02 * wanted_s)):
         raise Refusal(
             "TruncatedVideo",
             f"it ends at {reached_s:.1f} s of {source.declared_s:.1f} s declared",
@@ -121,6 +122,7 @@ def _judge(source: Source, sent: int, until_s: float | None, ended: bool) -> Non
             "Mend the intervals.",
         )
     if source.damaged > _LOST_SHARE * (source.shown + source.damaged):
+        source.check_refused()
         raise Refusal(
             "UnreadableVideo",
             f"{source.damaged} of {source.shown + source.damaged} pieces are damaged, "

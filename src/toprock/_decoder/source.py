@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import av
 
+from toprock._decoder.geometry import display_size, upright
 from toprock._decoder.output import Output, Refusal
 
 # HLS, concat and other lists that name further files must stay off: they read what the user never gave.
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
-_MAX_ASPECT = 32
 _SEEK_MARGIN_S = 1.0  # frames shown before a keyframe may need the one before it (open groups of pictures)
 
 
@@ -38,6 +37,7 @@ class Source:
         self.name = os.path.basename(job["path"])  # noqa: PTH119
         self.damaged = self.shown = 0
         self.end_s = self.packets_end_s = 0.0
+        self._refused_size = (0, 0)
         self._container = self._open()
         self._stream = self._choose()
         self._codec = self._stream.codec_context
@@ -68,7 +68,17 @@ class Source:
         except MemoryError:
             raise
         except Exception as problem:
-            raise self._unreadable(_reason(problem, self._job["format"])) from problem
+            raise self._unopened(problem) from problem
+
+    def _unopened(self, problem: Exception) -> Refusal:
+        if not isinstance(problem, av.InvalidDataError):
+            return self._unreadable(f"it cannot be opened ({type(problem).__name__}: {str(problem)[:200]})")
+        index = " (moov)" if self._job["format"] == "mov" else ""
+        return Refusal(
+            "UnreadableVideo",
+            f"its index{index} is missing or damaged; the recording or the copying was cut short",
+            "Copy it again from where it came.",
+        )
 
     def _choose(self) -> Any:
         streams = self._container.streams
@@ -116,10 +126,10 @@ class Source:
                 f"Scale it down: ffmpeg -i '{self.name}' -vf scale=-2:1080 -c:v libx264 out.mp4, "
                 "or raise Limits(max_pixels=...).",
             )
-        if width and height and max(width, height) > _MAX_ASPECT * min(width, height):
-            raise Refusal(
-                "VideoTooLarge", f"its pictures are {width} x {height}, too narrow", "Crop or re-encode it."
-            )
+
+    def check_refused(self) -> None:
+        """Where pictures were lost: say so if it was because the decoder refused their size."""
+        self.check_size(*self._refused_size)
 
     def _prepare(self) -> None:
         self._codec.thread_type = "AUTO"
@@ -132,19 +142,22 @@ class Source:
                     other.discard = "all"
 
     def _affordable_threads(self) -> int:
-        """One thread a core and one frame a thread, within half of the memory; 0 lets FFmpeg choose."""
+        """One thread a core and one more, as FFmpeg has it; fewer where frames would fill the memory."""
         frame_mb = max(1, self._codec.width * self._codec.height) * 3 / (1 << 20)
         affordable = int(self._limits["memory_mb"] / 2 / frame_mb) - 17  # 16 reference frames
-        cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
-        return max(1, min(cores, affordable, 16))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, min(cores + 1, affordable, 16))
 
     def _declared(self) -> tuple[float | None, bool]:
         """Length in seconds and whether the picture stream itself says so."""
         stream, container = self._stream, self._container
+        if self._job["format"] == "avi" and stream.frames:
+            return stream.frames / self.rate_hz, True  # FFmpeg guesses a duration when the index is cut off
         if stream.duration and stream.duration > 0:
             start = stream.start_time or 0
-            ends = float((start + stream.duration) * self._base)
-            return max(0.0, ends - float(self._start_s or 0)), True
+            ends_s = max(0.0, float((start + stream.duration) * self._base) - float(self._start_s or 0))
+            whole_s = (container.duration or 0) / 1e6
+            return min(ends_s, whole_s) if whole_s > 0 else ends_s, True
         tag = stream.metadata.get("DURATION", "")
         if match := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", tag.strip("\x00 ")):
             return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]), True
@@ -155,7 +168,7 @@ class Source:
     # ---- reading
 
     def frames(self, from_s: float = 0.0) -> Iterator[tuple[float, Any]]:
-        """Frames in order of rising time; with `from_s`, from some frame at or before that time on, if there is one.
+        """Frames in order of rising time; with `from_s`, from a frame at or before that time on, if any is.
 
         A seek that lands too late is done again from further ahead.
         """
@@ -222,11 +235,12 @@ class Source:
     def _packets(self) -> Iterator[Any]:
         """Packets of the picture stream; a demuxer that trips over damage is started again behind it."""
         trips = 0
-        watched = self._stream.index if self._by_stream else None
+        wanted = [self._stream] if self._by_stream else []
         while True:
             try:
-                for packet in self._container.demux(self._stream) if self._by_stream else self._container.demux():
-                    if watched is None and packet.pts is not None and packet.time_base:
+                for packet in self._container.demux(*wanted):
+                    trips = 0
+                    if not wanted and packet.pts is not None and packet.time_base:
                         ends = (packet.pts + (packet.duration or 0)) * packet.time_base - (self._start_s or 0)
                         self.packets_end_s = max(self.packets_end_s, float(ends))
                     if packet.stream_index == self._stream.index:
@@ -247,6 +261,8 @@ class Source:
             raise
         except (av.FFmpegError, ValueError, IndexError, UnicodeDecodeError):
             self.damaged += 1
+            if self._codec.width * self._codec.height > self._limits["max_pixels"]:
+                self._refused_size = self._codec.width, self._codec.height
             return []
 
     def _time(self, frame: Any, last_s: float) -> float:
@@ -261,26 +277,18 @@ class Source:
         length = float(frame.duration * (frame.time_base or self._base)) if frame.duration else 0.0
         return length if 0 < length < 10 else 1.0 / self.rate_hz
 
-    # ---- geometry
+    # ---- what is told
 
-    def upright(self, frame: Any) -> tuple[int, bool]:
-        """Quarter turns counter-clockwise, and whether mirrored before them, that set a frame upright."""
-        for data in frame.side_data:
-            if str(getattr(data.type, "name", data.type)) == "DISPLAYMATRIX":
-                a, b, _, c, d = struct.unpack_from("<5i", bytes(data))
-                return _turns(a, b, c, d)
-        return 0, False
-
-    def display_size(self, frame: Any, turns: int) -> tuple[float, float]:
-        """Width and height as shown: pixels made square, upright."""
-        aspect = float(self._stream.sample_aspect_ratio or 1)
-        width = frame.width * (aspect if 0.1 <= aspect <= 10 else 1.0)
-        return (frame.height, width) if turns % 2 else (width, frame.height)
+    def display_size(self, frame: Any) -> tuple[float, float]:
+        """Width and height with pixels made square, not yet upright."""
+        return display_size(frame.width, frame.height, float(self._stream.sample_aspect_ratio or 1))
 
     def info(self, frame: Any) -> dict[str, Any]:
         """What the parent makes a VideoInfo of."""
-        turns, _ = self.upright(frame)
-        width, height = self.display_size(frame, turns)
+        turns, _ = upright(frame)
+        width, height = self.display_size(frame)
+        if turns % 2:
+            width, height = height, width
         return {
             "width": round(width),
             "height": round(height),
@@ -308,15 +316,6 @@ class Source:
         )
 
 
-def _reason(problem: Exception, container: str) -> str:
-    """What an exception of PyAV's opening means for a person."""
-    if isinstance(problem, av.InvalidDataError):
-        if container == "mov":
-            return "its index (moov) is missing or damaged; the recording or the copying was cut short"
-        return "it is damaged: its header cannot be read"
-    return f"it cannot be opened ({type(problem).__name__}: {str(problem)[:200]})"
-
-
 def _is_cover(stream: Any) -> bool:
     flags = stream.disposition
     kind = type(flags)
@@ -332,17 +331,3 @@ def _rate(stream: Any) -> float:
         if rate and 0.01 <= rate <= 1000:
             return float(rate)
     return 25.0
-
-
-def _turns(a: int, b: int, c: int, d: int) -> tuple[int, bool]:
-    """Quarter turns (counter-clockwise) and mirroring of the display matrix [[a, b], [c, d]].
-
-    It maps a picture's x to (a, b) and y to (c, d), y pointing down. A negative determinant mirrors: undone by
-    mirroring x first.
-    """
-    mirrored = a * d - b * c < 0
-    if mirrored:
-        a, b = -a, -b
-    if abs(a) >= abs(b):
-        return (0, mirrored) if a >= 0 else (2, mirrored)
-    return (3, mirrored) if b > 0 else (1, mirrored)

@@ -68,7 +68,7 @@ def find_moments(
     of all evidence of their sign are not worth showing.
     """
     borders, cells = EvidenceCurve.of(segments).grid()
-    smooth = np.convolve(cells, np.full(5, 0.2), mode="same")
+    smooth = np.convolve(np.pad(cells, 2), np.full(5, 0.2), mode="valid")
     taken = np.zeros(len(cells), dtype=bool)
     found: list[Moment] = []
     kinds: tuple[tuple[Literal["best", "worst"], int], ...] = (("best", 1), ("worst", -1))

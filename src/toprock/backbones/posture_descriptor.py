@@ -14,10 +14,11 @@ from toprock.backbones.silhouette import Silhouette
 
 _ORIENTATIONS = 8
 _PATCH = 64  # pixels of the square around the performer
+_SIDE = 4.4  # standard deviations of the weight; a uniform bar of length 1 has 0.29
 _LEVELS = (1, 2, 4)
 _FAINT = 8.0  # Sobel response of an edge of 2 grey levels
 _PICTURE_CELLS = 2
-_OCCUPANCY = 6
+_OCCUPANCY = 8
 _PROFILE = 8
 _RAYS = 16
 _SHAPE = 24
@@ -38,8 +39,8 @@ def describe_posture(image: np.ndarray, silhouette: Silhouette) -> np.ndarray:
         silhouette: found in it.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    patch, weight = _square_patch(grey, silhouette)
-    edges = _edge_histograms(patch, weight, max(_LEVELS))
+    patch, inside = _square_patch(grey, silhouette)
+    edges = _edge_histograms(patch, 0.15 + 0.85 * cv2.dilate(inside, np.ones((5, 5), np.uint8)), max(_LEVELS))
     pyramid = [_normalised(_coarser(edges, n)) for n in _LEVELS]
     picture = cv2.resize(grey, (_PATCH, _PATCH), interpolation=cv2.INTER_AREA)
     whole = _edge_histograms(picture, np.ones(picture.shape, np.float32), _PICTURE_CELLS)
@@ -50,7 +51,7 @@ def describe_posture(image: np.ndarray, silhouette: Silhouette) -> np.ndarray:
     parts = [
         *pyramid,
         0.5 * _normalised(whole.ravel()),
-        _resized(body, _OCCUPANCY, _OCCUPANCY).ravel(),
+        2 * cv2.resize(inside, (_OCCUPANCY, _OCCUPANCY), interpolation=cv2.INTER_AREA).ravel(),
         _resized(body, 1, _PROFILE).ravel(),
         _resized(body, _PROFILE, 1).ravel(),
         _radial_profile(body),
@@ -60,13 +61,19 @@ def describe_posture(image: np.ndarray, silhouette: Silhouette) -> np.ndarray:
 
 
 def _square_patch(grey: np.ndarray, silhouette: Silhouette) -> tuple[np.ndarray, np.ndarray]:
-    """The square around the performer's box as (_PATCH, _PATCH) float32 grey and weight."""
-    top, bottom, left, right = silhouette.box
-    side = 1.15 * max(bottom - top, right - left)
-    corner_x, corner_y = (left + right - side) / 2, (top + bottom - side) / 2
-    weight = 0.15 + 0.85 * cv2.dilate(silhouette.weight * silhouette.mask, np.ones((3, 3), np.uint8))
+    """The square around the performer's centre of mass as (_PATCH, _PATCH) float32 grey and weight.
+
+    Its side follows the spread of the weight, which stray pixels change less than they change a box.
+    """
+    own = silhouette.weight * silhouette.mask if silhouette.mask.any() else silhouette.weight
+    moments = cv2.moments(own)
+    mass = max(moments["m00"], 1e-6)
+    centre_x, centre_y = moments["m10"] / mass, moments["m01"] / mass
+    spread = np.sqrt(max(moments["mu20"], moments["mu02"]) / mass)
+    side = _SIDE * max(float(spread), 2.0)
+    corner_x, corner_y = centre_x + 0.5 - side / 2, centre_y + 0.5 - side / 2
     patches = []
-    for picture, scale in ((grey.astype(np.float32), grey.shape[0] / weight.shape[0]), (weight, 1.0)):
+    for picture, scale in ((grey.astype(np.float32), grey.shape[0] / own.shape[0]), (silhouette.weight, 1.0)):
         step = side * scale / _PATCH
         if step > 1.5:  # few pixels are skipped
             picture = cv2.blur(picture, (round(step), round(step)))

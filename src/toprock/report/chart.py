@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -135,28 +134,26 @@ def draw_chart(
         worst=worst,
         best_height=best_height,
         worst_height=worst_height,
-        data=_data(timeline, edges, net, rates),
+        data=_data(timeline, edges, rates),
     )
 
 
-def _data(
-    timeline: Timeline, edges: np.ndarray, net: np.ndarray, rates: Mapping[Cell, np.ndarray]
-) -> dict[str, Any]:
-    """What the page's script shows at a point in time: rates to three digits, and names."""
-    largest = max(peak([net]), peak(list(rates.values())))
-    decimals = min(9, max(0, 3 - math.floor(math.log10(largest))))
+def _short(values: np.ndarray, decimals: int) -> list[float]:
+    return [float(v) for v in np.round(values, decimals) + 0.0]
 
-    def short(values: np.ndarray) -> list[float]:
-        return [float(v) for v in np.round(values, decimals) + 0.0]
 
+def _data(timeline: Timeline, edges: np.ndarray, rates: Mapping[Cell, np.ndarray]) -> dict[str, Any]:
+    """What the page's script shows at a point in time: rates rounded as shown, so that sums add up."""
+    decimals = decimals_for(list(map(_largest, rates.values())), least=0, most=9) + 1
     return {
         "edges": [round(float(e), 3) for e in edges],
-        "decimals": max(0, decimals - 1),
-        "net": short(net),
+        "decimals": decimals,
         "streams": [
             {
                 "name": words.STREAM_NAMES[s],
-                "branches": [{"name": words.BRANCH_NAMES[b], "rates": short(rates[s, b])} for b in BRANCHES],
+                "branches": [
+                    {"name": words.BRANCH_NAMES[b], "rates": _short(rates[s, b], decimals)} for b in BRANCHES
+                ],
             }
             for s in timeline.streams
         ],
@@ -205,9 +202,8 @@ def _centre(timeline: Timeline, moment: Moment) -> float:
     return left + width / 2
 
 
-def peak(series: Sequence[np.ndarray]) -> float:
-    """The largest absolute value; 1 where all are zero, so that it can divide."""
-    return max((float(np.abs(s).max()) for s in series if len(s)), default=0.0) or 1.0
+def _largest(values: np.ndarray) -> float:
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _peaks(net: np.ndarray) -> str:

@@ -30,7 +30,7 @@ class Scale:
         """
         high = max((float(s.max(initial=0.0)) for s in series), default=0.0)
         low = -min((float(s.min(initial=0.0)) for s in series), default=0.0)
-        if high == low == 0:
+        if max(high, low) < 1e-12:
             return cls(height / 2, 0.0)
         high, low = max(high, 0.25 * low), max(low, 0.25 * high)
         unit = (height - 2) / (high + low)

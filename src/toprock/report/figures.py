@@ -62,12 +62,12 @@ def percent(share: float) -> str:
     """A share (0 to 1) as whole percent; never 0 or 100 unless it is.
 
     >>> percent(0.826), percent(0.999), percent(0.001)
-    ('83\\xa0%', '99\\xa0%', '1\\xa0%')
+    ('83\\xa0%', '99\\xa0%', 'less than 1\\xa0%')
     """
     value = round(100 * share)
-    if 0 < share < 1:
-        value = min(99, max(1, value))
-    return f"{value}\N{NO-BREAK SPACE}%"
+    if share > 0 and value == 0:
+        return "less than 1\N{NO-BREAK SPACE}%"
+    return f"{min(99, value) if share < 1 else value}\N{NO-BREAK SPACE}%"
 
 
 def seconds(length_s: float) -> str:

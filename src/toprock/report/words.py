@@ -29,6 +29,8 @@ def standing(percentile: float | None, performances: int | None) -> str:
         return f"Not above any of {crowd}"
     if percentile >= 100:
         return f"Better than all of {crowd}"
+    if percentile < 0.5:
+        return f"Among the lowest 1\N{NO-BREAK SPACE}% of {crowd}"
     return f"Better than {percent(percentile / 100)} of {crowd}"
 
 
@@ -51,6 +53,7 @@ def moment(
     if what.contribution * whole > 0 and timeline.judged_s > 0:
         share, time = min(1.0, what.contribution / whole), min(1.0, length_s / timeline.judged_s)
         first = f"{percent(time)} of the time brought {percent(share)} of all that {verb} the score."
+        first = first[0].upper() + first[1:]
     elif what.contribution * (1 if what.kind == "best" else -1) < 0:
         first = f"Even this span, the {what.kind} named, {other_verb} the score."
     if top is None or not any(parts.values()):

@@ -4,7 +4,7 @@
     performances = render_performances(Path("battles"), count=20, seed=1)
 
 A good or bad moment is planted either in the postures (the motion stays as everywhere else) or in the timing
-(the postures stay as everywhere else); nothing else gives quality away, which `benchmarks/synthetic_controls.py`
+(the postures stay as everywhere else); nothing else gives quality away, as benchmarks/synthetic_controls.py
 measures.
 """
 

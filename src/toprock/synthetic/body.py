@@ -1,14 +1,14 @@
 """An articulated body: the pose vector, forward kinematics in three dimensions, and contact with the floor.
 
 Lengths are in body heights. The world has x to the viewer's right, y up, z towards the viewer; the body's own
-axes are x its left, y up the spine, z its front. A pose is a vector of `DIMENSION` numbers: the scalars below
-(angles in radians) and then a direction for each limb, legs in the pelvis' axes, arms and head in the chest's.
+axes are x its left, y up the spine, z its front. A pose is a vector of `DIMENSION` numbers: the scalars
+below (angles in radians), then a direction a limb, legs in the pelvis' axes, arms and head in the chest's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +22,8 @@ LIMBS = (
 )  # fmt: skip
 JOINTS = (
     "pelvis", "chest", "neck", "head", "shoulder_left", "shoulder_right", "elbow_left", "elbow_right",
-    "wrist_left", "wrist_right", "hand_left", "hand_right", "hip_left", "hip_right", "knee_left", "knee_right",
-    "ankle_left", "ankle_right", "toe_left", "toe_right",
+    "wrist_left", "wrist_right", "hand_left", "hand_right", "hip_left", "hip_right",
+    "knee_left", "knee_right", "ankle_left", "ankle_right", "toe_left", "toe_right",
 )  # fmt: skip
 DIMENSION = len(SCALARS) + 3 * len(LIMBS)
 JOINT = {name: number for number, name in enumerate(JOINTS)}
@@ -93,7 +93,8 @@ def forward_kinematics(poses: np.ndarray, body: Proportions, step_s: float) -> n
     joints = _chain(poses, body)
     heights = joints[:, :, 1] - _CLEARANCE
     lowest = heights.min(axis=1)
-    joints[:, :, 1] += (poses[:, scalar("lift")] - np.minimum(lowest, _smooth(lowest, _SETTLE_S / step_s)))[:, None]
+    settled = np.minimum(lowest, _smooth(lowest, _SETTLE_S / step_s))
+    joints[:, :, 1] += (poses[:, scalar("lift")] - settled)[:, None]
     weight = np.exp(-(heights - lowest[:, None]) / _ANCHOR_HEIGHT)
     weight /= weight.sum(axis=1, keepdims=True)
     for axis, name in ((0, "x"), (2, "z")):
@@ -113,7 +114,8 @@ def _chain(poses: np.ndarray, body: Proportions) -> np.ndarray:
 
     pelvis = rotation("z", value("lean")) @ rotation("y", value("yaw"))
     pelvis = pelvis @ rotation("x", value("pitch")) @ rotation("y", value("roll"))
-    chest = pelvis @ rotation("x", value("bend")) @ rotation("z", value("side")) @ rotation("y", value("twist"))
+    chest = pelvis @ rotation("x", value("bend")) @ rotation("z", value("side"))
+    chest = chest @ rotation("y", value("twist"))
     mid = pelvis @ rotation("x", value("bend") / 2) @ rotation("z", value("side") / 2)
 
     def along(frame: np.ndarray, name: str) -> np.ndarray:
@@ -165,11 +167,11 @@ def joint_angle(joints: np.ndarray, first: str, middle: str, last: str) -> np.nd
     return np.degrees(np.arccos(np.clip((one * other).sum(axis=1), -1, 1)))
 
 
-def make_pose(base: np.ndarray | None = None, **changes: float | Sequence[float]) -> np.ndarray:
+def make_pose(base: np.ndarray | None = None, **changes: Any) -> np.ndarray:
     """A pose vector: `base` (default: standing at ease) with changes by name.
 
     Scalars by name in radians. Limbs by name as (outwards, up, front). `arm_left=(upper, forearm)`,
-    `leg_right=(thigh, shin)` set two limbs, `arms=` and `legs=` set both sides, `plant=`, `point=` both scalars.
+    `leg_right=(thigh, shin)` set two limbs; `arms=`, `legs=`, `plant=`, `point=` set both sides.
 
     >>> float(make_pose(bend=0.4)[scalar("bend")])
     0.4

@@ -1,14 +1,15 @@
 """A performance as a plan: who dances what when, which moments are planted, and the quality that follows.
 
-Quality comes from the planted moments and from nothing else. A latent ability a ~ U(0, 1) sets, for each element
-alike, the chances of a good (0.10 + 0.36 a), a bad (0.46 - 0.36 a) and a neutral (0.44) outcome; a performance
-without any good or any bad one gets one in place of a neutral. With N elements that can carry a moment,
+Quality comes from the planted moments and from nothing else. A latent ability a ~ U(0, 1) sets, for each
+element alike, the chances of a good (0.10 + 0.36 a), a bad (0.46 - 0.36 a) and a neutral (0.44) outcome; a
+performance without any good or any bad one gets one in place of a neutral. With N elements that can carry
+one,
 
     net     = (sum of good weights - sum of bad weights) / N
     quality = 1 / (1 + exp(-5 net))
 
-where a moment weighs 1, a stumble 1.5. What is danced, by whom, where and for how long is drawn from other random
-streams than the ability and the outcomes.
+where a moment weighs 1, a stumble 1.5. What is danced, by whom, where and for how long is drawn from other
+random streams than the ability and the outcomes.
 """
 
 from __future__ import annotations
@@ -20,30 +21,32 @@ from typing import Literal, cast
 import numpy as np
 
 from toprock.backbones.base import Stream
-from toprock.synthetic.body import DIMENSION, Proportions, forward_kinematics, scalar
+from toprock.synthetic.body import DIMENSION, Proportions, forward_kinematics, make_pose, scalar
 from toprock.synthetic.moves import (
     PLANTABLE,
     ElementKind,
-    Posture,
     Style,
     element_keys,
-    posture,
     transition_s,
 )
+from toprock.synthetic.postures import Outcome, Posture, posture
 from toprock.synthetic.timing import Warp, make_warp, path_offset, path_times
 
-Outcome = Literal["good", "neutral", "bad"]
 FPS = 20
 DURATION_S = (18.0, 32.0)
 GRID_S = 0.01  # the path of poses is sampled this finely
 _BLEND_S = (0.1, 0.38)  # bounds on the way into and out of another posture
-_BLEND_SPEED = {"toprock": 1.3, "footwork": 1.9, "freeze": 1.2, "spin": 1.9}  # body heights a second, mean of joints
+_BLEND_SPEED = {"toprock": 1.3, "footwork": 1.9, "freeze": 1.2, "spin": 1.9}  # body heights/s, mean of joints
 _TILT = 0.6  # radians: a posture tilts the body no further than this
 _STEEPNESS = 5.0
 _WEIGHTS = {"stumble": 1.5}
 _LENGTH_S: dict[ElementKind, tuple[float, float]] = {
-    "toprock": (1.6, 2.6), "footwork": (1.7, 2.5), "spin": (1.7, 2.5), "freeze": (1.7, 2.3), "drop": (0.7, 0.9),
-}  # fmt: skip
+    "toprock": (1.6, 2.6),
+    "footwork": (1.7, 2.5),
+    "spin": (1.7, 2.5),
+    "freeze": (1.7, 2.3),
+    "drop": (0.7, 0.9),
+}
 _TIMINGS: dict[ElementKind, dict[str, tuple[str, ...]]] = {
     "toprock": {"good": ("on the beat",), "bad": ("stutter", "hesitation", "wobble", "backs out", "stumble")},
     "footwork": {"good": ("on the beat",), "bad": ("stutter", "hesitation", "wobble", "backs out")},
@@ -60,8 +63,8 @@ class PlantedMoment:
         start_s, end_s: seconds in the video.
         label: good or bad.
         kind: what it is, such as "bent knees".
-        stream: where it shows: `static` (postures; the motion is as everywhere), `dynamic` (speed along the path;
-            the postures are as everywhere).
+        stream: where it shows: `static` (postures; the motion is as everywhere), `dynamic` (speed along the
+            path; the postures are as everywhere).
     """
 
     start_s: float
@@ -118,7 +121,9 @@ class Choreography:
         """Joints (P, 20, 3) at every `GRID_S` of the path, before any change of speed."""
         return forward_kinematics(self._poses(planted_postures), body, GRID_S)
 
-    def joints(self, body: Proportions, *, planted_postures: bool = True, planted_timing: bool = True) -> np.ndarray:
+    def joints(
+        self, body: Proportions, *, planted_postures: bool = True, planted_timing: bool = True
+    ) -> np.ndarray:
         """Joints (T, 20, 3) of every frame, in body heights.
 
         Args:
@@ -133,6 +138,11 @@ class Choreography:
         part = (where - low)[:, None, None]
         return (1 - part) * path[low] + part * path[low + 1]
 
+    def _at_ease(self) -> np.ndarray:
+        """How the performer stands before the first move."""
+        x, z = self.place
+        return make_pose(yaw=self.style.facing, x=x, z=z, arms=((0.3, -1, 0), (0.1, -1, 0.2)), bend=0.05)
+
     def _poses(self, planted: bool) -> np.ndarray:
         times: list[float] = []
         keys: list[np.ndarray] = []
@@ -144,6 +154,9 @@ class Choreography:
                 pose = pose.copy()
                 if keys:
                     _unwind(pose, keys[-1])
+                else:
+                    times.append(0.0)
+                    keys.append(self._at_ease())
                 pose[scalar("x")] += self.place[0]
                 pose[scalar("z")] += self.place[1]
                 times.append(start + at)
@@ -173,7 +186,9 @@ def choreograph(seed: int, index: int) -> Choreography:
     moments: list[PlantedMoment] = []
     warps: list[Warp] = []
     postures: list[PosturePlan] = []
-    for element, outcome in zip(plantable, _outcomes(len(plantable), ability.uniform(), outcomes), strict=True):
+    for element, outcome in zip(
+        plantable, _outcomes(len(plantable), ability.uniform(), outcomes), strict=True
+    ):
         span: PosturePlan | Warp
         if outcomes.uniform() < 0.5:
             span, kind, stream = planned = _plan_posture(element, outcome, style, outcomes)
@@ -187,18 +202,28 @@ def choreograph(seed: int, index: int) -> Choreography:
             start, end = span.label_s
             moments.append(PlantedMoment(round(start, 3), round(end, 3), outcome, kind, stream))
     return Choreography(
-        duration, _quality(moments, len(plantable)), tuple(moments), elements, tuple(warps), tuple(postures), style, place
+        duration,
+        _quality(moments, len(plantable)),
+        tuple(moments),
+        elements,
+        tuple(warps),
+        tuple(postures),
+        style,
+        place,
     )
 
 
 def _outcomes(count: int, ability: float, rng: np.random.Generator) -> list[Outcome]:
     """One outcome an element; at least one good and one bad, whatever the ability."""
     names: tuple[Outcome, ...] = ("good", "neutral", "bad")
-    drawn = [names[n] for n in rng.choice(3, size=count, p=(0.10 + 0.36 * ability, 0.44, 0.46 - 0.36 * ability))]
+    drawn = [
+        names[n] for n in rng.choice(3, size=count, p=(0.10 + 0.36 * ability, 0.44, 0.46 - 0.36 * ability))
+    ]
+    wanted: Outcome
     for wanted in ("good", "bad"):
         free = [place for place, outcome in enumerate(drawn) if outcome == "neutral"]
         if wanted not in drawn and free:
-            drawn[int(rng.choice(free))] = cast(Outcome, wanted)
+            drawn[int(rng.choice(free))] = wanted
     return drawn
 
 
@@ -207,15 +232,17 @@ def _quality(moments: Sequence[PlantedMoment], elements: int) -> float:
     return float(1 / (1 + np.exp(-_STEEPNESS * net)))
 
 
-def _sequence(duration_s: float, structure: np.random.Generator, path: np.random.Generator) -> tuple[Element, ...]:
+def _sequence(
+    duration_s: float, structure: np.random.Generator, path: np.random.Generator
+) -> tuple[Element, ...]:
     """Toprock, down, power and footwork and freezes, perhaps up again, a freeze at the end."""
     shares = structure.dirichlet((2.0, 2.0, 1.6))
-    kinds: list[ElementKind] = ["toprock"] * int(structure.integers(1, 5)) + ["drop"]
+    kinds = _upright(int(structure.integers(1, 5)))
     lengths = [structure.uniform(*_LENGTH_S[k]) for k in kinds]
     floor = 0
     while sum(lengths) < duration_s - 3.2:
         if floor >= 4 and structure.uniform() < 0.12 and sum(lengths) < duration_s - 8:
-            added: list[ElementKind] = ["toprock"] * int(structure.integers(1, 3)) + ["drop"]
+            added = _upright(int(structure.integers(1, 3)))
             floor = 0
         else:
             added = [cast(ElementKind, str(structure.choice(["footwork", "spin", "freeze"], p=shares)))]
@@ -232,10 +259,14 @@ def _sequence(duration_s: float, structure: np.random.Generator, path: np.random
     )
 
 
+def _upright(count: int) -> list[ElementKind]:
+    return [*(["toprock"] * count), "drop"]  # type: ignore[list-item]
+
+
 def _plan_posture(
     element: Element, outcome: Outcome, style: Style, rng: np.random.Generator
 ) -> tuple[PosturePlan, str, Stream]:
-    """Where another posture comes; the way there is as fast as the element's own moves, whatever the outcome."""
+    """Where another posture comes; the way there is as fast as the element's own moves."""
     low, high = {"good": (0.45, 1.1), "neutral": (0.25, 0.9), "bad": (0.28, 0.5)}[outcome]
     made = posture(element.kind, outcome, element.variant, style, rng)
     first = element.start_s + transition_s(element.kind, style) + 0.05
@@ -320,7 +351,7 @@ def _trapezoid(times: np.ndarray, start: float, end: float, blend: float) -> np.
 
 
 def interpolate(times: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Monotone cubic interpolation (Fritsch and Butland, 1984) of (N, D) at `wanted` (P,); constant outside."""
+    """Monotone cubic interpolation (Fritsch and Butland, 1984) of (N, D) at `wanted`; constant outside."""
     steps = np.diff(times)[:, None]
     slopes = np.diff(values, axis=0) / steps
     tangents = np.zeros_like(values)

@@ -48,7 +48,9 @@ class Look:
 
         def cloth() -> Colour:
             for _ in range(12):
-                hsv = np.array([[[rng.uniform(0, 360), rng.uniform(0, 0.9), rng.uniform(0.12, 1.0)]]], np.float32)
+                hsv = np.array(
+                    [[[rng.uniform(0, 360), rng.uniform(0, 0.9), rng.uniform(0.12, 1.0)]]], np.float32
+                )
                 colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 235
                 if abs(float(colour.mean()) - wall_luma) > 45:
                     break
@@ -61,10 +63,15 @@ class Look:
         top, trousers, shoes = cloth(), cloth(), cloth()
         long_sleeves, shorts = rng.uniform() < 0.4, rng.uniform() < 0.25
         wardrobe = {
-            "top": top, "trousers": trousers, "shins": skin if shorts else scaled(trousers, 0.93), "shoes": shoes,
-            "sleeves": scaled(top, 0.95), "forearms": scaled(top, 0.92) if long_sleeves else skin, "hands": skin,
+            "top": top,
+            "trousers": trousers,
+            "shins": skin if shorts else scaled(trousers, 0.93),
+            "shoes": shoes,
+            "sleeves": scaled(top, 0.95),
+            "forearms": scaled(top, 0.92) if long_sleeves else skin,
+            "hands": skin,
             "skin": skin,
-        }  # fmt: skip
+        }
         angle = rng.uniform(-2.6, -0.5)
         hair = cloth() if rng.uniform() < 0.4 else scaled((70.0, 48.0, 34.0), rng.uniform(0.3, 1.6))
         return cls(wardrobe, hair, bool(rng.uniform() < 0.4), (float(np.cos(angle)), float(np.sin(angle))))
@@ -111,7 +118,7 @@ def draw_proportions_of(seed: int, index: int) -> Proportions:
 def draw_frames(
     joints: np.ndarray, rng: np.random.Generator, body: Proportions, numbers: Iterable[int] | None = None
 ) -> Iterator[np.ndarray]:
-    """Frames of joints (T, 20, 3) with a place, camera and look drawn from `rng`; only `numbers` where given."""
+    """Frames of joints (T, 20, 3) with place, camera and look drawn from `rng`; only `numbers` if given."""
     camera = Camera.draw(rng, len(joints), FPS)
     tint = rng.uniform(0.85, 1.1) * rng.uniform(0.94, 1.06, 3)
     background = Background(rng, camera, tint)
@@ -182,7 +189,9 @@ class _Figure:
         centre = hull.mean(axis=0)
         for scale, offset, colour in ((1.0, 0.0, rim), (0.93, 0.0, fill), (0.5, 0.12, shine)):
             shift = offset * np.array(self._look.light) * np.ptp(hull, axis=0)
-            cv2.fillConvexPoly(picture, _fixed((hull - centre) * scale + centre + shift), colour, cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(
+                picture, _fixed((hull - centre) * scale + centre + shift), colour, cv2.LINE_AA, _SHIFT
+            )
 
     def _paint_head(self, picture: np.ndarray, number: int) -> None:
         radius, towards = float(self._radius[number]), float(self._towards[number])
@@ -265,13 +274,14 @@ def _line(picture: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Colou
 
 
 def _capsules(first: np.ndarray, last: np.ndarray, r0: np.ndarray, r1: np.ndarray) -> np.ndarray:
-    """Tapered limbs with round ends: fixed-point polygons (T, N, 2 * arc, 2) from ends (T, N, 2) and radii (T, N)."""
+    """Tapered limbs with round ends: fixed-point polygons (T, N, 2 * arc, 2) from ends and radii (T, N)."""
     along = last - first
     heading = np.arctan2(along[..., 1], along[..., 0])[..., None]
     half = np.linspace(np.pi / 2, 3 * np.pi / 2, _ARC)
     back = np.stack([np.cos(heading + half), np.sin(heading + half)], axis=-1)
     polygon = np.concatenate(
-        [first[..., None, :] + r0[..., None, None] * back, last[..., None, :] - r1[..., None, None] * back], axis=-2
+        [first[..., None, :] + r0[..., None, None] * back, last[..., None, :] - r1[..., None, None] * back],
+        axis=-2,
     )
     return _fixed(polygon)
 
@@ -281,7 +291,12 @@ def _trunk_points(pixels: np.ndarray, scale: np.ndarray, body: Proportions) -> n
     circle = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     ring = np.stack([np.cos(circle), np.sin(circle)], axis=-1)
     parts = []
-    for name, radius in (("hip_left", 0.055), ("hip_right", 0.055), ("shoulder_left", 0.042), ("shoulder_right", 0.042)):
+    for name, radius in (
+        ("hip_left", 0.055),
+        ("hip_right", 0.055),
+        ("shoulder_left", 0.042),
+        ("shoulder_right", 0.042),
+    ):
         joint = JOINT[name]
         parts.append(pixels[:, joint, None] + radius * body.girth * scale[:, joint, None, None] * ring)
     return np.concatenate(parts, axis=1).astype(np.float32)

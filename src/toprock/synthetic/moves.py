@@ -1,15 +1,14 @@
-"""Elements of breaking as paths of poses: key poses in time, and other postures that fit a moment of one.
+"""Elements of breaking as paths of poses: key poses in time.
 
-A *key* is (seconds after the element's start, pose vector). Paths know nothing of quality: an element is danced
-the same way whatever is planted in it, except that a planted moment replaces some components of the pose for
-a short time (`postures`) or changes the speed along the path (`choreography`).
+A *key* is (seconds after the element's start, pose vector). Paths know nothing of quality: an element is
+danced the same way whatever is planted in it; a planted moment replaces some components of the pose for a
+short time (`postures`) or changes the speed along the path (`timing`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -66,14 +65,16 @@ def element_keys(
     kind: ElementKind, variant: int, duration_s: float, style: Style, rng: np.random.Generator
 ) -> Keys:
     """Key poses of one element; the first lies one transition after 0, the last at or before `duration_s`."""
-    return {"toprock": _toprock, "footwork": _footwork, "freeze": _freeze, "spin": _spin, "drop": _drop}[kind](
-        variant, duration_s, style, rng
-    )
+    return {"toprock": _toprock, "footwork": _footwork, "freeze": _freeze, "spin": _spin, "drop": _drop}[
+        kind
+    ](variant, duration_s, style, rng)
 
 
 def transition_s(kind: ElementKind, style: Style) -> float:
     """Seconds that the way into an element takes."""
-    return {"freeze": 0.95, "spin": 0.75, "drop": 0.7, "toprock": 1.0, "footwork": 0.9}[kind] * (0.3 + style.beat_s / 2)
+    return {"freeze": 0.95, "spin": 0.75, "drop": 0.7, "toprock": 1.0, "footwork": 0.9}[kind] * (
+        0.3 + style.beat_s / 2
+    )
 
 
 def _toprock(variant: int, duration_s: float, style: Style, rng: np.random.Generator) -> Keys:
@@ -140,16 +141,26 @@ def _footwork(variant: int, duration_s: float, style: Style, rng: np.random.Gene
     back = make_pose(pitch=0.95, bend=0.15, plant=1, leg_left=out, leg_right=squat, head=(0, 0.8, 0.7))
     under = make_pose(pitch=0.6, bend=0.35, plant_right=1, arm_left=free, leg_left=thread, leg_right=squat)
     sit = make_pose(pitch=-0.5, bend=0.25, plant_right=1, arm_left=free, legs=squat, side=-0.45)
-    crab = make_pose(pitch=-0.75, plant=1, bend=0.25, legs=((0.35, -0.3, 0.95), (0.1, -1, -0.1)), head=(0, 0.9, 0.4))
+    crab = make_pose(
+        pitch=-0.75, plant=1, bend=0.25, legs=((0.35, -0.3, 0.95), (0.1, -1, -0.1)), head=(0, 0.9, 0.4)
+    )
     kick = make_pose(
-        sit, pitch=-0.35, leg_left=((0.3, -0.22, 0.95), (0.3, -0.12, 0.95)), leg_right=squat, side=-0.35, point_left=0.4
+        sit,
+        pitch=-0.35,
+        leg_left=((0.3, -0.22, 0.95), (0.3, -0.12, 0.95)),
+        leg_right=squat,
+        side=-0.35,
+        point_left=0.4,
     )
     if variant % 3 == 0:
         cycle, turn = [back, under, sit, crab, mirror(under), mirror(back)], 2.1 * r * style.side
     elif variant % 3 == 1:
         cycle, turn = [sit, kick, make_pose(mirror(sit), pitch=-0.3), mirror(kick)], 0.5 * style.side
     else:
-        cycle, turn = [back, make_pose(back, pitch=0.75, leg_left=squat), mirror(back), under], -1.2 * r * style.side
+        cycle, turn = (
+            [back, make_pose(back, pitch=0.75, leg_left=squat), mirror(back), under],
+            -1.2 * r * style.side,
+        )
     keys: Keys = []
     at, number = transition_s("footwork", style), int(rng.integers(len(cycle)))
     start = number
@@ -162,7 +173,7 @@ def _footwork(variant: int, duration_s: float, style: Style, rng: np.random.Gene
     return keys
 
 
-def _freeze_legs(style: Style, shape: int) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+def freeze_legs(style: Style, shape: int) -> dict[str, Any]:
     """Normal legs of a freeze: open, scissor or one forward; knees bent by the style, never much."""
     bend = np.sin(style.knee)
     if shape % 3 == 0:
@@ -181,7 +192,7 @@ def _freeze_legs(style: Style, shape: int) -> dict[str, tuple[tuple[float, ...],
 
 def freeze_base(variant: int, style: Style) -> np.ndarray:
     """A freeze's normal pose: handstand, headstand, shoulder freeze or one-handed pike."""
-    legs = _freeze_legs(style, variant // 4)
+    legs: dict[str, Any] = freeze_legs(style, variant // 4)
     variant %= 4
     if variant == 0:
         pose = make_pose(pitch=3.05, plant=1, bend=-0.15, head=(0, 0.8, -0.5), point=0.35, **legs)
@@ -193,7 +204,9 @@ def freeze_base(variant: int, style: Style) -> np.ndarray:
         pose = make_pose(pitch=2.55, roll=0.5, lean=0.25, arms=arms, head=(0.3, 0.8, 0.4), point=0.35, **legs)
     else:
         arm_left = ((0.9, -0.3, 0.1), (0.95, -0.2, 0.2))
-        pose = make_pose(pitch=2.8, lean=0.3, plant_right=1, arm_left=arm_left, head=(0, 0.8, -0.4), point=0.35, **legs)
+        pose = make_pose(
+            pitch=2.8, lean=0.3, plant_right=1, arm_left=arm_left, head=(0, 0.8, -0.4), point=0.35, **legs
+        )
     return pose if style.side > 0 else mirror(pose)
 
 
@@ -222,21 +235,34 @@ def _spin(variant: int, duration_s: float, style: Style, rng: np.random.Generato
     for at, angle in zip(times, turn, strict=True):
         if variant % 3 == 0:  # backspin
             arms = ((0.4, -0.7, 0.6), (-0.7, 0.1, 0.6))
-            pose = make_pose(yaw=angle, pitch=-1.35, bend=0.35, arms=arms, legs=tuck, head=(0, 0.8, 0.6), point=0.3)
+            pose = make_pose(
+                yaw=angle, pitch=-1.35, bend=0.35, arms=arms, legs=tuck, head=(0, 0.8, 0.6), point=0.3
+            )
         elif variant % 3 == 1:  # windmill: rolls about the spine while the whole body goes round
             front = 0.5 - 0.5 * np.cos(angle)
             arms = ((0.5, -0.5, 0.6), (-0.3, 0.2, 0.9))
             pose = make_pose(
-                yaw=0.6 * angle, pitch=-1.45 + 0.1 * np.sin(angle), roll=angle, bend=0.25 - 0.2 * front, legs=straddle,
-                arms=arms, head=(0, 0.9, 0.45), point=0.5,
-            )  # fmt: skip
+                yaw=0.6 * angle,
+                pitch=-1.45 + 0.1 * np.sin(angle),
+                roll=angle,
+                bend=0.25 - 0.2 * front,
+                legs=straddle,
+                arms=arms,
+                head=(0, 0.9, 0.45),
+                point=0.5,
+            )
         else:  # flare: round on the hands, hips up, legs apart
             pose = make_pose(
-                yaw=angle, pitch=-0.95 + 0.2 * np.sin(angle), lean=0.12 * np.sin(angle), plant=1, bend=0.1,
+                yaw=angle,
+                pitch=-0.95 + 0.2 * np.sin(angle),
+                lean=0.12 * np.sin(angle),
+                plant=1,
+                bend=0.1,
                 leg_left=((0.75, -0.45 + 0.3 * np.sin(angle), 0.7), (0.75, -0.45 - 0.4 * knee, 0.7)),
                 leg_right=((0.75, -0.45 - 0.3 * np.sin(angle), 0.7), (0.75, -0.45 - 0.4 * knee, 0.7)),
-                head=(0, 0.9, 0.4), point=0.5,
-            )  # fmt: skip
+                head=(0, 0.9, 0.4),
+                point=0.5,
+            )
         keys.append((float(at), pose))
     return keys
 
@@ -244,145 +270,16 @@ def _spin(variant: int, duration_s: float, style: Style, rng: np.random.Generato
 def _drop(variant: int, duration_s: float, style: Style, rng: np.random.Generator) -> Keys:
     yaw = style.facing + rng.uniform(-0.5, 0.5)
     crouch = make_pose(
-        yaw=yaw, pitch=0.35, bend=0.55, legs=((0.5, -0.2, 0.9), (0.15, -1, -0.45)), plant_right=0.8,
+        yaw=yaw,
+        pitch=0.35,
+        bend=0.55,
+        legs=((0.5, -0.2, 0.9), (0.15, -1, -0.45)),
+        plant_right=0.8,
         arm_left=((0.7, -0.3, 0.5), (0.3, 0.3, 0.9)),
-    )  # fmt: skip
+    )
     if style.side < 0:
         crouch = _turned(crouch, yaw)
     return [(transition_s("drop", style), crouch), (duration_s - 0.05, _jitter(crouch, rng, 0.05))]
-
-
-@dataclass(frozen=True)
-class Posture:
-    """Components that replace a pose's for a moment: `pose` where `mask` (DIMENSION,) is 1; `add` is added.
-
-    `name` is the kind of the planted moment, or "variation" for a normal one.
-    """
-
-    name: str
-    pose: np.ndarray
-    mask: np.ndarray
-    add: np.ndarray
-
-
-def posture(
-    kind: ElementKind, outcome: Literal["good", "neutral", "bad"], variant: int, style: Style, rng: np.random.Generator
-) -> Posture:
-    """Another posture for a moment of an element: clean, faulty, or as normal as the element's own."""
-    table = _POSTURES[kind][outcome]
-    name, changes = table[int(rng.integers(len(table)))]
-    made = changes(style, variant, rng)
-    added = {k.removeprefix("add_"): v for k, v in made.items() if k.startswith("add_")}
-    set_to = {k: v for k, v in made.items() if not k.startswith("add_")}
-    one, other = make_pose(np.full(DIMENSION, 7.0), **set_to), make_pose(np.full(DIMENSION, -7.0), **set_to)
-    result = Posture(name, one, (one == other).astype(float), make_pose(np.zeros(DIMENSION), **added))
-    if style.side < 0:
-        flipped = mirror(np.where(result.mask > 0, result.pose, 0.0))
-        return Posture(name, flipped, np.abs(mirror(result.mask)), mirror(result.add))
-    return result
-
-
-Changes = Callable[[Style, int, np.random.Generator], dict]
-
-_STRAIGHT_UP = ((0.04, -1.0, 0.0), (0.04, -1.0, 0.0))
-_SPLIT = ((1.0, -0.28, 0.0), (1.0, -0.22, 0.0))
-_KNEES = ((0.45, -0.35, 0.95), (0.1, 0.75, -0.5))
-
-_POSTURES: dict[ElementKind, dict[str, list[tuple[str, Changes]]]] = {
-    "toprock": {
-        "good": [
-            ("extended line", lambda s, v, g: {
-                "arms": ((1.0, 0.32, 0.0), (1.0, 0.36, 0.0)), "bend": -0.12, "head": (0, 1, 0.0)}),
-            ("clean reach", lambda s, v, g: {
-                "arm_left": ((0.35, 1.0, 0.1), (0.2, 1.0, 0.0)), "arm_right": ((1.0, -0.1, 0.0), (1.0, -0.1, 0.0)),
-                "bend": -0.1, "side": 0.1}),
-        ],
-        "neutral": [
-            ("variation", lambda s, v, g: {
-                "arms": ((0.5, -0.75, 0.35), (-0.5, 0.5, 0.75)), "bend": 0.1 + s.crouch}),
-            ("variation", lambda s, v, g: {
-                "arm_left": ((0.7, 0.1, 0.5), (0.2, 0.8, 0.5)), "arm_right": ((0.5, -0.8, 0.2), (0.5, -0.3, 0.8)),
-                "bend": 0.1 + s.crouch, "twist": 0.3}),
-            ("variation", lambda s, v, g: {
-                "arms": ((0.8, -0.45, -0.2), (0.5, -0.6, 0.5)), "bend": s.crouch, "side": 0.15}),
-        ],
-        "bad": [
-            ("collapsed back", lambda s, v, g: {
-                "arms": ((0.1, -0.75, 0.6), (0.05, -1, 0.1)), "bend": 1.15, "head": (0, 0.5, 0.9)}),
-            ("broken line", lambda s, v, g: {
-                "arm_left": ((0.9, 0.1, 0.1), (-0.2, -1.0, 0.1)), "arm_right": ((0.1, -1, 0.3), (0.0, -1, 0.3)),
-                "side": -0.75, "bend": 0.5, "head": (0.7, 0.6, 0.4)}),
-        ],
-    },
-    "footwork": {
-        "good": [
-            ("high hips", lambda s, v, g: {
-                "plant": 1, "pitch": 1.5, "bend": 0.0, "leg_left": ((0.1, -1.0, 0.9), (0.1, -1.0, 0.7)),
-                "leg_right": ((0.3, -1.0, -0.7), (0.3, -1.0, -0.75)), "point": 0.5}),
-            ("full extension", lambda s, v, g: {
-                "plant_right": 1, "plant_left": 0, "arm_left": ((1.0, 0.4, 0.0), (1.0, 0.5, 0.0)), "pitch": -0.5,
-                "bend": 0.0, "leg_left": ((0.4, 0.3, 1.0), (0.4, 0.3, 1.0)), "point_left": 0.7}),
-        ],
-        "neutral": [
-            ("variation", lambda s, v, g: {
-                "plant_left": 0, "plant_right": 1, "arm_left": ((0.7, 0.3, 0.6), (-0.1, 0.7, 0.6)), "pitch": 0.5}),
-            ("variation", lambda s, v, g: {
-                "plant": 1, "leg_left": ((0.7, -0.35, 0.75), (0.5, -0.9, 0.2)), "pitch": 0.8}),
-            ("variation", lambda s, v, g: {
-                "plant": 1, "pitch": 1.1, "leg_right": ((0.5, -0.8, 0.3), (0.3, -0.9, -0.2)), "bend": 0.2}),
-        ],
-        "bad": [
-            ("sagging hips", lambda s, v, g: {
-                "pitch": -0.9, "bend": 0.95, "plant": 0, "arms": ((0.5, -0.6, 0.7), (0.3, -0.9, 0.4)),
-                "legs": ((0.45, 0.05, 0.9), (0.35, -0.3, 0.9)), "head": (0, 0.4, 0.95)}),
-            ("collapsed arm", lambda s, v, g: {
-                "pitch": 1.5, "bend": 0.5, "plant": 0, "arms": ((0.75, 0.1, 0.4), (0.1, 0.7, 0.5)), "side": -0.3,
-                "head": (0, 0.6, 0.6), "lean": 0.3}),
-        ],
-    },
-    "freeze": {
-        "good": [
-            ("clean line", lambda s, v, g: {"legs": _STRAIGHT_UP, "point": 0.95, "bend": 0.0, "side": 0.0}),
-            ("full split", lambda s, v, g: {"legs": _SPLIT, "point": 0.95, "bend": 0.0, "side": 0.0}),
-        ],
-        "neutral": [
-            ("variation", lambda s, v, g: dict(_freeze_legs(s, v // 4 + 1))),
-            ("variation", lambda s, v, g: dict(_freeze_legs(s, v // 4 + 2))),
-        ],
-        "bad": [
-            ("bent knees", lambda s, v, g: {"legs": _KNEES, "point": 0.0, "add_bend": 0.25}),
-            ("piked hips", lambda s, v, g: {
-                "legs": ((0.3, 0.1, 1.0), (0.3, -0.1, 1.0)), "point": 0.0, "add_bend": 0.3, "add_side": 0.2}),
-            ("sagging line", lambda s, v, g: {
-                "leg_left": ((0.5, -0.2, -0.9), (0.4, 0.2, -0.9)), "leg_right": ((0.5, -0.5, 0.8), (0.2, 0.5, -0.6)),
-                "point": 0.0, "add_side": 0.5, "add_bend": -0.4}),
-        ],
-    },
-    "spin": {
-        "good": [
-            ("long legs", lambda s, v, g: {
-                "legs": ((0.28, -0.25, 1.0), (0.28, -0.25, 1.0)) if v % 3 == 0
-                else ((1.0, -0.3, 0.1), (1.0, -0.3, 0.1)), "point": 0.95}),
-        ],
-        "neutral": [
-            ("variation", lambda s, v, g: {
-                "legs": ((0.6, 0.1, 0.8), (0.2, -0.9, 0.45)) if v % 3 == 0
-                else ((0.75, -0.75, 0.3), (0.6, -0.85, 0.1 - 0.5 * s.knee))}),
-            ("variation", lambda s, v, g: {
-                "legs": ((0.1, 0.25, 0.9), (0.1, -0.9, 0.1)) if v % 3 == 0
-                else ((0.85, -0.45, 0.5), (0.8, -0.6, 0.3 - 0.5 * s.knee))}),
-        ],
-        "bad": [
-            ("dropped leg", lambda s, v, g: {
-                "leg_left": ((0.25, -1.0, -0.1), (0.05, -0.6, -0.8)), "leg_right": ((0.4, -0.3, 0.9), (0.1, -1, -0.5)),
-                "point": 0.0}),
-            ("open position", lambda s, v, g: {
-                "leg_left": ((0.2, -0.5, 0.85), (0.1, 0.1, -1.0)), "leg_right": ((0.6, -0.8, 0.1), (-0.3, -0.4, -0.9)),
-                "point": 0.0}),
-        ],
-    },
-    "drop": {"good": [], "neutral": [], "bad": []},
-}  # fmt: skip
 
 
 def _jitter(pose: np.ndarray, rng: np.random.Generator, size: float) -> np.ndarray:

@@ -84,9 +84,8 @@ def render_performances(
         videos.mkdir(parents=True, exist_ok=True)
     digits = max(3, len(str(count - 1)))
     paths = [videos / f"{prefix}-{index:0{digits}d}.mp4" for index in range(count)]
-    done = 0
-    for _ in _run(_render_one, [(str(path), seed, index) for index, path in enumerate(paths)], processes):
-        done += 1
+    tasks = [(str(path), seed, index) for index, path in enumerate(paths)]
+    for done, _ in enumerate(_run(_render_one, tasks, processes), start=1):
         if on_progress:
             on_progress(done)
     performances = []
@@ -135,7 +134,9 @@ def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS) -> 
 
 def _encode(frames: Iterable[np.ndarray], name: str, fps: int) -> None:
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"} if codec == "libx264" else {"qscale": "3"}
+    options = (
+        {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"} if codec == "libx264" else {"qscale": "3"}
+    )
     with av.open(name, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = None
         for image in frames:

@@ -1,7 +1,7 @@
 """Speed along a path of poses: how much of the path is danced by when.
 
-A `Warp` replaces constant speed in a span of real time. Whatever it does (stop, go back, rush), the path covered,
-counted both ways, is as long as at constant speed, so that it adds no motion on average.
+A `Warp` replaces constant speed in a span of real time. Whatever it does (stop, go back, rush), the path it
+covers, counted both ways, is as long as at constant speed, so that it adds no motion on average.
 """
 
 from __future__ import annotations
@@ -37,7 +37,16 @@ class Warp:
 _KNOTS = {
     # (time, position) with time in 0..1; scaled to unit length afterwards
     "stutter": ((0, 0), (0.2, 0.55), (0.34, 0.55), (0.52, 0.1), (0.62, 0.1), (1, 1)),
-    "hesitation": ((0, 0), (0.16, 0.4), (0.42, 0.4), (0.52, 0.12), (0.62, 0.12), (0.78, 0.75), (0.84, 0.75), (1, 1)),
+    "hesitation": (
+        (0, 0),
+        (0.16, 0.4),
+        (0.42, 0.4),
+        (0.52, 0.12),
+        (0.62, 0.12),
+        (0.78, 0.75),
+        (0.84, 0.75),
+        (1, 1),
+    ),
     "backs out": ((0, 0), (0.36, 1), (0.46, 1), (0.82, 0.0), (0.88, 0.0), (1, 0.25)),
     "on the beat": ((0, 0), (0.25, 0.02), (0.36, 0.33), (0.6, 0.35), (0.7, 0.66), (0.9, 0.68), (1, 1)),
     "stuck landing": ((0, 0), (0.3, 0.1), (0.55, 0.97), (1, 1)),
@@ -74,7 +83,8 @@ def path_times(times_s: np.ndarray, warps: tuple[Warp, ...]) -> np.ndarray:
         inside = (times_s >= warp.start_s) & (times_s < warp.end_s)
         before = path_offset(warp.start_s, warps)
         u = (times_s[inside] - warp.start_s) / length
-        position[inside] = warp.start_s - before + length * np.interp(u, np.linspace(0, 1, len(warp.shape)), warp.shape)
+        covered = np.interp(u, np.linspace(0, 1, len(warp.shape)), warp.shape)
+        position[inside] = warp.start_s - before + length * covered
         position[times_s >= warp.end_s] -= length - warp.advance_s
     return position
 

@@ -1,7 +1,7 @@
 """Video files, safely: what is in them, and their frames in one pass of bounded memory.
 
-All decoding happens in a guarded child process (`toprock._decoder`), because other people's files hang, crash and
-swell decoders. Times are seconds as a player shows them, never index / rate.
+All decoding happens in a guarded child process (`toprock._decoder`), because other people's files hang, crash
+and swell decoders. Times are seconds as a player shows them, never index / rate.
 
 >>> with read_frames("battle.mp4", rate_hz=15, short_side=128) as frames:     # doctest: +SKIP
 ...     for time_s, image in frames:

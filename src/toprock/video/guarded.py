@@ -1,4 +1,4 @@
-"""The parent's side of the guarded decoder: starts it, reads its messages, times it, kills it, names its end."""
+"""The parent's side of the guarded decoder: starts, times and ends it, reads its messages, names its end."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ _KINDS: Mapping[str, type[VideoError]] = {
 
 
 class Message(NamedTuple):
-    """One message: its kind (I info, F frame, P progress, D done) and what it holds."""
+    """One message: its kind (I info, F frame, D done), its JSON values, and for a frame its bytes."""
 
     kind: bytes
+    values: dict[str, Any]
     body: bytearray
 
 
@@ -69,13 +70,13 @@ class GuardedDecoder:
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
                 bufsize=0,
-                process_group=0,  # an interrupt at the keyboard reaches the parent only, which then kills the child
+                process_group=0,  # an interrupt at the keyboard reaches the parent only
                 env={**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": ""},
             )
         except OSError as problem:
             self._complaints.close()
             raise DecoderFailed(
-                path, f"the decoder could not be started ({problem})", advice="Close other programs and try again."
+                path, f"the decoder could not be started ({problem})", advice="Close programs and try again."
             ) from problem
         assert self._process.stdin and self._process.stdout
         self._leash, self._pipe = self._process.stdin, self._process.stdout
@@ -103,11 +104,15 @@ class GuardedDecoder:
             while True:
                 kind, size = HEADER.unpack(self._exactly(HEADER.size))
                 if kind not in b"IFPDE" or size > self._max_body:
-                    raise self._failed("the decoder sent nonsense")
+                    raise self.nonsense()
                 body = self._exactly(size)
-                if kind == b"E":
-                    raise self._reported(json.loads(body))
-                return Message(kind, body)
+                if kind == b"F":
+                    return Message(kind, {}, body)
+                if kind != b"P":
+                    values = self._values(body)
+                    if kind == b"E":
+                        raise self._reported(values)
+                    return Message(kind, values, body)
         except BaseException:
             self.close()
             raise
@@ -127,6 +132,19 @@ class GuardedDecoder:
         """Process id of the child."""
         return self._process.pid
 
+    def nonsense(self) -> DecoderFailed:
+        """The error for a child that does not keep to the protocol."""
+        return self._failed("the decoder sent nonsense")
+
+    def _values(self, body: bytearray) -> dict[str, Any]:
+        try:
+            values = json.loads(body)
+        except ValueError:
+            raise self.nonsense() from None
+        if not isinstance(values, dict):
+            raise self.nonsense()
+        return values
+
     def _exactly(self, size: int) -> bytearray:
         data = bytearray(size)
         view = memoryview(data)
@@ -134,7 +152,7 @@ class GuardedDecoder:
             deadline = time.monotonic() + self._limits.stall_s
             while not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 if time.monotonic() >= deadline:
-                    raise self._failed(f"the decoder gave no picture for {self._limits.stall_s:g} s and was stopped")
+                    raise self._failed(f"decoding hung: no picture for {self._limits.stall_s:g} s")
             got = self._pipe.readinto(view)  # type: ignore[attr-defined]
             if not got:
                 raise self._lost()
@@ -152,7 +170,7 @@ class GuardedDecoder:
         except subprocess.TimeoutExpired:
             return self._failed("the decoder fell silent and was stopped")
         if status == -signal.SIGXCPU:
-            return self._failed(f"decoding took more than the limit of {self._limits.cpu_s:g} s of processor time")
+            return self._failed(f"decoding took more than {self._limits.cpu_s:g} s of processor time")
         if status < 0:
             with contextlib.suppress(ValueError):
                 return self._failed(f"the decoder crashed ({signal.Signals(-status).name})")

@@ -14,7 +14,7 @@ class Limits:
     """Bounds on what decoding one video may use; a video beyond them ends in one `VideoError`.
 
     Attributes:
-        max_pixels: width x height, as declared and of every frame. The default holds 5.3K (5312 x 4648), not 8K.
+        max_pixels: width x height, as declared and of every frame. The default holds 5.3K, not 8K.
         max_duration_s: as declared and as decoded.
         max_frames: as declared and as decoded.
         max_streams: pictures, sound, subtitles and all others together.
@@ -44,7 +44,7 @@ class Limits:
             number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
             if not number or value < 0 or (value == 0 and name != "threads"):
                 raise UsageError(
-                    f"the limit {name} is {value!r}", advice="Give a finite number above 0 (threads: 0 or above)."
+                    f"the limit {name} is {value!r}", advice="Give a number above 0 (threads: 0 or above)."
                 )
 
     def to_json(self) -> dict[str, Any]:

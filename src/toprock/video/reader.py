@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Iterator, Sequence
@@ -14,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from toprock.backbones.base import Frame
-from toprock.errors import UsageError, VideoError
+from toprock.errors import UsageError
 from toprock.video.guarded import DECODER, GuardedDecoder
 from toprock.video.limits import Limits
 from toprock.video.signature import container_of
 
 # time_s, width, height, bytes a row, turns by 90 degrees counter-clockwise, mirrored first; then the pixels
 _FRAME = struct.Struct("<dIIIBB")
+_MAX_ASPECT = 32  # the decoder refuses longer pictures
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def probe(path: str | Path, *, limits: Limits = Limits()) -> VideoInfo:
     path = Path(path)
     child = _start(path, {"job": "probe"}, limits)
     try:
-        return _info(path, json.loads(child.read().body))
+        return _info(path, child)
     finally:
         child.close()
 
@@ -78,10 +78,10 @@ def read_frames(
 
     Args:
         path: the video.
-        rate_hz: frames a second wanted. The grid starts anew with each interval; the frame nearest to each of its
-            times is given. A slower video gives all its frames.
+        rate_hz: frames a second wanted. The grid starts anew with each interval; the frame nearest to each of
+            its times is given. A slower video gives all its frames.
         short_side: pixels of the shorter side of a picture; the longer one keeps the aspect, rounded to even.
-        intervals: spans in seconds wanted, in order, apart; empty is the whole video. Frames keep the file's times.
+        intervals: spans wanted in seconds, in order; none is the whole video. Frames keep the file's times.
         limits: bounds on what the decoder may use.
 
     Returns:
@@ -89,9 +89,9 @@ def read_frames(
 
     Raises:
         UsageError: a rate, size or interval that cannot be.
-        VideoError: here or while iterating: the video cannot be used; names the file, what is wrong, what to do.
+        VideoError: here or while iterating: the video cannot be used; says why and what to do.
 
-    >>> with read_frames("battle.mp4", rate_hz=15, short_side=128, intervals=[(60, 90)]) as frames:  # doctest: +SKIP
+    >>> with read_frames("a.mp4", rate_hz=15, short_side=128) as frames:  # doctest: +SKIP
     ...     times = [frame.time_s for frame in frames]
     """
     return FrameReader(path, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits)
@@ -104,8 +104,8 @@ class FrameReader(Iterator[Frame]):
 
     Attributes:
         info: the video.
-        end_s: how far has been read: the time of the last frame so far; after the last one, the time at which that
-            frame ends, or the end of the last interval where the video goes on behind it.
+        end_s: how far has been read: the time of the last frame so far; after the last one, the time at which
+            that frame ends, or the end of the last interval where the video goes on behind it.
         damaged: packets and frames skipped because they could not be decoded; known after the last frame.
     """
 
@@ -136,19 +136,21 @@ class FrameReader(Iterator[Frame]):
         path = Path(path)
         self.end_s, self.damaged = 0.0, 0
         self._child = _start(path, job, limits, _command)
-        self.info = _info(path, json.loads(self._child.read().body))
+        self.info = _info(path, self._child)
 
     def __next__(self) -> Frame:
         while self._child is not None:
-            kind, body = self._child.read()
+            kind, values, body = self._child.read()
             if kind == b"F":
-                frame = _frame(body)
+                frame = _frame(body, self._child)
                 self.end_s = frame.time_s
                 return frame
-            if kind == b"D":
-                done = json.loads(body)
-                self.end_s, self.damaged = done["end_s"], done["damaged"]
-                self.close()
+            child = self._child
+            self.close()
+            try:
+                self.end_s, self.damaged = float(values["end_s"]), int(values["damaged"])
+            except (KeyError, TypeError, ValueError):
+                raise child.nonsense() from None
         raise StopIteration
 
     def __enter__(self) -> FrameReader:
@@ -199,27 +201,36 @@ def grab_pictures(
     child = _start(path, job, limits)
     try:
         while len(pictures) < len(order):
-            kind, body = child.read()
-            if kind == b"F":
-                pictures[order[len(pictures)]] = _frame(body).image
+            pictures[order[len(pictures)]] = _frame(child.read().body, child).image
     finally:
         child.close()
     return [pictures[i] for i in range(len(times_s))]
 
 
-def _start(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
+def _start(
+    path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER
+) -> GuardedDecoder:
     job = {**job, "path": str(path.absolute()), "format": container_of(path)}
-    return GuardedDecoder(path, job, limits, max_body=3 * limits.max_pixels + (1 << 20), command=command)
+    largest = 4 * _MAX_ASPECT * int(job.get("short_side", 0)) ** 2
+    return GuardedDecoder(path, job, limits, max_body=largest, command=command)
 
 
-def _info(path: Path, plain: dict[str, Any]) -> VideoInfo:
-    return VideoInfo(path=path, **plain)
+def _info(path: Path, child: GuardedDecoder) -> VideoInfo:
+    try:
+        return VideoInfo(path=path, **child.read().values)
+    except TypeError:
+        child.close()
+        raise child.nonsense() from None
 
 
-def _frame(body: bytearray) -> Frame:
-    time_s, width, height, stride, turns, mirrored = _FRAME.unpack_from(body)
-    rows = np.frombuffer(body, np.uint8, offset=_FRAME.size).reshape(height, stride)
-    image = rows[:, : 3 * width].reshape(height, width, 3)
+def _frame(body: bytearray, child: GuardedDecoder) -> Frame:
+    try:
+        time_s, width, height, stride, turns, mirrored = _FRAME.unpack_from(body)
+        rows = np.frombuffer(body, np.uint8, offset=_FRAME.size).reshape(height, stride)
+        image = rows[:, : 3 * width].reshape(height, width, 3)
+    except (ValueError, struct.error):
+        child.close()
+        raise child.nonsense() from None
     if mirrored:
         image = image[:, ::-1]
     return Frame(time_s, np.ascontiguousarray(np.rot90(image, turns)))
@@ -235,11 +246,11 @@ def _checked(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, floa
     for start, end in intervals:
         if not (math.isfinite(start) and start >= last and end > start):
             raise UsageError(
-                f"the interval {start:g}-{end:g} s is empty, or starts before 0 or before the one in front ends",
+                f"the interval {start:g}-{end:g} s is empty, or starts before 0 or within the one in front",
                 advice="Give spans in seconds, in order, that do not overlap.",
             )
         last = end
     return [(float(start), None if math.isinf(end) else float(end)) for start, end in intervals]
 
 
-__all__ = ["FrameReader", "VideoError", "VideoInfo", "grab_pictures", "probe", "read_frames"]
+__all__ = ["FrameReader", "VideoInfo", "grab_pictures", "probe", "read_frames"]

@@ -57,7 +57,8 @@ def container_of(path: Path) -> str:
     if _is_transport_stream(head):
         return "mpegts"
     if head.startswith((b"RIFF", b"RIFX")):
-        kind = {b"WAVE": "a sound file (WAV)", b"WEBP": "a WebP picture"}.get(head[8:12], "a RIFF file of another kind")
+        kinds = {b"WAVE": "a sound file (WAV)", b"WEBP": "a WebP picture"}
+        kind = kinds.get(head[8:12], "a RIFF file of another kind")
         raise UnreadableVideo(path, f"this is {kind}, not a video", advice=_ADVICE)
     for magic, kind in _CONVERTIBLE:
         if head.startswith(magic):
@@ -77,9 +78,9 @@ def _head(path: Path) -> tuple[bytes, int]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise UnreadableVideo(path, "this is a folder, not a video", advice="Give one of the files in it.")
+            raise UnreadableVideo(path, "this is a folder, not a video", advice="Give a file in it.")
         if not stat.S_ISREG(mode):
-            raise UnreadableVideo(path, "this is a device or pipe, not a file", advice="Copy it to a file first.")
+            raise UnreadableVideo(path, "this is a device or pipe, not a file", advice="Copy it to a file.")
         with path.open("rb") as file:
             return file.read(_READ), os.fstat(file.fileno()).st_size
     except FileNotFoundError:
@@ -112,7 +113,7 @@ def _text_kind(head: bytes) -> str:
         return "of an unknown kind"
     if start.startswith("#extm3u"):
         return "a playlist (M3U, HLS)"
-    if start.startswith("ffconcat") or start.startswith("file "):
+    if start.startswith(("ffconcat", "file ")):
         return "a list of files (ffconcat)"
     if start.startswith(("<!doctype html", "<html")):
         return "a web page"

@@ -23,9 +23,10 @@
     };
     const tone = (v) => (v > 0 ? "up" : v < 0 ? "down" : "flat");
     const of = (s, i) => s.branches.reduce((sum, b) => sum + b.rates[i], 0);
+    const net = (i) => data.streams.reduce((sum, s) => sum + of(s, i), 0);
     const span = (i) => clock(edges[i]) + "\u2013" + clock(edges[i + 1]);
     const spoken = (i) =>
-      span(i) + ", net " + signed(data.net[i]) + " a second; " +
+      span(i) + ", net " + signed(net(i)) + " a second; " +
       data.streams.map((s) => s.name + " " + signed(of(s, i))).join(", ");
 
     const handle = element("div", "scrub");
@@ -46,7 +47,9 @@
       const width = tip.offsetWidth, room = document.documentElement.clientWidth - 8;
       const left = x + 14 + width > room ? x - 14 - width : x + 14;
       tip.style.left = Math.max(8, Math.min(left, room - width)) + window.scrollX + "px";
-      tip.style.top = Math.max(8, box.top - tip.offsetHeight * 0.35) + window.scrollY + "px";
+      const over = frame.top - tip.offsetHeight - 8;
+      const top = window.innerWidth > 760 ? box.top - tip.offsetHeight * 0.35 : over >= 8 ? over : box.bottom + 12;
+      tip.style.top = Math.max(8, top) + window.scrollY + "px";
     };
     const show = (i) => {
       at = Math.max(0, Math.min(last, i));
@@ -59,7 +62,7 @@
         row.append(element("dt", "", name), element("dd", tone(value), signed(value)));
         list.append(row);
       };
-      line("Net a second", data.net[at], "net");
+      line("Net a second", net(at), "net");
       for (const s of data.streams) {
         line(s.name, of(s, at), "stream");
         for (const b of s.branches) line(b.name, b.rates[at], "branch");

@@ -1,0 +1,116 @@
+"""Fixtures for all tests: the shared data, and small real videos made on the spot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+BITS = 12  # a numbered picture shows its number as this many black or white columns
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared data: TOPROCK_SHARED, else ../shared beside the repository."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("TOPROCK_SHARED", default))
+    if not (folder / "data").is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{folder} holds no data; set TOPROCK_SHARED")
+        pytest.skip(f"{folder} holds no data; set TOPROCK_SHARED")
+    return folder
+
+
+def numbered(index: int, width: int, height: int) -> np.ndarray:
+    """A picture (height, width, 3) uint8 from which `read_number` reads `index` after any coding and scaling."""
+    image = np.full((height, width, 3), 16, np.uint8)
+    for bit in range(BITS):
+        if index >> bit & 1:
+            image[:, bit * width // BITS : (bit + 1) * width // BITS] = 235
+    return image
+
+
+@pytest.fixture(scope="session")
+def read_number() -> Callable[[np.ndarray], int]:
+    """The number that a picture of `make_video` shows."""
+
+    def read(image: np.ndarray) -> int:
+        width = image.shape[1]
+        centres = [int((bit + 0.5) * width / BITS) for bit in range(BITS)]
+        return sum(1 << bit for bit, x in enumerate(centres) if image[:, x].mean() > 125)
+
+    return read
+
+
+MakeVideo = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_video() -> MakeVideo:
+    """A function that encodes a real video; see `_encode` for what it takes. Picture i shows the number i."""
+    return _encode
+
+
+def _encode(
+    path: Path,
+    *,
+    frames: int = 30,
+    rate_hz: float = 30,
+    size: tuple[int, int] = (96, 64),
+    codec: str = "libx264",
+    times_s: Sequence[float] | None = None,
+    pictures: Iterable[np.ndarray] | None = None,
+    gop: int = 12,
+    b_frames: int = 2,
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    prepare: Callable[[Any], None] = lambda stream: None,
+    sound_s: float = 0.0,
+    pixel_format: str = "yuv420p",
+) -> Path:
+    """Write numbered pictures (or `pictures`) to `path`, at rate_hz or at `times_s`; returns the path.
+
+    `prepare` may change the output stream; `sound_s` adds so many seconds of silence.
+    """
+    with av.open(str(path), "w", options=container_options or {}) as out:
+        stream = out.add_stream(codec, rate=Fraction(rate_hz).limit_denominator(1001))
+        stream.width, stream.height = size
+        stream.pix_fmt = pixel_format
+        stream.codec_context.gop_size = gop
+        speed = {"preset": "ultrafast", "crf": "20", "bf": str(b_frames)} if codec == "libx264" else {}
+        stream.options = speed | (options or {})
+        ticks = Fraction(1, 1000) if times_s is not None else None
+        if ticks is not None:
+            stream.codec_context.time_base = ticks
+        prepare(stream)
+        if sound_s:
+            _silence(out, sound_s)
+        count = len(times_s) if times_s is not None else frames
+        source = iter(pictures) if pictures is not None else (numbered(i, *size) for i in range(count))
+        for i, image in enumerate(source):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if ticks is not None:
+                assert times_s is not None
+                frame.pts, frame.time_base = round(times_s[i] * 1000), ticks
+            for packet in stream.encode(frame):
+                out.mux(packet)
+        for packet in stream.encode():
+            out.mux(packet)
+    return path
+
+
+def _silence(out: Any, seconds: float) -> None:
+    sound = out.add_stream("aac", rate=16000)
+    for i in range(int(seconds * 16000) // 1024):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 16000, i * 1024, Fraction(1, 16000)
+        for packet in sound.encode(frame):
+            out.mux(packet)
+    for packet in sound.encode():
+        out.mux(packet)

@@ -1,0 +1,107 @@
+"""Assessments to report, made from plain numbers: no model is needed to draw one."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from toprock.assess.assessment import Assessment, Moment, SegmentEvidence
+
+MODEL = {"name": "club-2026", "created": "2026-05-14", "performances": 75, "pairs": 1842, "toprock": "0.1.0"}
+RECIPES = {
+    "dynamic": {
+        "stream": "dynamic",
+        "backbone": "flow",
+        "settings": {"rate_hz": 15.0},
+        "hash": "9f31c2ab77d0e145",
+    },
+    "static": {
+        "stream": "static",
+        "backbone": "posture",
+        "settings": {"rate_hz": 5.0},
+        "hash": "1f0c22e0aa9bd310",
+    },
+}
+
+MakeAssessment = Callable[..., Assessment]
+
+
+@pytest.fixture(scope="session")
+def make_assessment() -> MakeAssessment:
+    """A function that makes a whole assessment; see `_make` for what it takes."""
+    return _make
+
+
+def _make(
+    name: str = "round-1",
+    *,
+    length_s: float = 30.0,
+    step_s: float = 0.5,
+    streams: tuple[str, ...] = ("dynamic", "static"),
+    level: float = 0.2,
+    moments: int = 2,
+    seed: int = 0,
+    **changes: Any,
+) -> Assessment:
+    random = np.random.default_rng(seed)
+    segments = []
+    for stream in streams:
+        starts = np.arange(0.0, length_s - 1.0 + 1e-9, step_s)
+        quality = level + np.sin(starts / 3.1) + 0.3 * random.standard_normal(len(starts))
+        high, low = (random.dirichlet(np.ones(len(starts))) for _ in range(2))
+        for start, q, a, b in zip(
+            starts.tolist(), quality.tolist(), high.tolist(), low.tolist(), strict=True
+        ):
+            parts = {"high": a * max(q, 0.1), "low": b * min(q, 0.2), "average": q / len(starts) / 3}
+            segments.append(SegmentEvidence(stream, start, start + 1.0, parts, a, b))  # type: ignore[arg-type]
+    total = math.fsum(s.contribution for s in segments)
+    chosen = []
+    for i in range(moments):
+        start = length_s * (i + 0.5) / moments - 1
+        chosen += [Moment("best", start, start + 1.5, 0.1), Moment("worst", start + 2, start + 3.5, -0.1)]
+    fields: dict[str, Any] = {
+        "id": name,
+        "score": 0.63 + total,
+        "bias": 0.63,
+        "percentile": 82.67,
+        "segments": tuple(segments),
+        "moments": tuple(sorted(chosen, key=lambda m: m.kind)),
+        "model": MODEL,
+        "recipes": {s: RECIPES[s] for s in streams},
+    }
+    return Assessment(**(fields | changes))
+
+
+@pytest.fixture(scope="session")
+def jpeg() -> bytes:
+    """A picture of 320 x 180 as JPEG."""
+    image = np.random.default_rng(1).integers(0, 255, (9, 16, 3), dtype=np.uint8)
+    return cv2.imencode(".jpg", cv2.resize(image, (320, 180)))[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None and Path("/usr/bin/chromium").exists():
+        found = "/usr/bin/chromium"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        found = None
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("there is no Chromium or no playwright")
+        pytest.skip("there is no Chromium or no playwright")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
