@@ -28,7 +28,7 @@ def shared() -> Path:
 
 
 def numbered(index: int, width: int, height: int) -> np.ndarray:
-    """A picture (height, width, 3) uint8 from which `read_number` reads `index` after any coding and scaling."""
+    """A picture (height, width, 3) uint8; `read_number` reads `index` from it after coding and scaling."""
     image = np.full((height, width, 3), 16, np.uint8)
     for bit in range(BITS):
         if index >> bit & 1:

@@ -1,4 +1,4 @@
-"""Whatever a file holds, reading it ends in all its frames or in one error that names it, says why and what to do."""
+"""Whatever a file holds, reading it ends in its frames or in one error: which file, why, what to do."""
 
 from __future__ import annotations
 
@@ -72,10 +72,15 @@ def test_not_permitted(plain, tmp_path):
     path = tmp_path / "locked.mp4"
     path.write_bytes(plain.read_bytes())
     path.chmod(0)
-    script = "import sys; from toprock.video import probe; probe(sys.argv[1])"
-    user = 65534 if os.geteuid() == 0 else None  # root may read everything
+    script = """
+import os, sys
+from toprock.video import probe
+if os.geteuid() == 0:
+    os.seteuid(65534)  # root may read everything
+probe(sys.argv[1])
+"""
     done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], user=user, cwd="/", capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
     )
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("toprock.errors.UnreadableVideo")
@@ -120,7 +125,9 @@ def test_what_it_is_instead_is_named(tmp_path, words):
         "file 'plain.mp4'\n",
     ],
 )
-@pytest.mark.parametrize("disguise", [b"", b"\x00\x00\x00\x08free", b"\x1a\x45\xdf\xa3", b"RIFF\x10\x00\x00\x00AVI "])
+@pytest.mark.parametrize(
+    "disguise", [b"", b"\x00\x00\x00\x08free", b"\x1a\x45\xdf\xa3", b"RIFF\x10\x00\x00\x00AVI "]
+)
 def test_a_list_of_files_never_decodes_the_file_beside_it(plain, tmp_path, script, disguise):
     (tmp_path / "plain.mp4").write_bytes(plain.read_bytes())
     evil = tmp_path / "evil.mp4"
@@ -128,22 +135,6 @@ def test_a_list_of_files_never_decodes_the_file_beside_it(plain, tmp_path, scrip
     with pytest.raises(VideoError) as caught:
         read(evil)
     check(caught.value, evil)
-
-
-def test_a_movie_that_refers_to_another_file_never_opens_it(make_video, tmp_path):
-    """QuickTime may keep its pictures in another file, named in `dref`."""
-    make_video(tmp_path / "plain.mov", frames=30)
-    data = (tmp_path / "plain.mov").read_bytes()
-    at = data.index(b"url \x00\x00\x00\x01")  # "in this file"
-    evil = tmp_path / "evil.mov"
-    evil.write_bytes(data[: at + 4] + b"\x00\x00\x00\x00" + data[at + 8 :])
-    mdat = data.index(b"mdat")
-    stripped = bytearray(evil.read_bytes())
-    end = mdat - 4 + struct.unpack(">I", data[mdat - 4 : mdat])[0]
-    stripped[mdat + 4 : end] = bytes(end - mdat - 4)
-    evil.write_bytes(stripped)
-    with pytest.raises(VideoError):
-        read(evil)
 
 
 def test_a_video_of_another_ending_is_read(plain, tmp_path):
@@ -222,7 +213,8 @@ def test_a_header_without_samples(tmp_path):
     path = tmp_path / "header.mp4"
     source = ["-f", "lavfi", "-i", "testsrc=s=64x64:d=1"]
     subprocess.run(
-        ["ffmpeg", "-v", "error", *source, "-movflags", "frag_keyframe+empty_moov", "-frames:v", "1", path], check=True
+        ["ffmpeg", "-v", "error", *source, "-movflags", "frag_keyframe+empty_moov", "-frames:v", "1", path],
+        check=True,
     )
     path.write_bytes(path.read_bytes()[: path.read_bytes().index(b"moof") - 4])
     with pytest.raises(VideoError) as caught:
@@ -359,14 +351,13 @@ def test_a_header_of_a_thousand_million_frames(plain, tmp_path):
     assert time.monotonic() - start < 15
 
 
-def test_a_header_of_days(plain, tmp_path):
-    data = bytearray(plain.read_bytes())
-    for box, where in ((b"mdhd", 16), (b"mvhd", 16), (b"tkhd", 20), (b"elst", 8)):
-        place = data.index(box) + 4 + where
-        data[place : place + 4] = struct.pack(">I", 0x7FFFFFFF)
-    path = tmp_path / "days.mp4"
+def test_a_header_of_days(make_video, tmp_path):
+    path = make_video(tmp_path / "days.mkv", frames=30)
+    data = bytearray(path.read_bytes().replace(b"DURATION", b"DURATIOX"))
+    at = data.index(b"\x44\x89\x88") + 3  # Duration, 8 bytes, in milliseconds
+    data[at : at + 8] = struct.pack(">d", 1e9)
     path.write_bytes(data)
-    with pytest.raises(VideoTooLarge, match=r"declares a length of \d{6} s") as caught:
+    with pytest.raises(VideoTooLarge, match="declares a length of 1000000 s") as caught:
         read(path)
     check(caught.value, path)
 

@@ -57,7 +57,9 @@ def gone(pid: int, within_s: float = 5.0) -> bool:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
             return True
-        if state == "Z" and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] != str(os.getpid()):
+        if state == "Z" and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] != str(
+            os.getpid()
+        ):
             return True
         time.sleep(0.02)
     return False
@@ -76,8 +78,7 @@ CRASHES = {
 @pytest.mark.parametrize("words", CRASHES)
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_crash_is_named(plain, words, begun):
-    first = 'send(b"I", INFO); send(b"F", FRAME); send(b"F", FRAME[:20] + b"")' if begun else ""
-    first = first.replace('; send(b"F", FRAME[:20] + b"")', "")
+    first = 'send(b"I", INFO); send(b"F", FRAME)' if begun else ""
     with pytest.raises(DecoderFailed) as caught:
         run(plain, f"{first}\n{CRASHES[words]}")
     assert words in str(caught.value)
@@ -199,11 +200,11 @@ def test_a_forgotten_reader_leaves_no_process(plain):
 
 
 def test_a_finished_reader_leaves_no_process_and_no_open_file(plain):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         probe(plain)
         list(read_frames(plain, rate_hz=2, short_side=32))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 PARENT = """
@@ -248,7 +249,9 @@ def test_a_stuck_child_ends_with_its_parent(plain):
         b"".join(iter(lambda: b"", 0)) if False else sum(range(10**12))
     """
     command = stub(textwrap.dedent(code))
-    script = PARENT.format(after="time.sleep(60)").replace("short_side=96)", f"short_side=96, _command={command!r})")
+    script = PARENT.format(after="time.sleep(60)").replace(
+        "short_side=96)", f"short_side=96, _command={command!r})"
+    )
     parent = subprocess.Popen([sys.executable, "-c", script, str(plain)], stdout=subprocess.PIPE)
     try:
         assert parent.stdout is not None
@@ -305,9 +308,17 @@ for n, frame in enumerate(frames):
 def test_nothing_in_the_working_folder_is_imported(plain, tmp_path):
     for name in ("av.py", "json.py", "toprock.py"):
         (tmp_path / name).write_text("raise SystemExit('taken over')")
-    script = "import os, sys; os.chdir(sys.argv[2]); from toprock.video import probe; print(probe(sys.argv[1]).width)"
+    script = """
+import os, sys
+os.chdir(sys.argv[2])
+from toprock.video import probe
+print(probe(sys.argv[1]).width)
+"""
     done = subprocess.run(
-        [sys.executable, "-P", "-c", script, str(plain), str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", script, str(plain), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.strip() == "128", done.stderr
 
@@ -318,7 +329,9 @@ def test_the_child_imports_little(plain):
     assert done.stdout.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("values", [{"stall_s": 0}, {"max_pixels": -1}, {"memory_mb": float("nan")}, {"cpu_s": True}])
+@pytest.mark.parametrize(
+    "values", [{"stall_s": 0}, {"max_pixels": -1}, {"memory_mb": float("nan")}, {"cpu_s": True}]
+)
 def test_limits_that_cannot_be(values):
     with pytest.raises(UsageError, match=next(iter(values))):
         Limits(**values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,16 @@ def test_variable_frame_rate_keeps_presentation_times(make_video, tmp_path, read
     frames, reader = read(path)
     assert [f.time_s for f in frames] == pytest.approx(times, abs=1e-3)
     at_10 = [f.time_s for f in read(path, 10)[0]]
-    assert all(b - a > 0.05 for a, b in zip(at_10, at_10[1:], strict=False))
+    assert all(b - a > 0.05 for a, b in pairwise(at_10))
     slow = [t for t in times if 1.0 < t < 2.4]  # steps of 0.1 s: none may be missing
     assert len([t for t in at_10 if 1.0 < t < 2.4]) == len(slow)
     assert reader.end_s >= times[-1]
 
 
 def test_times_count_from_the_start_as_a_player_shows_them(make_video, tmp_path):
-    path = make_video(tmp_path / "late.ts", frames=30, rate_hz=25, container_options={"output_ts_offset": "100"})
+    path = make_video(
+        tmp_path / "late.ts", frames=30, rate_hz=25, container_options={"output_ts_offset": "100"}
+    )
     with av.open(str(path)) as raw:
         assert raw.start_time > 99e6  # the file's own clock begins at 100 s
     frames, _ = read(path)
@@ -204,7 +207,8 @@ def test_a_size_that_changes_mid_stream_keeps_the_picture_size(make_video, tmp_p
     listing = tmp_path / "list.txt"
     listing.write_text("".join(f"file '{p}'\n" for p in parts))
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", listing, "-c", "copy", joined], check=True
+        ["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", listing, "-c", "copy", joined],
+        check=True,
     )
     frames, _ = read(joined)
     assert {f.image.shape for f in frames} == {(32, 48, 3)}
@@ -293,7 +297,9 @@ def test_wrong_intervals_are_refused(plain, spans):
         read_frames(plain, rate_hz=5, short_side=32, intervals=spans)
 
 
-@pytest.mark.parametrize(("rate_hz", "short_side"), [(0, 32), (-1, 32), (float("inf"), 32), (5, 0), (5, 100_000)])
+@pytest.mark.parametrize(
+    ("rate_hz", "short_side"), [(0, 32), (-1, 32), (float("inf"), 32), (5, 0), (5, 100_000)]
+)
 def test_wrong_rates_and_sizes_are_refused(plain, rate_hz, short_side):
     with pytest.raises(UsageError):
         read_frames(plain, rate_hz=rate_hz, short_side=short_side)
@@ -321,7 +327,12 @@ def test_probe(plain):
 
 
 def test_names_that_are_hard(plain, tmp_path):
-    for name in ("a b'c.mp4", "-dash.mp4", "conçat:file:x.mp4", b"not-utf8-\xff.mp4".decode("utf8", "surrogateescape")):
+    for name in (
+        "a b'c.mp4",
+        "-dash.mp4",
+        "conçat:file:x.mp4",
+        b"not-utf8-\xff.mp4".decode("utf8", "surrogateescape"),
+    ):
         path = tmp_path / name
         path.write_bytes(plain.read_bytes())
         assert len(read(path)[0]) == 90
@@ -329,7 +340,9 @@ def test_names_that_are_hard(plain, tmp_path):
 
 def test_a_cover_picture_is_not_the_video(plain, tmp_path):
     cover, covered = tmp_path / "cover.png", tmp_path / "covered.mp4"
-    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=red:s=640x480", "-vframes", "1", cover])
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=red:s=640x480", "-vframes", "1", cover]
+    )
     maps = ["-map", "1", "-map", "0", "-c", "copy", "-disposition:v:0", "attached_pic"]
     subprocess.run(["ffmpeg", "-v", "error", "-i", plain, "-i", cover, *maps, covered], check=True)
     assert (probe(covered).width, probe(covered).codec) == (96, "h264")
@@ -341,7 +354,9 @@ def test_a_cover_picture_is_not_the_video(plain, tmp_path):
 def test_frame_counts_of_the_shared_clips(shared):
     clips = shared / "data" / "clips"
     table = [
-        line.strip("| \n").split(" | ") for line in (clips / "README.md").read_text().splitlines() if ".m" in line
+        line.strip("| \n").split(" | ")
+        for line in (clips / "README.md").read_text().splitlines()
+        if ".m" in line
     ]
     counts = {row[0]: int(row[3]) for row in table if len(row) > 5 and row[3].isdigit()}
     assert len(counts) == 6
@@ -353,7 +368,18 @@ def test_frame_counts_of_the_shared_clips(shared):
 def test_times_of_a_shared_clip_are_those_of_ffprobe(shared):
     path = shared / "data" / "clips" / "sports2d" / "demo.mp4"
     said = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0", path],
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-select_streams",
+            "v",
+            "-show_entries",
+            "packet=pts_time",
+            "-of",
+            "csv=p=0",
+            path,
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -269,8 +269,8 @@ class Source:
         if frame.pts is None:
             return last_s + 1.0 / self.rate_hz if last_s >= 0 else 0.0
         time = frame.pts * (frame.time_base or self._base)
-        if self._start_s is None:
-            self._start_s = time
+        if self._start_s is None or (self.shown == 1 and time < self._start_s):
+            self._start_s = time  # a header that declares a start behind its first picture is not believed
         return float(time - self._start_s)
 
     def _lasts(self, frame: Any) -> float:

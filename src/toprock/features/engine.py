@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,8 @@ def _run_workers(
     for video in sorted(files, key=_size, reverse=True):  # long ones first, so that no core waits at the end
         jobs.put(video)
     setup = {"store": str(store.folder.absolute()), "recipes": [r.to_json() for r in recipes]}
-    setup["limits"] = asdict(limits)
+    cores = len(os.sched_getaffinity(0))
+    setup["limits"] = asdict(replace(limits, threads=limits.threads or max(1, cores // count)))
     workers = [_Worker(setup) for _ in range(count)]
     threads = [threading.Thread(target=w.serve, args=(jobs, files, news), daemon=True) for w in workers]
     try:

@@ -1,12 +1,12 @@
 """A performance as a plan: who dances what when, which moments are planted, and the quality that follows.
 
-Quality comes from the planted moments and from nothing else. A latent ability a ~ U(0, 1) sets, for each
-element alike, the chances of a good (0.10 + 0.36 a), a bad (0.46 - 0.36 a) and a neutral (0.44) outcome; a
-performance without any good or any bad one gets one in place of a neutral. With N elements that can carry
-one,
+Quality comes from the planted moments and from nothing else. Every toprock, footwork and freeze has two places
+for a moment, one of timing and one of posture; spins and drops have none. A latent ability a ~ U(0, 1) sets the
+chances of a good (0.1 + 0.5 a), a bad (0.6 - 0.5 a) and a neutral (0.3) outcome, for each place alike; a
+performance without any good or any bad one gets one in place of a neutral. With N places,
 
     net     = (sum of good weights - sum of bad weights) / N
-    quality = 1 / (1 + exp(-5 net))
+    quality = 1 / (1 + exp(-3 net))
 
 where a moment weighs 1, a stumble 1.5. What is danced, by whom, where and for how long is drawn from other
 random streams than the ability and the outcomes.
@@ -29,29 +29,24 @@ from toprock.synthetic.moves import (
     element_keys,
     transition_s,
 )
-from toprock.synthetic.postures import Outcome, Posture, posture
+from toprock.synthetic.postures import Outcome, Planted, Posture, posture
 from toprock.synthetic.timing import Warp, make_warp, path_offset, path_times
 
 FPS = 20
-DURATION_S = (18.0, 32.0)
+DURATION_S = (14.0, 22.0)
 GRID_S = 0.01  # the path of poses is sampled this finely
 _BLEND_S = (0.1, 0.38)  # bounds on the way into and out of another posture
 _BLEND_SPEED = {"toprock": 1.3, "footwork": 1.9, "freeze": 1.2, "spin": 1.9}  # body heights/s, mean of joints
 _TILT = 0.6  # radians: a posture tilts the body no further than this
-_STEEPNESS = 5.0
+_STEEPNESS = 3.0
 _WEIGHTS = {"stumble": 1.5}
 _LENGTH_S: dict[ElementKind, tuple[float, float]] = {
-    "toprock": (1.6, 2.6),
-    "footwork": (1.7, 2.5),
-    "spin": (1.7, 2.5),
-    "freeze": (1.7, 2.3),
-    "drop": (0.7, 0.9),
-}
+    "toprock": (2.5, 3.3), "footwork": (2.5, 3.3), "spin": (1.2, 1.9), "freeze": (2.3, 2.9), "drop": (0.7, 0.9),
+}  # fmt: skip
 _TIMINGS: dict[ElementKind, dict[str, tuple[str, ...]]] = {
-    "toprock": {"good": ("on the beat",), "bad": ("stutter", "hesitation", "wobble", "backs out", "stumble")},
-    "footwork": {"good": ("on the beat",), "bad": ("stutter", "hesitation", "wobble", "backs out")},
+    "toprock": {"good": ("on the beat",), "bad": ("wobble", "stumble")},
+    "footwork": {"good": ("on the beat",), "bad": ("wobble",)},
     "freeze": {"good": ("stuck landing",), "bad": ("backs out",)},
-    "spin": {"good": ("drive",), "bad": ("stutter", "hesitation", "wobble", "backs out")},
 }
 
 
@@ -164,7 +159,7 @@ class Choreography:
         grid = np.arange(0, self.duration_s + GRID_S, GRID_S)
         poses = interpolate(np.array(times), np.array(keys), grid)
         for plan in self.postures:
-            if planted or plan.posture.name == "variation":
+            if planted:
                 start, end = path_times(np.array([plan.start_s, plan.end_s]), self.warps)
                 weight = _trapezoid(grid, start, end, plan.blend_s)[:, None]
                 pose = _fitted(plan.posture.pose, poses[int((start + end) / 2 / GRID_S)])
@@ -186,24 +181,22 @@ def choreograph(seed: int, index: int) -> Choreography:
     moments: list[PlantedMoment] = []
     warps: list[Warp] = []
     postures: list[PosturePlan] = []
-    for element, outcome in zip(
-        plantable, _outcomes(len(plantable), ability.uniform(), outcomes), strict=True
-    ):
-        span: PosturePlan | Warp
-        if outcomes.uniform() < 0.5:
-            span, kind, stream = planned = _plan_posture(element, outcome, style, outcomes)
-            postures.append(planned[0])
-        else:
-            span, kind, stream = timed = _plan_warp(element, outcome, style, outcomes)
-            warps.append(timed[0])
+    drawn = iter(_outcomes(2 * len(plantable), ability.uniform(), outcomes))
+    for element in plantable:
+        timing, shape = next(drawn), next(drawn)
+        if timing != "neutral":
+            warp, kind = _plan_warp(element, timing, style, outcomes)
+            warps.append(warp)
+            moments.append(_moment(warp, timing, kind, "dynamic"))
             if kind == "stumble":
-                postures.append(PosturePlan(span.start_s, span.end_s, 0.3, _lurch(outcomes)))
-        if outcome != "neutral":
-            start, end = span.label_s
-            moments.append(PlantedMoment(round(start, 3), round(end, 3), outcome, kind, stream))
+                postures.append(PosturePlan(warp.start_s, warp.end_s, 0.3, _lurch(outcomes)))
+        if shape != "neutral":
+            plan = _plan_posture(element, shape, style, outcomes)
+            postures.append(plan)
+            moments.append(_moment(plan, shape, plan.posture.name, "static"))
     return Choreography(
         duration,
-        _quality(moments, len(plantable)),
+        _quality(moments, 2 * len(plantable)),
         tuple(moments),
         elements,
         tuple(warps),
@@ -213,11 +206,22 @@ def choreograph(seed: int, index: int) -> Choreography:
     )
 
 
+def _moment(span: PosturePlan | Warp, label: Planted, kind: str, stream: Stream) -> PlantedMoment:
+    start, end = span.label_s
+    return PlantedMoment(round(start, 3), round(end, 3), label, kind, stream)
+
+
+def _halfway(element: Element, style: Style) -> float:
+    """Where the place for a moment of timing ends and that for one of posture begins."""
+    first = element.start_s + transition_s(element.kind, style)
+    return first if element.kind == "freeze" else (first + element.end_s) / 2
+
+
 def _outcomes(count: int, ability: float, rng: np.random.Generator) -> list[Outcome]:
-    """One outcome an element; at least one good and one bad, whatever the ability."""
+    """One outcome a place; at least one good and one bad, whatever the ability."""
     names: tuple[Outcome, ...] = ("good", "neutral", "bad")
     drawn = [
-        names[n] for n in rng.choice(3, size=count, p=(0.10 + 0.36 * ability, 0.44, 0.46 - 0.36 * ability))
+        names[n] for n in rng.choice(3, size=count, p=(0.1 + 0.5 * ability, 0.3, 0.6 - 0.5 * ability))
     ]
     wanted: Outcome
     for wanted in ("good", "bad"):
@@ -263,21 +267,18 @@ def _upright(count: int) -> list[ElementKind]:
     return [*(["toprock"] * count), "drop"]  # type: ignore[list-item]
 
 
-def _plan_posture(
-    element: Element, outcome: Outcome, style: Style, rng: np.random.Generator
-) -> tuple[PosturePlan, str, Stream]:
+def _plan_posture(element: Element, outcome: Planted, style: Style, rng: np.random.Generator) -> PosturePlan:
     """Where another posture comes; the way there is as fast as the element's own moves."""
-    low, high = {"good": (0.45, 1.1), "neutral": (0.25, 0.9), "bad": (0.28, 0.5)}[outcome]
+    low, high = {"good": (0.6, 1.0), "bad": (0.36, 0.5)}[outcome]
     made = posture(element.kind, outcome, element.variant, style, rng)
-    first = element.start_s + transition_s(element.kind, style) + 0.05
-    last = element.end_s - 0.05
+    first, last = _halfway(element, style) + 0.1, element.end_s - 0.05
     moment = rng.uniform(first, last)
     way = _distance(_pose_near(element, moment - element.start_s, style), made)
     speed = _BLEND_SPEED[element.kind] * rng.uniform(0.8, 1.25)
     blend = min(float(np.clip(1.5 * way / speed, *_BLEND_S)), (last - first - low) / 2)
     length = min(rng.uniform(low, high) + blend, last - first)
     start = float(np.clip(moment - length / 2, first, last - length))
-    return PosturePlan(start, start + length, blend, made), made.name, "static"
+    return PosturePlan(start, start + length, blend, made)
 
 
 def _pose_near(element: Element, time_s: float, style: Style) -> np.ndarray:
@@ -296,27 +297,24 @@ def _distance(pose: np.ndarray, other: Posture) -> float:
 
 
 def _plan_warp(
-    element: Element, outcome: Outcome, style: Style, rng: np.random.Generator
-) -> tuple[Warp, str, Stream]:
+    element: Element, outcome: Planted, style: Style, rng: np.random.Generator
+) -> tuple[Warp, str]:
     """Where the speed along the path changes, and how."""
-    low, high = {"good": (0.9, 1.4), "neutral": (0.7, 1.4), "bad": (0.75, 1.1)}[outcome]
-    choices = ("pulse",) if outcome == "neutral" else _TIMINGS[element.kind][outcome]
+    low, high = {"good": (0.9, 1.4), "bad": (0.75, 1.1)}[outcome]
+    choices = _TIMINGS[element.kind][outcome]
     name = str(choices[int(rng.integers(len(choices)))])
     length = rng.uniform(low, high)
     way_in = transition_s(element.kind, style)
     if element.kind == "freeze":  # only the way in moves
         start = element.start_s + 0.02
-        if name == "stuck landing":
-            length = max(0.9, way_in / 0.8)
-        elif name == "backs out":
-            length = max(0.8, 1.3 * way_in)
+        length = max(0.9, way_in / 0.8) if name == "stuck landing" else max(0.8, 1.3 * way_in)
     else:
-        first, last = element.start_s + 0.6 * way_in, element.end_s - 0.1
+        first, last = element.start_s + 0.6 * way_in, _halfway(element, style)
         length = min(length, last - first)
         start = rng.uniform(first, max(first + 1e-6, last - length))
     cycles = max(3, round(length * 4.2))
     warp = make_warp("hesitation" if name == "stumble" else name, start, start + length, cycles=cycles)
-    return warp, name, "dynamic"
+    return warp, name
 
 
 def _lurch(rng: np.random.Generator) -> Posture:

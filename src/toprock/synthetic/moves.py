@@ -15,7 +15,7 @@ import numpy as np
 from toprock.synthetic.body import DIMENSION, limb, make_pose, mirror, scalar
 
 ElementKind = Literal["toprock", "footwork", "freeze", "spin", "drop"]
-PLANTABLE: tuple[ElementKind, ...] = ("toprock", "footwork", "freeze", "spin")
+PLANTABLE: tuple[ElementKind, ...] = ("toprock", "footwork", "freeze")
 Keys = list[tuple[float, np.ndarray]]
 
 

@@ -34,7 +34,7 @@ class Camera:
     @classmethod
     def draw(cls, rng: np.random.Generator, frames: int, fps: float) -> Camera:
         """A new camera: often still, else slow pan or zoom, with or without shaking hands."""
-        scale = rng.uniform(88, 116)
+        scale = rng.uniform(100, 124)
         ground = (WIDTH / 2 + rng.uniform(-26, 26), rng.uniform(150, 168))
         time = np.arange(frames) / fps
         shifts, zooms = np.zeros((frames, 2)), np.ones(frames)
@@ -121,7 +121,8 @@ def _draw_place(rng: np.random.Generator, camera: Camera) -> np.ndarray:
         2,
         cv2.LINE_AA,
     )
-    picture = cv2.GaussianBlur(picture, (0, 0), 0.8)
+    # the camera is focused on the performer: the place behind is soft
+    picture = 0.15 * cv2.GaussianBlur(picture, (0, 0), 0.8) + 0.85 * cv2.GaussianBlur(picture, (0, 0), 9)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     spot_x = camera.ground[0] + _MARGIN + rng.uniform(-50, 50)
     spot = np.exp(
