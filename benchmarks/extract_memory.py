@@ -1,6 +1,6 @@
 """Peak memory of extraction (parent and decoder together) on a 40-minute file beside a 1-minute one.
 
-    python benchmarks/extract_memory.py
+python benchmarks/extract_memory.py
 """
 
 from __future__ import annotations

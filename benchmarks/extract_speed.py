@@ -46,7 +46,19 @@ def make_video(path: Path, *, seconds: int = 60, size: str = "1920:1080") -> Pat
     else:
         source = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30"]
         scale = f"scale={size},noise=alls=6:allf=t"
-    command = ["ffmpeg", "-v", "error", *source, "-t", str(seconds), "-vf", scale, "-an", "-pix_fmt", "yuv420p"]
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        *source,
+        "-t",
+        str(seconds),
+        "-vf",
+        scale,
+        "-an",
+        "-pix_fmt",
+        "yuv420p",
+    ]
     subprocess.run([*command, "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", str(path)], check=True)
     return path
 
@@ -67,8 +79,12 @@ def compare(video: Path, repeats: int) -> None:
     ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
     seconds = found.facts["duration_s"]
     print(f"{platform.machine()}, {os.cpu_count()} cores; {video.name}: {seconds:.1f} s of video")
-    print(f"ffmpeg decode and scale: {statistics.median(theirs):.2f} s; extraction: {statistics.median(ours):.2f} s")
-    print(f"speed of extraction / speed of ffmpeg: median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}")
+    print(
+        f"ffmpeg decode and scale: {statistics.median(theirs):.2f} s; extraction: {statistics.median(ours):.2f} s"
+    )
+    print(
+        f"speed of extraction / speed of ffmpeg: median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}"
+    )
 
 
 if __name__ == "__main__":

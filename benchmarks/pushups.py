@@ -75,15 +75,21 @@ def run(work: Path, seeds: int) -> None:
             ids = [p.id for p in performances]
             arrays = {i: arrays_of(store.read(i), saved.recipes) for i in ids}
             trained = {i: arrays[i] for i in saved.config.trained_on.performances}
-            plain = [p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in train_pairs]
+            plain = [
+                p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in train_pairs
+            ]
             linear = fit_linear(trained, plain, performers)
-            plain = [p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in test_pairs]
+            plain = [
+                p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in test_pairs
+            ]
             _row("linear on pooled statistics", Accuracy.of(linear.scores(arrays), plain))
             saved.save(work / "model")
             shown = Performance("v24", data / "videos" / "v24.mp4", performer=performers["v24"])
             assessment = model.assess(shown)
             write_report([assessment], work / "report.html", videos={"v24": shown.video})
-            print(f"scored v24: {assessment.score:+.3f}; {len(assessment.moments)} moments; {work / 'report.html'}")
+            print(
+                f"scored v24: {assessment.score:+.3f}; {len(assessment.moments)} moments; {work / 'report.html'}"
+            )
 
 
 def _row(name: str, accuracy: Accuracy) -> None:

@@ -23,7 +23,7 @@ from toprock.ranker import Plan, TrainingConfig, train_from_store
 from toprock.ranker.from_store import arrays_of
 from toprock.synthetic import SyntheticPerformance, render_performances
 
-TRAIN, TEST = 110, 40
+TRAIN, TEST = 130, 40
 CLEAR = 0.1
 """Pairs whose planted quality differs by at least this share of its range are clear."""
 
@@ -74,7 +74,9 @@ def render_and_extract(out: Path, *, seed: int, tell: OnAdvance) -> Rendered:
             )
         )
     store = FeatureStore(out / "features", create=True)
-    performances = read_manifest(out / "train" / "manifest.csv") + read_manifest(out / "test" / "manifest.csv")
+    performances = read_manifest(out / "train" / "manifest.csv") + read_manifest(
+        out / "test" / "manifest.csv"
+    )
     extract(
         performances,
         store,
@@ -84,7 +86,9 @@ def render_and_extract(out: Path, *, seed: int, tell: OnAdvance) -> Rendered:
     return Rendered(*sides, store)
 
 
-def train_model(rendered: Rendered, *, checkpoint: Path | None, tell: OnAdvance, plan: Plan | None = None) -> Model:
+def train_model(
+    rendered: Rendered, *, checkpoint: Path | None, tell: OnAdvance, plan: Plan | None = None
+) -> Model:
     """Learn from all pairs among the training performances."""
     saved = train_from_store(
         rendered.store,
@@ -163,7 +167,8 @@ def fault_table(
         row: dict[str, Any] = {"kind": kind, "label": label, "planted_in": planted}
         for stream in ("dynamic", "static", "both"):
             curves = {
-                i: EvidenceCurve.of([s for s in parts if stream in (s.stream, "both")]) for i, parts in segments.items()
+                i: EvidenceCurve.of([s for s in parts if stream in (s.stream, "both")])
+                for i, parts in segments.items()
             }
             values = []
             for p in test:

@@ -57,7 +57,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as problem:
         if problem.errno in _FULL:
             raise StorageError(
-                f"{path}: the disk is full", advice="Free some space and run the same command again; it resumes."
+                f"{path}: the disk is full",
+                advice="Free some space and run the same command again; it resumes.",
             ) from problem
         if problem.errno in _REFUSED:
             raise StorageError(

@@ -89,7 +89,9 @@ def read_manifest(path: str | Path) -> list[Performance]:
         if not ident or not video:
             raise ManifestError(f"{path}, line {number}: id or video is empty", advice="Fill both in.")
         if ident in seen:
-            raise ManifestError(f"{path}, line {number}: the id '{ident}' stands twice", advice="Rename one of them.")
+            raise ManifestError(
+                f"{path}, line {number}: the id '{ident}' stands twice", advice="Rename one of them."
+            )
         seen.add(ident)
         try:
             intervals = parse_intervals(row.get("intervals", ""))
@@ -108,7 +110,9 @@ def read_manifest(path: str | Path) -> list[Performance]:
             )
         )
     if not performances:
-        raise ManifestError(f"{path}: lists no performance", advice="Add a line for each video below the header.")
+        raise ManifestError(
+            f"{path}: lists no performance", advice="Add a line for each video below the header."
+        )
     return performances
 
 
@@ -140,7 +144,8 @@ def find_performances(source: str | Path) -> list[Performance]:
         videos = sorted(p for p in source.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
         if not videos:
             raise ManifestError(
-                f"{source}: holds no video", advice=f"Looked for {', '.join(sorted(VIDEO_SUFFIXES))} at any depth."
+                f"{source}: holds no video",
+                advice=f"Looked for {', '.join(sorted(VIDEO_SUFFIXES))} at any depth.",
             )
         stems = [v.relative_to(source).with_suffix("").as_posix() for v in videos]
         doubled = {s for s in stems if stems.count(s) > 1} if len(set(stems)) < len(stems) else set()
@@ -150,7 +155,8 @@ def find_performances(source: str | Path) -> list[Performance]:
         ]
     if not source.exists():
         raise ManifestError(
-            f"{source}: there is no such file or folder", advice="Give a manifest (.csv), a folder or a video."
+            f"{source}: there is no such file or folder",
+            advice="Give a manifest (.csv), a folder or a video.",
         )
     return [Performance(source.stem, source)]
 
@@ -201,7 +207,9 @@ def read_table(
             rows = []
             for row in reader:
                 if "" in row:
-                    raise fail(f"line {reader.line_num} has more fields than the header", "Quote commas in values.")
+                    raise fail(
+                        f"line {reader.line_num} has more fields than the header", "Quote commas in values."
+                    )
                 rows.append((reader.line_num, {k: (v or "").strip() for k, v in row.items()}))
             return rows
     except (OSError, UnicodeDecodeError, csv.Error) as problem:

@@ -21,9 +21,7 @@ def test_the_curve_spreads_contributions_evenly():
     assert cells[:10] == pytest.approx(np.full(10, 0.05))
 
 
-spans = st.lists(
-    st.tuples(st.floats(0, 50), st.floats(0.0, 3), st.floats(-2, 2)), min_size=1, max_size=60
-)
+spans = st.lists(st.tuples(st.floats(0, 50), st.floats(0.0, 3), st.floats(-2, 2)), min_size=1, max_size=60)
 
 
 @given(spans)

@@ -83,7 +83,9 @@ def test_ids_match_with_or_without_ending():
 
 
 def test_contradictions_and_cycles_are_named():
-    found = check_consistency([Pair("a", "b"), Pair("b", "a"), Pair("c", "d"), Pair("d", "e"), Pair("e", "c")])
+    found = check_consistency(
+        [Pair("a", "b"), Pair("b", "a"), Pair("c", "d"), Pair("d", "e"), Pair("e", "c")]
+    )
     assert found.contradictions == [("a", "b")]
     assert found.cycles == [["c", "d", "e"]]
     assert "such as a and b" in str(found)

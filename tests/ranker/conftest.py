@@ -18,7 +18,9 @@ class Toy:
 
     def pairs(self, rows=None):
         rows = range(len(self.ids)) if rows is None else rows
-        return [Pair(self.ids[i], self.ids[j]) for i in rows for j in rows if self.quality[i] > self.quality[j]]
+        return [
+            Pair(self.ids[i], self.ids[j]) for i in rows for j in rows if self.quality[i] > self.quality[j]
+        ]
 
 
 @pytest.fixture(scope="session")

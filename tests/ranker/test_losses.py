@@ -23,21 +23,29 @@ def weighted(values, weight):
 
 def test_ranking_hinge(sides):
     better, worse, weight = sides
-    loop = [sum(max(0.0, 1.0 - (b[k] - w[k])) for k in range(3)) for b, w in zip(better.tolist(), worse.tolist())]
+    loop = [
+        sum(max(0.0, 1.0 - (b[k] - w[k])) for k in range(3)) for b, w in zip(better.tolist(), worse.tolist())
+    ]
     assert losses.ranking(better, worse, weight).item() == pytest.approx(weighted(loop, weight))
 
 
 def test_ranking_logistic(sides):
     better, worse, weight = sides
     loop = [
-        sum(math.log(1 + math.exp(-(b[k] - w[k]))) for k in range(3)) for b, w in zip(better.tolist(), worse.tolist())
+        sum(math.log(1 + math.exp(-(b[k] - w[k]))) for k in range(3))
+        for b, w in zip(better.tolist(), worse.tolist())
     ]
-    assert losses.ranking(better, worse, weight, form="logistic").item() == pytest.approx(weighted(loop, weight))
+    assert losses.ranking(better, worse, weight, form="logistic").item() == pytest.approx(
+        weighted(loop, weight)
+    )
 
 
 def test_tie(sides):
     better, worse, weight = sides
-    loop = [sum(max(0.0, abs(b[k] - w[k]) - 1.0) for k in range(3)) for b, w in zip(better.tolist(), worse.tolist())]
+    loop = [
+        sum(max(0.0, abs(b[k] - w[k]) - 1.0) for k in range(3))
+        for b, w in zip(better.tolist(), worse.tolist())
+    ]
     assert losses.tie(better, worse, weight).item() == pytest.approx(weighted(loop, weight))
     assert losses.tie(better, worse, weight) == losses.tie(worse, better, weight)
 

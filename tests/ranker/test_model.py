@@ -16,7 +16,14 @@ def ranker(**options):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"layers": 1}, {"layers": 3, "prototypes": 2}, {"heads": 1, "hidden": 8}, {"average_in_score": True}]
+    "options",
+    [
+        {},
+        {"layers": 1},
+        {"layers": 3, "prototypes": 2},
+        {"heads": 1, "hidden": 8},
+        {"average_in_score": True},
+    ],
 )
 def test_the_score_is_the_sum_of_contributions(toy, options):
     model = ranker(**options)

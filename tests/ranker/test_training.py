@@ -33,7 +33,9 @@ def weights(ranker):
 def test_it_learns_which_segments_matter(toy):
     config = TrainingConfig(steps=150, learning_rate=3e-3)
     half = range(24)
-    fitted = fit([toy.data[i] for i in half], toy.ids[:24], toy.ids[:24], toy.pairs(half), MODEL, config, steps=150)
+    fitted = fit(
+        [toy.data[i] for i in half], toy.ids[:24], toy.ids[:24], toy.pairs(half), MODEL, config, steps=150
+    )
     (ranker,) = fitted.members
     rest = range(24, 36)
     scores = ranker.final(branch_scores(ranker, [toy.data[i] for i in rest]))

@@ -10,7 +10,7 @@ import pytest
 
 from toprock.synthetic import Choreography, choreograph
 from toprock.synthetic.body import JOINT, Proportions, forward_kinematics, joint_angle, make_pose, mirror
-from toprock.synthetic.choreography import FPS, interpolate
+from toprock.synthetic.choreography import DURATION_S, FPS, interpolate
 from toprock.synthetic.draw import draw_proportions_of
 from toprock.synthetic.timing import make_warp, path_times
 
@@ -32,7 +32,7 @@ def test_a_plan_depends_on_seed_and_index_alone(plans: list[Choreography]) -> No
 
 def test_moments_lie_inside_the_video_and_do_not_overlap(plans: list[Choreography]) -> None:
     for plan in plans:
-        assert 18 <= plan.duration_s <= 32
+        assert DURATION_S[0] <= plan.duration_s <= DURATION_S[1]
         spans = sorted((m.start_s, m.end_s) for m in plan.moments)
         assert spans[0][0] >= 0
         assert spans[-1][1] <= plan.duration_s
@@ -64,12 +64,12 @@ def test_moments_have_the_stated_lengths(plans: list[Choreography]) -> None:
 
 def test_quality_is_the_stated_function_of_the_moments_and_spread_out(plans: list[Choreography]) -> None:
     for plan in plans:
-        count = sum(e.kind != "drop" for e in plan.elements)
+        places = 2 * sum(e.kind not in ("spin", "drop") for e in plan.elements)
         weights = [
             (1.0 if m.label == "good" else -1.0) * (1.5 if m.kind == "stumble" else 1.0) for m in plan.moments
         ]
         net = sum(weights)
-        assert plan.quality == pytest.approx(1 / (1 + np.exp(-5 * net / count)))
+        assert plan.quality == pytest.approx(1 / (1 + np.exp(-3 * net / places)))
     low, high = np.percentile([plan.quality for plan in plans], [10, 90])
     assert low < 0.3
     assert high > 0.7
@@ -123,7 +123,7 @@ def test_a_freeze_with_bent_knees_has_bent_knees_and_without_has_not() -> None:
                 danced = [plan.joints(body, planted_postures=planted) for planted in (True, False)]
                 knees = [joint_angle(j, "hip_left", "knee_left", "ankle_left")[middle] for j in danced]
                 assert knees[0] < 100
-                assert knees[1] > 125
+                assert knees[1] > 110
     assert seen >= 3
 
 

@@ -79,7 +79,9 @@ def find_moments(
         for low, high in spans:
             value = float(cells[low:high].sum())
             if sign * value > whole / 40 and (high - low) * STEP_S >= shortest_s - 1e-9:
-                moments.append(Moment(kind, round(float(borders[low]), 3), round(float(borders[high]), 3), value))
+                moments.append(
+                    Moment(kind, round(float(borders[low]), 3), round(float(borders[high]), 3), value)
+                )
         moments.sort(key=lambda m: -abs(m.contribution))
         found += moments
     return tuple(found)
@@ -116,7 +118,12 @@ def _strong_spans(curve: np.ndarray, taken: np.ndarray, most: int, longest: int)
 def _join(spans: list[tuple[int, int]], free: np.ndarray, *, gap: int, longest: int) -> list[tuple[int, int]]:
     joined: list[tuple[int, int]] = []
     for low, high in sorted(spans):
-        if joined and low - joined[-1][1] <= gap and high - joined[-1][0] <= longest and free[joined[-1][1] : low].all():
+        if (
+            joined
+            and low - joined[-1][1] <= gap
+            and high - joined[-1][0] <= longest
+            and free[joined[-1][1] : low].all()
+        ):
             free[joined[-1][0] : high] = False
             joined[-1] = (joined[-1][0], high)
         else:

@@ -8,8 +8,8 @@ Importing this package is light; a backbone's own imports happen when it is buil
 >>> build("posture", **backbone.settings) == backbone
 True
 
-To add a backbone: write its module (a class with `spec`, `reading`, `settings` and `describer()`; see `base`),
-and name it in `REGISTRY`.
+To add a backbone: write its module (a class with `spec`, `reading`, `settings` and `describer()`; see
+`base`), and name it in `REGISTRY`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def build(name: str, **settings: Any) -> Backbone:
         RecipeMismatch: `version` is of another release of the backbone.
     """
     if name not in REGISTRY:
-        raise UsageError(f"there is no backbone '{name}'", advice=f"Allowed are {', '.join(sorted(REGISTRY))}.")
+        raise UsageError(
+            f"there is no backbone '{name}'", advice=f"Allowed are {', '.join(sorted(REGISTRY))}."
+        )
     return REGISTRY[name](**settings)
 
 

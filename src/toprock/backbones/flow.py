@@ -18,6 +18,7 @@ from toprock.backbones.motion_descriptor import (
     describe_motion,
 )
 from toprock.backbones.settings import checked_settings
+from toprock.errors import UsageError
 
 _DEFAULTS: dict[str, Any] = {
     "version": 1,
@@ -35,12 +36,12 @@ class Flow:
     """Optical-flow descriptors of clips, less the camera's motion.
 
     Args:
-        settings: of `clip_s` (length of a clip), `every_s` (from one clip's start to the next), `rate_hz` (frames
-            a second), `short_side` (pixels), `box_memory_s` and `habit_memory_s` (for how long motion
+        settings: of `clip_s` (length of a clip), `every_s` (from one clip's start to the next), `rate_hz`
+            (frames a second), `short_side` (pixels), `box_memory_s` and `habit_memory_s` (for how long motion
             counts in the performer's box and usual speed), `version`; those not given have their defaults.
 
     Raises:
-        UsageError: an unknown setting or a value that is not positive.
+        UsageError: an unknown setting, a value that is not positive, or every_s > clip_s.
         RecipeMismatch: another version.
 
     >>> Flow(clip_s=1.2).settings["clip_s"]
@@ -49,12 +50,18 @@ class Flow:
 
     def __init__(self, **settings: Any) -> None:
         self.settings: dict[str, Any] = checked_settings("flow", settings, _DEFAULTS)
+        clip_s, every_s = self.settings["clip_s"], self.settings["every_s"]
+        if every_s > clip_s:
+            raise UsageError(
+                f"every_s={every_s} of the backbone 'flow' is longer than clip_s={clip_s}",
+                advice="Give at most clip_s: no time may be left out.",
+            )
         self.reading = Reading(rate_hz=self.settings["rate_hz"], short_side=self.settings["short_side"])
         self.spec = BackboneSpec(
             name="flow",
             stream="dynamic",
             dimension=DIMENSION,
-            description="optical flow of short clips: direction, speed, smoothness and rhythm of the performer",
+            description="optical flow of short clips: direction, speed, smoothness and rhythm",
             licence="Apache-2.0",
             size_mb=0.0,
             source="embedded",
@@ -85,7 +92,7 @@ class FlowDescriber:
 
     @property
     def mean_motion(self) -> float:
-        """Mean speed over the picture and the time so far, camera's motion excluded; picture heights a second."""
+        """Mean speed over picture and time so far, camera's motion excluded; picture heights a second."""
         return self._amount / self._lasting_s if self._lasting_s else 0.0
 
     def push(self, frame: Frame, *, new_shot: bool) -> list[Segment]:
@@ -155,11 +162,11 @@ class _Shot:
         return done
 
     def finish(self, end_s: float) -> list[Segment]:
-        """The clips left when the shot ends: the last one is moved back to end there, or the held one lasts longer."""
+        """The clips left when the shot ends: one more, moved back to end there, or a longer held one."""
         clip_s, every_s = self._settings["clip_s"], self._settings["every_s"]
         if self._held is None:
             return [self._describe(self._start_s, max(end_s, self._start_s + 1e-3))]
-        if end_s - self._held.end_s <= every_s / 4:
+        if end_s - self._held.end_s <= every_s / 4:  # too short for one more
             return [self._held._replace(end_s=max(end_s, self._held.start_s + 1e-3))]
         start_s = max(self._start_s, end_s - clip_s)
         return [self._held, self._describe(start_s, end_s)]

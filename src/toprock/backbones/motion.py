@@ -2,8 +2,9 @@
 
 Flow is dense inverse search (Kroeger et al., ECCV 2016) in its fastest preset, which works on quarter
 resolution, so that every fourth pixel (a *cell*) holds all of it. The camera's motion is a similarity (shift,
-turn, zoom) fitted to the cells by iteratively reweighted least squares with Geman-McClure weights. Motion counts
-only where the pictures differ after the camera's motion is undone, so that a still scene has exactly none.
+turn, zoom) fitted to the cells by iteratively reweighted least squares with Geman-McClure weights. Motion
+counts only where the pictures differ after the camera's motion is undone, so that a still scene has exactly
+none.
 """
 
 from __future__ import annotations
@@ -67,19 +68,25 @@ class PerformerMotion:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         cv2.setNumThreads(1)
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow.setPatchSize(5)  # of the preset's 8: limbs are thin
+        self._flow.setPatchStride(3)
         height, width = shape
         self.height_px = height
         self.grid = (height // CELL, width // CELL)
         rows, columns = self.grid
         self._x, self._y = np.meshgrid(
-            np.arange(columns, dtype=np.float32) - (columns - 1) / 2, np.arange(rows, dtype=np.float32) - (rows - 1) / 2
+            np.arange(columns, dtype=np.float32) - (columns - 1) / 2,
+            np.arange(rows, dtype=np.float32) - (rows - 1) / 2,
         )
         # Every second cell is enough for four numbers.
         self._fit_x, self._fit_y = self._x[::2, ::2].ravel(), self._y[::2, ::2].ravel()
         edge = np.maximum(np.abs(self._x) / (columns / 2), np.abs(self._y) / (rows / 2))
         self._prior = (0.15 + edge[::2, ::2].ravel() ** 2).astype(np.float32)  # background is rather outside
-        self._corner_x, self._corner_y = self._x[[0, 0, -1, -1], [0, -1, 0, -1]], self._y[[0, 0, -1, -1], [0, -1, 0, -1]]
+        self._corner_x, self._corner_y = (
+            self._x[[0, 0, -1, -1], [0, -1, 0, -1]],
+            self._y[[0, 0, -1, -1], [0, -1, 0, -1]],
+        )
         self._busy = np.zeros(self.grid, np.float32)  # where the performer moved lately
         self.camera = CameraFit()
 
@@ -117,18 +124,29 @@ class PerformerMotion:
         total = float(prior.sum())
         if total < 1e-3 * prior.size:
             return CameraFit()
-        starts = [CameraFit(), CameraFit(_weighted_median(u, prior), _weighted_median(v, prior))]
-        support = [float((prior * _agreement(u, v, start, self._fit_x, self._fit_y, 1.0)).sum()) for start in starts]
-        if support[0] > 0.9 * total or (support[0] > 0.7 * total and support[0] >= support[1]):
+        still = self._support(u, v, CameraFit(), prior)
+        if still > 0.9 * total:
             return CameraFit()
-        fit = starts[int(support[1] > support[0])]
+        shifted = CameraFit(_weighted_median(u, prior), _weighted_median(v, prior))
+        moving = self._support(u, v, shifted, prior)
+        if still > 0.7 * total and still >= moving:
+            return CameraFit()
+        fit = shifted if moving > still else CameraFit()
         for scale in _SCALES_PX:
             weight = prior * _agreement(u, v, fit, self._fit_x, self._fit_y, scale) ** 2
             fit = _least_squares(u, v, self._fit_x, self._fit_y, weight)
-        final = float((prior * _agreement(u, v, fit, self._fit_x, self._fit_y, 1.0)).sum())
-        if final < 0.25 * total or final < 1.02 * support[0]:
+        final = self._support(u, v, fit, prior)
+        if final < 0.25 * total or final < 1.02 * still:
             return CameraFit()  # no background that moves as one
-        return fit if float(np.hypot(*fit.field(self._corner_x, self._corner_y)).max()) > _CAMERA_PX else CameraFit()
+        return (
+            fit
+            if float(np.hypot(*fit.field(self._corner_x, self._corner_y)).max()) > _CAMERA_PX
+            else CameraFit()
+        )
+
+    def _support(self, u: np.ndarray, v: np.ndarray, fit: CameraFit, prior: np.ndarray) -> float:
+        """How much of the background moves as `fit` says, to a pixel."""
+        return float(prior @ _agreement(u, v, fit, self._fit_x, self._fit_y, 1.0))
 
     def _undo_camera(self, after: np.ndarray) -> np.ndarray:
         """`after` as a still camera would have seen it."""
@@ -154,7 +172,9 @@ class PerformerMotion:
         """1 for cells that moved: the pictures differ in or beside the cell, and the flow is above noise."""
         strongest = cv2.resize(cv2.blur(difference, (3, 3)), self.grid[::-1], interpolation=cv2.INTER_AREA)
         near = cv2.dilate(strongest, np.ones((3, 3), np.uint8))
-        return ((near > _NOISE_LEVELS) & (np.hypot(flow[..., 0], flow[..., 1]) > self._still_px())).astype(np.float32)
+        return ((near > _NOISE_LEVELS) & (np.hypot(flow[..., 0], flow[..., 1]) > self._still_px())).astype(
+            np.float32
+        )
 
     def _still_px(self) -> float:
         return _STILL_PX if self.camera.still else 3 * _STILL_PX
@@ -174,7 +194,9 @@ def _agreement(
     return 1.0 / (1.0 + ((u - camera_u) ** 2 + (v - camera_v) ** 2) / scale**2)
 
 
-def _least_squares(u: np.ndarray, v: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> CameraFit:
+def _least_squares(
+    u: np.ndarray, v: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray
+) -> CameraFit:
     """The similarity flow nearest to (u, v) in weighted squares, in closed form."""
     weight = weight / max(float(weight.sum()), 1e-9)
     mean_x, mean_y, mean_u, mean_v = (float(weight @ value) for value in (x, y, u, v))

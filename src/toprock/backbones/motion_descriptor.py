@@ -20,9 +20,7 @@ _ENERGY_LAGS, _SPECTRUM, _VELOCITY_LAGS, _FIELD_LAGS = 5, 5, 5, 4
 _PER_BAND = _ENERGY_LAGS + _SPECTRUM + _VELOCITY_LAGS + 5
 _PICTURE_GRID, _BOX_GRID = 2, 3
 _CONTEXT = 3
-DIMENSION = (
-    _PER_CELL * (1 + _PICTURE_GRID**2 + 1 + _BOX_GRID**2) + 3 * _PER_BAND + _FIELD_LAGS + _CONTEXT + 5
-)
+DIMENSION = _PER_CELL * (1 + _PICTURE_GRID**2 + 1 + _BOX_GRID**2) + 3 * _PER_BAND + _FIELD_LAGS + _CONTEXT + 5
 _QUIET = 0.01  # box sizes a second: a mean speed that counts as standing still in ratios
 
 
@@ -55,7 +53,9 @@ class Derivatives:
     def __init__(self, grid: tuple[int, int]) -> None:
         rows, columns = grid
         self._rows = rows
-        self._x, self._y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
+        self._x, self._y = np.meshgrid(
+            np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)
+        )
         self._velocity: np.ndarray | None = None
         self._acceleration: np.ndarray | None = None
 
@@ -180,7 +180,7 @@ class _Points:
 
 
 def _pool(points: _Points, cell: np.ndarray, cells: int, area: float, unit: float) -> np.ndarray:
-    """(1 + cells, _PER_CELL): the whole, then each cell; `area` of the whole in grid cells; lengths in `unit`."""
+    """(1 + cells, _PER_CELL): the whole, then each cell; `area` is the whole's; lengths in `unit`."""
     speed = _length(points.velocity) / unit
     turn = np.arctan2(points.velocity[:, 1], points.velocity[:, 0]) * (DIRECTIONS / (2 * np.pi)) % DIRECTIONS
     lower = turn.astype(int) % DIRECTIONS
@@ -191,7 +191,7 @@ def _pool(points: _Points, cell: np.ndarray, cells: int, area: float, unit: floa
         cell * DIRECTIONS + upper, weight * fraction, length
     )
     sums = [histogram.reshape(cells, DIRECTIONS)]
-    values = (1.0, speed, speed**4, points.acceleration / unit, points.jerk / unit)
+    values = (1.0, speed, (speed * speed) ** 2, points.acceleration / unit, points.jerk / unit)
     sums += [np.bincount(cell, points.share * value, cells)[:, None] for value in values]
     each = np.concatenate(sums, axis=1)  # (cells, 8 + 5)
     both = np.concatenate([each.sum(axis=0, keepdims=True), each])
@@ -202,20 +202,25 @@ def _pool(points: _Points, cell: np.ndarray, cells: int, area: float, unit: floa
     moving = both[:, DIRECTIONS, None] > 0
     means[:, 1] **= 0.25
     statistics = np.log1p(means * np.array([2.0, 2.0, 0.3, 0.03])) * moving
-    return np.concatenate([np.log1p(20 * both[:, :DIRECTIONS] / areas), np.sqrt(covered / areas) * moving, statistics], 1)
+    return np.concatenate(
+        [np.log1p(20 * both[:, :DIRECTIONS] / areas), np.sqrt(covered / areas) * moving, statistics], 1
+    )
 
 
 def _rhythms(points: _Points, pairs: Sequence[PairMotion], lower_half: np.ndarray, unit: float) -> np.ndarray:
     """Rhythm of the whole box and of its upper and lower half, 3 * _PER_BAND."""
     speed = _length(points.velocity)
     index = lower_half * len(pairs) + points.pair
-    series = np.stack(
-        [
-            np.bincount(index, value, 2 * len(pairs)).reshape(2, len(pairs))
-            for value in (speed, points.velocity[:, 0], points.velocity[:, 1])
-        ],
-        axis=2,
-    ) / unit  # (2, P, 3): mean speed and velocity in box sizes a second
+    series = (
+        np.stack(
+            [
+                np.bincount(index, value, 2 * len(pairs)).reshape(2, len(pairs))
+                for value in (speed, points.velocity[:, 0], points.velocity[:, 1])
+            ],
+            axis=2,
+        )
+        / unit
+    )  # (2, P, 3): mean speed and velocity in box sizes a second
     series = np.concatenate([series.sum(axis=0, keepdims=True), series])
     middles = np.array([(pair.start_s + pair.end_s) / 2 for pair in pairs])
     even = np.linspace(pairs[0].start_s, pairs[-1].end_s, 2 * _SAMPLES + 1)[1::2]
@@ -244,12 +249,17 @@ def _rhythm(series: np.ndarray) -> np.ndarray:
             / (np.hypot(velocity[:, 0], velocity[:, 1]).mean(axis=1) + _QUIET)
         ),
     ]
-    parts = [_lagged(ripple[:, None], _ENERGY_LAGS), 4 * spectrum, _lagged(velocity, _VELOCITY_LAGS), np.array(shape).T]
+    parts = [
+        _lagged(ripple[:, None], _ENERGY_LAGS),
+        4 * spectrum,
+        _lagged(velocity, _VELOCITY_LAGS),
+        np.array(shape).T,
+    ]
     return np.concatenate(parts, axis=1) * (mean > 1e-6)
 
 
 def _lagged(series: np.ndarray, lags: int) -> np.ndarray:
-    """Correlation of each (channels, samples) with itself 1..lags samples later, in -1 to 1; (bands, lags)."""
+    """Correlation of (bands, channels, samples) with itself 1..lags samples later, -1 to 1; (bands, lags)."""
     products = np.einsum("bci,bcj->bij", series, series)
     power = np.trace(products, axis1=1, axis2=2) / _SAMPLES + 1e-6
     means = [np.diagonal(products, lag, 1, 2).mean(axis=1) for lag in range(1, lags + 1)]
@@ -283,4 +293,5 @@ def _look_up(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:
-    return np.hypot(vectors[..., 0], vectors[..., 1])
+    x, y = vectors[..., 0], vectors[..., 1]
+    return np.sqrt(x * x + y * y)

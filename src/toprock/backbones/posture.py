@@ -58,7 +58,7 @@ class Posture:
 
 
 class PostureDescriber:
-    """Looks at one interval. A frame speaks for the time up to half way to its neighbours in the same shot."""
+    """Looks at one interval. A frame speaks for the time half way to its neighbours in the same shot."""
 
     def __init__(self, short_side: int) -> None:
         cv2.setNumThreads(1)

@@ -1,9 +1,10 @@
 """One vector for the posture in one picture: edge directions, outline and the distribution of the body.
 
-Edge directions are pooled over a pyramid (Dalal and Triggs, CVPR 2005; Bosch et al., CIVR 2007) over a square around the
-performer, once for the picture and once for the silhouette, and coarsely over the whole picture. Everything is
-relative to the performer's box and contrast, so that place, distance, clothes and light matter little. A
-picture and its mirror image have the same descriptor: a posture is as good to the left as to the right.
+Edge directions are pooled over a pyramid (Dalal and Triggs, CVPR 2005; Bosch et al., CIVR 2007) over a
+square around the performer, once for the picture and once for the silhouette, and coarsely over the whole
+picture. Everything is relative to the performer's box and contrast, so that place, distance, clothes and
+light matter little. A picture and its mirror image have the same descriptor: a posture is as good to the
+left as to the right.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from toprock.backbones.silhouette import Silhouette
 
 _ORIENTATIONS = 8
-_PATCH = 64  # pixels of the square around the performer
+_PATCH = 48  # pixels of the square around the performer
 _MARGIN = 1.15  # side of the square over the longer side of the box
 _LEVELS = (1, 2, 4)
 _PICTURE_CELLS = 2
@@ -84,7 +85,9 @@ def _edge_histograms(grey: np.ndarray, weight: np.ndarray, cells: int) -> np.nda
     length = cells * cells * _ORIENTATIONS
     first = (cell * _ORIENTATIONS + lower % _ORIENTATIONS).ravel()
     second = (cell * _ORIENTATIONS + (lower + 1) % _ORIENTATIONS).ravel()
-    histograms = np.bincount(first, (strength - shared).ravel(), length) + np.bincount(second, shared.ravel(), length)
+    histograms = np.bincount(first, (strength - shared).ravel(), length) + np.bincount(
+        second, shared.ravel(), length
+    )
     return histograms.reshape(cells, cells, _ORIENTATIONS)
 
 
@@ -110,7 +113,7 @@ def _both_ways(histograms: np.ndarray) -> np.ndarray:
 
 
 def _normalised(histogram: np.ndarray) -> np.ndarray:
-    """Length 1, clipped at 0.25, length 1 again; then scaled so that a value is about 0.5 whatever their number."""
+    """Length 1, clipped at 0.25, length 1 again; then scaled to values of about 0.5 whatever their number."""
     for _ in range(2):
         histogram = np.minimum(histogram / (float(np.linalg.norm(histogram)) + 1e-3), 0.25)
     return histogram / (float(np.linalg.norm(histogram)) + 1e-3) * np.sqrt(len(histogram)) / 2

@@ -1,14 +1,15 @@
 """Where a new shot begins: hard cuts, found from the frame in front alone.
 
-A frame is suspected when it differs from the one in front more than frames lately did. A suspect is a cut unless optical
-flow can explain it: the frame in front is moved along the flow, brought to the same brightness and contrast, and
-what remains is set against the texture of the picture. Motion, shake and pans are explained well; another
-picture, even of the same room, is not.
+A frame is suspected when it differs from the one in front more than frames lately did. A suspect is a cut
+unless optical flow can explain it: the frame in front is moved along the flow, brought to the same
+brightness and contrast, and what remains is set against the texture of the picture. Motion, shake and pans
+are explained well; another picture, even of the same room, is not.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ _FLOOR = 0.3  # grey levels added to differences in ratios
 _OVER_USUAL = 1.65  # times the median of the history
 _SURPRISE_CAP = 4.5  # times the largest recent difference; more says no more
 _SURPRISE_POWER = 0.7
+_LONGEST_SHIFT = 0.4  # of a side, for a pan
 _TEXTURE_FLOOR = 2.0  # grey levels
 
 
@@ -42,7 +44,7 @@ class ShotCuts:
 
     def __init__(self) -> None:
         cv2.setNumThreads(1)
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._differences: deque[float] = deque(maxlen=_HISTORY)
         self._grey: np.ndarray | None = None
         self._coarse: np.ndarray | None = None
@@ -61,11 +63,16 @@ class ShotCuts:
             difference > _LEAST_DIFFERENCE
             and surprise > 1.0
             and self._over_usual(difference)
-            and self._unexplained(before, grey) * min(surprise, _SURPRISE_CAP) ** _SURPRISE_POWER > 1.0
+            and self._unexplained(before, grey) * self._weight(surprise) > 1.0
+            and self._unexplained(*_aligned(before, grey)) * self._weight(surprise) > 1.0
         )
         if not cut:
             self._differences.append(difference)
         return cut
+
+    @staticmethod
+    def _weight(surprise: float) -> float:
+        return min(surprise, _SURPRISE_CAP) ** _SURPRISE_POWER
 
     def _surprise(self, difference: float) -> float:
         recent = max(list(self._differences)[-_RECENT:], default=0.0)
@@ -76,7 +83,8 @@ class ShotCuts:
         return difference + _FLOOR > _OVER_USUAL * (usual + _FLOOR)
 
     def _unexplained(self, before: np.ndarray, grey: np.ndarray) -> float:
-        """What flow leaves unexplained, over the texture of the pictures, mean over blocks; some 0.2 within a shot.
+        """What flow leaves unexplained, over the texture of the pictures, mean over blocks; some 0.2 within
+        a shot.
 
         Slow changes over the picture are taken out first, so that light going on or off is no cut.
         """
@@ -89,6 +97,22 @@ class ShotCuts:
         left = _blocks(cv2.absdiff(_detail(moved, 15), _detail(grey, 15)))
         texture = np.maximum(_blocks(np.abs(_detail(moved, 9))), _blocks(np.abs(_detail(grey, 9))))
         return float((left / (texture + _TEXTURE_FLOOR)).mean())
+
+
+def _aligned(before: np.ndarray, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What both pictures show after one shift of the camera that is too far for flow to follow."""
+    height, width = grey.shape
+    shift, _ = cv2.phaseCorrelate(before.astype(np.float32), grey.astype(np.float32), _window(width, height))
+    dx = int(np.clip(round(shift[0]), -_LONGEST_SHIFT * width, _LONGEST_SHIFT * width))
+    dy = int(np.clip(round(shift[1]), -_LONGEST_SHIFT * height, _LONGEST_SHIFT * height))
+    old = before[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
+    new = grey[max(0, dy) : height - max(0, -dy), max(0, dx) : width - max(0, -dx)]
+    return np.ascontiguousarray(old), np.ascontiguousarray(new)
+
+
+@lru_cache(maxsize=4)
+def _window(width: int, height: int) -> np.ndarray:
+    return cv2.createHanningWindow((width, height), cv2.CV_32F)
 
 
 def _detail(picture: np.ndarray, width: int) -> np.ndarray:

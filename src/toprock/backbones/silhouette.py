@@ -1,10 +1,10 @@
 """The performer's silhouette, guessed from one picture.
 
-Nothing but the picture is known, so what stands out is taken. Places are filmed upright: a wall, an audience or a floor
-looks alike from left to right. So a colour that is rare in its band of rows stands out, the more so if it
-is walled off from the picture's border (barrier distance; Zhang et al., ICCV 2015) and near the middle. The
-colours found that way vote once more for every pixel that has them. Where the guess fails it degrades to a soft
-blob in the middle.
+Nothing but the picture is known, so what stands out is taken. Places are filmed upright: a wall, an audience
+or a floor looks alike from left to right. So a colour that is rare in its band of rows stands out, the more
+so if it is walled off from the picture's border (barrier distance; Zhang et al., ICCV 2015) and near the
+middle. The colours found that way vote once more for every pixel that has them. Where the guess fails it
+degrades to a soft blob in the middle.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy as np
 _SHORT_SIDE = 56  # pixels at which the silhouette is looked for
 _BANDS = 12  # of rows
 _STEPS = (20, 6, 6)  # width of a colour bin in Y, Cr, Cb
-_BINS = 13 * 43 * 43
+_LEVELS, _LOWEST_CHROMA = (13, 22, 22), 62  # bins a channel; stronger colours fall into the outermost
+_BINS = 13 * 22 * 22
 _RAREST = 0.01  # shares of a band below this are all as rare
-_FILL_STEPS = 8
+_FILL_STEPS = 5
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
-# Logistic weights of rarity, colour vote and place, fitted to 640,000 pixels of rendered scenes with known outlines.
+# Logistic weights of rarity, colour vote and place, fitted to 160 rendered scenes with known outlines.
 _RARITY, _VOTE, _CENTRAL, _BIAS = 1.5, 4.0, 3.7, -7.0
 _LEAST_WEIGHT = 0.25
 _LEAST_MASS = 0.002  # of the picture, for a blob to count
@@ -70,9 +71,7 @@ def find_silhouette(image: np.ndarray) -> Silhouette:
 def _stands_out(colours: np.ndarray) -> np.ndarray:
     """How sure each pixel is the performer's; (rows, columns) float32 in 0 to 1."""
     rows, columns = colours.shape[:2]
-    bins = np.zeros((rows, columns), np.intp)
-    for channel, step in enumerate(_STEPS):
-        bins = bins * 43 + colours[..., channel] // step
+    bins = _bins(colours)
     rarity = _rare_in_band(bins)
     central = _central(columns, rows)
     first = cv2.blur(rarity * rarity * (0.5 + _barrier(colours)) * (0.3 + central), (3, 3))
@@ -84,8 +83,27 @@ def _stands_out(colours: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-logit))
 
 
+def _bins(colours: np.ndarray) -> np.ndarray:
+    """Number of each pixel's colour bin, (rows, columns) in 0.._BINS - 1."""
+    tables = _bin_tables()
+    luma, red, blue = (np.take(table, colours[..., k]) for k, table in enumerate(tables))
+    return luma + red + blue
+
+
+@lru_cache(maxsize=1)
+def _bin_tables() -> tuple[np.ndarray, ...]:
+    """For each channel, what each of its 256 values adds to the number of the bin."""
+    values = np.arange(256)
+    chroma = values - _LOWEST_CHROMA
+    level = [
+        np.clip(v // step, 0, n - 1)
+        for v, step, n in zip((values, chroma, chroma), _STEPS, _LEVELS, strict=True)
+    ]
+    return level[0] * (_LEVELS[1] * _LEVELS[2]), level[1] * _LEVELS[2], level[2]
+
+
 def _rare_in_band(bins: np.ndarray) -> np.ndarray:
-    """Minus the log share of each pixel's colour bin in its band of rows and the two beside it; 0 to 1 float32."""
+    """Minus the log share of each pixel's colour bin in its band of rows and the next two; 0 to 1 float32."""
     rows, columns = bins.shape
     band = (np.arange(rows) * _BANDS // rows)[:, None]
     counts = np.bincount((band * _BINS + bins).ravel(), minlength=_BANDS * _BINS)
@@ -97,10 +115,13 @@ def _rare_in_band(bins: np.ndarray) -> np.ndarray:
 def _barrier(colours: np.ndarray) -> np.ndarray:
     """Least height of the wall between each pixel and the border, summed over channels; about 0 to 1 float32.
 
-    A pixel darker than all around it is in a pit, a brighter one on a hill; both depths are found by filling the
-    picture and its negative: along straight lines from the border, then from pixel to pixel around corners.
+    A pixel darker than all around it is in a pit, a brighter one on a hill; both depths are found by filling
+    the picture and its negative: along straight lines from the border, then from pixel to pixel around
+    corners.
     """
-    both = np.concatenate([colours, 255 - colours], axis=2)  # (rows, columns, 6) uint8
+    rows, columns = colours.shape[:2]
+    half = cv2.resize(colours, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
+    both = np.concatenate([half, 255 - half], axis=2)  # (rows / 2, columns / 2, 6) uint8
     climb = np.maximum.accumulate
     level = np.minimum(
         np.minimum(climb(both, axis=0), climb(both[::-1], axis=0)[::-1]),
@@ -109,7 +130,8 @@ def _barrier(colours: np.ndarray) -> np.ndarray:
     for _ in range(_FILL_STEPS):
         level = cv2.max(cv2.erode(level, _NEIGHBOURS), both)
     depth = level - both
-    return _to_unit(np.maximum(depth[..., :3], depth[..., 3:]) @ np.array([1.0, 2.0, 2.0], np.float32))
+    height = np.maximum(depth[..., :3], depth[..., 3:]) @ np.array([1.0, 2.0, 2.0], np.float32)
+    return cv2.resize(_to_unit(height), (columns, rows), interpolation=cv2.INTER_LINEAR)
 
 
 def _to_unit(values: np.ndarray) -> np.ndarray:

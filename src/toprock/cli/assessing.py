@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from toprock.performance import Performance
 
 StoreOption = Annotated[
-    Path | None, typer.Option("--features", "-f", help="Take ids from this store instead of videos.", show_default=False)
+    Path | None,
+    typer.Option("--features", "-f", help="Take ids from this store instead of videos.", show_default=False),
 ]
 IdsOption = Annotated[
     Path | None, typer.Option("--ids", help="A file with one id (or video) a line.", show_default=False)
@@ -29,10 +30,14 @@ IdsOption = Annotated[
 @app.command()
 def score(
     model: ModelOption,
-    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")] = None,
+    videos: Annotated[
+        list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")
+    ] = None,
     features: StoreOption = None,
     ids: IdsOption = None,
-    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Score performances and show which seconds made the score."""
@@ -66,20 +71,26 @@ def compare(
 
     results, _ = _assess(model, [a, b], features, None)
     if len(results) != 2:
-        raise UsageError(f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each.")
+        raise UsageError(
+            f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each."
+        )
     one, two = (_demand(r) for r in results)
     found = Comparison(one.id, two.id, one.score - two.score)
     if json:
         print_json(found.to_json())
         return
     sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
-    print(f"{one.id} {sign} {two.id}   {one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}")
+    print(
+        f"{one.id} {sign} {two.id}   {one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}"
+    )
 
 
 @app.command()
 def rank(
     model: ModelOption,
-    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")] = None,
+    videos: Annotated[
+        list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")
+    ] = None,
     features: StoreOption = None,
     ids: IdsOption = None,
     json: JsonOption = False,
@@ -93,7 +104,11 @@ def rank(
         print_json([*rows, *(r.to_json() for r in bad)])
     else:
         for i, r in enumerate(good, 1):
-            where = f"   better than {r.percentile:.0f} % of the training performances" if r.percentile is not None else ""
+            where = (
+                f"   better than {r.percentile:.0f} % of the training performances"
+                if r.percentile is not None
+                else ""
+            )
             print(f"{i:>4}  {r.score:+8.3f}  {r.id}{where}")
         for r in bad:
             _print(r)
@@ -102,7 +117,12 @@ def rank(
 
 
 def _assess(
-    folder: Path, names: Sequence[str] | None, features: Path | None, ids: Path | None, *, single: bool = False
+    folder: Path,
+    names: Sequence[str] | None,
+    features: Path | None,
+    ids: Path | None,
+    *,
+    single: bool = False,
 ) -> tuple[list[Assessment | Failure], dict[str, Performance]]:
     """Assess what the arguments mean, in the order given; also id -> Performance where videos were given."""
     from toprock.assess.model import load
@@ -110,9 +130,13 @@ def _assess(
     wanted = list(names or [])
     if ids is not None:
         try:
-            wanted += [line.strip() for line in ids.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+            wanted += [
+                line.strip() for line in ids.read_text(encoding="utf-8-sig").splitlines() if line.strip()
+            ]
         except (OSError, UnicodeDecodeError) as problem:
-            raise UsageError(f"{ids}: cannot be read ({problem})", advice="Give a text file, one id a line.") from problem
+            raise UsageError(
+                f"{ids}: cannot be read ({problem})", advice="Give a text file, one id a line."
+            ) from problem
     if not wanted and features is None:
         raise UsageError("nothing to judge is named", advice="Give videos, or --features FOLDER.")
     model = load(folder)
@@ -180,7 +204,11 @@ def _print(result: Assessment | Failure) -> None:
     if isinstance(result, Failure):
         say(f"error: {result.error}")
         return
-    where = f", better than {result.percentile:.0f} % of the training performances" if result.percentile is not None else ""
+    where = (
+        f", better than {result.percentile:.0f} % of the training performances"
+        if result.percentile is not None
+        else ""
+    )
     print(f"{result.id}   {result.score:+.3f}{where}   (a typical one: {result.bias:+.3f})")
     for kind, mark in (("best", "+"), ("worst", "-")):
         for moment in (m for m in result.moments if m.kind == kind):

@@ -20,7 +20,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 ManifestOption = Annotated[
     Path | None, typer.Option("--manifest", help="Manifest (CSV) that names performers.", show_default=False)
 ]
-SkipOption = Annotated[bool, typer.Option("--skip-missing", help="Leave out pairs without features, and say so.")]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-missing", help="Leave out pairs without features, and say so.")
+]
 CriterionOption = Annotated[
     str | None, typer.Option("--criterion", help="Which judgements to take from a file with several kinds.")
 ]
@@ -40,7 +42,14 @@ def say(text: str) -> None:
 def bar(what: str, total: float | None = None) -> Iterator[Callable[..., None]]:
     """A progress bar on standard error; call it with (done, total=None, what=None)."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),

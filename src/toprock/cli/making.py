@@ -46,7 +46,9 @@ def extract(
         backbones = [recipe.build() for recipe in SavedModel.load(like).recipes.values()]
     else:
         backbones = [build(name) for name in (dynamic, static) if name != "none"]
-        for backbone, stream in zip(backbones, [s for s, n in (("dynamic", dynamic), ("static", static)) if n != "none"], strict=True):
+        for backbone, stream in zip(
+            backbones, [s for s, n in (("dynamic", dynamic), ("static", static)) if n != "none"], strict=True
+        ):
             if backbone.spec.stream != stream:
                 raise UsageError(
                     f"'{backbone.spec.name}' is a {backbone.spec.stream} backbone, not a {stream} one",
@@ -73,13 +75,21 @@ def train(
     pairs: Annotated[Path, typer.Option(help="Pairs file: BETTER WORSE a line, or CSV.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model folder.", show_default=False)],
     manifest: ManifestOption = None,
-    dynamic: Annotated[str | None, typer.Option(help="Which dynamic features, where there are several; or none.")] = None,
-    static: Annotated[str | None, typer.Option(help="Which static features, where there are several; or none.")] = None,
+    dynamic: Annotated[
+        str | None, typer.Option(help="Which dynamic features, where there are several; or none.")
+    ] = None,
+    static: Annotated[
+        str | None, typer.Option(help="Which static features, where there are several; or none.")
+    ] = None,
     criterion: CriterionOption = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse pairs that contradict each other.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse pairs that contradict each other.")
+    ] = False,
     skip_missing: SkipOption = False,
     members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble.")] = 1,
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; by default chosen by cross-validation.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps; by default chosen by cross-validation.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of initial values and order.")] = 0,
     name: Annotated[str | None, typer.Option(help="Of the model, for people.", show_default=False)] = None,
 ) -> None:
@@ -146,7 +156,9 @@ def backbones(json: JsonOption = False) -> None:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where videos, model, results and report go.")] = Path("demo"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where videos, model, results and report go.")
+    ] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Of the rendered performances.")] = 1,
     json: JsonOption = False,
 ) -> None:
@@ -164,4 +176,6 @@ def demo(
 def _say_left_out(missing: dict[str, str], pairs: int) -> None:
     if missing:
         names = ", ".join(f"{ident} ({why})" for ident, why in list(missing.items())[:10])
-        say(f"left out {len(missing)} performances and {pairs} pairs: {names}{' ...' if len(missing) > 10 else ''}")
+        say(
+            f"left out {len(missing)} performances and {pairs} pairs: {names}{' ...' if len(missing) > 10 else ''}"
+        )

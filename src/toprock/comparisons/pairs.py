@@ -54,7 +54,9 @@ def read_pairs(path: str | Path, *, criterion: str | None = None) -> list[Pair]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
-        raise PairsError(f"{path}: cannot be read ({problem})", advice="Give a text or CSV file in UTF-8.") from problem
+        raise PairsError(
+            f"{path}: cannot be read ({problem})", advice="Give a text or CSV file in UTF-8."
+        ) from problem
     first = next((line for line in text.splitlines() if line.strip()), "")
     names = [name.strip() for name in next(csv.reader([first]), [])]
     pairs = _from_csv(path) if {"better", "worse"} <= set(names) else _from_lines(path, text)
@@ -65,7 +67,8 @@ def read_pairs(path: str | Path, *, criterion: str | None = None) -> list[Pair]:
         pairs = [p for p in pairs if p.criterion == criterion]
         if not pairs:
             raise PairsError(
-                f"{path}: has no pair with the criterion '{criterion}'", advice=f"It has: {_listing(criteria)}."
+                f"{path}: has no pair with the criterion '{criterion}'",
+                advice=f"It has: {_listing(criteria)}.",
             )
     elif len(criteria) > 1:
         raise PairsError(
@@ -98,7 +101,11 @@ class Matched:
 
 
 def match_pairs(
-    pairs: Sequence[Pair], ids: Iterable[str], *, skip_missing: bool = False, why: Mapping[str, str] | None = None
+    pairs: Sequence[Pair],
+    ids: Iterable[str],
+    *,
+    skip_missing: bool = False,
+    why: Mapping[str, str] | None = None,
 ) -> Matched:
     """Put the ids of `ids` in place of those in the pairs.
 
@@ -134,7 +141,8 @@ def match_pairs(
             out.append(Pair(better, worse, p.tie, p.annotator, p.criterion, p.weight, p.extra))
     if not out:
         raise PairsError(
-            "no pair is left: none of the performances has features", advice="Extract those that the pairs name."
+            "no pair is left: none of the performances has features",
+            advice="Extract those that the pairs name.",
         )
     return Matched(out, missing, len(pairs) - len(out))
 
@@ -243,7 +251,8 @@ def _from_csv(path: Path) -> list[Pair]:
             weight = math.nan
         if not (weight > 0 and math.isfinite(weight)):
             raise PairsError(
-                f"{path}, line {number}: weight is '{row['weight']}'", advice="Give a number above 0, or leave it out."
+                f"{path}, line {number}: weight is '{row['weight']}'",
+                advice="Give a number above 0, or leave it out.",
             )
         extra = MappingProxyType({k: v for k, v in row.items() if k not in _COLUMNS})
         pair = Pair(

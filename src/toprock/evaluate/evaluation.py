@@ -131,10 +131,15 @@ def evaluate(
     scores = {ident: model.assess(f).score for ident, f in found.items()}
     seen = set(model.saved.config.trained_on.performances)
     unseen = [p for p in pairs if p.better not in seen and p.worse not in seen]
-    same = [p for p in pairs if performers and performers.get(p.better) and performers.get(p.better) == performers.get(p.worse)]
+    same = [
+        p
+        for p in pairs
+        if performers and performers.get(p.better) and performers.get(p.better) == performers.get(p.worse)
+    ]
     branches = {
         branch: Accuracy.of(
-            {i: sum(s.contribution for s in model.evidence(f, branches=[branch])) for i, f in found.items()}, pairs
+            {i: sum(s.contribution for s in model.evidence(f, branches=[branch])) for i, f in found.items()},
+            pairs,
         )
         for branch in BRANCHES
     }

@@ -25,7 +25,8 @@ class LinearModel:
     def scores(self, data: Mapping[str, Arrays]) -> dict[str, float]:
         """id -> score."""
         return {
-            ident: float(((pooled(arrays) - self.mean) / self.spread) @ self.weights) for ident, arrays in data.items()
+            ident: float(((pooled(arrays) - self.mean) / self.spread) @ self.weights)
+            for ident, arrays in data.items()
         }
 
 

@@ -43,14 +43,17 @@ def read_moments(path: str | Path) -> list[LabelledMoment]:
         if not ident:
             raise ManifestError(f"{path}, line {number}: names no performance", advice="Fill the column id.")
         if row["label"] not in ("good", "bad"):
-            raise ManifestError(f"{path}, line {number}: label is '{row['label']}'", advice="Allowed: good, bad.")
+            raise ManifestError(
+                f"{path}, line {number}: label is '{row['label']}'", advice="Allowed: good, bad."
+            )
         try:
             start_s, end_s = float(row["start_s"]), float(row["end_s"])
         except ValueError:
             start_s, end_s = 0.0, -1.0
         if not 0 <= start_s < end_s < float("inf"):
             raise ManifestError(
-                f"{path}, line {number}: {row['start_s']} to {row['end_s']} is no span", advice="Give seconds."
+                f"{path}, line {number}: {row['start_s']} to {row['end_s']} is no span",
+                advice="Give seconds.",
             )
         extra = {k: v for k, v in row.items() if k not in ("id", "start_s", "end_s", "label")}
         label: Label = "good" if row["label"] == "good" else "bad"
@@ -109,7 +112,9 @@ def moment_scores(
         others = [(m.start_s, m.end_s) for m in here if m.label != label] + neutral
         wanted_values.append(sign * np.array([curve.between(a, b) / (b - a) for a, b in wanted]))
         other_values.append(sign * np.array([curve.between(a, b) / (b - a) for a, b in others]))
-    each = np.array([auc(w, o) for w, o in zip(wanted_values, other_values, strict=True) if len(w) and len(o)])
+    each = np.array(
+        [auc(w, o) for w, o in zip(wanted_values, other_values, strict=True) if len(w) and len(o)]
+    )
     if not len(each):
         return MomentScores(float("nan"), (float("nan"),) * 2, float("nan"), 0, not gaps)
     rng = np.random.default_rng(seed)

@@ -77,11 +77,13 @@ class FeatureStore:
         if not self._head.is_file():
             if not create:
                 raise FeaturesError(
-                    f"{self.folder}: is no feature store", advice="Make one with: toprock extract VIDEOS --out FOLDER."
+                    f"{self.folder}: is no feature store",
+                    advice="Make one with: toprock extract VIDEOS --out FOLDER.",
                 )
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise FeaturesError(
-                    f"{self.folder}: is a folder with other things in it", advice="Give an empty or a new folder."
+                    f"{self.folder}: is a folder with other things in it",
+                    advice="Give an empty or a new folder.",
                 )
             write_json(self._head, {"format": FORMAT, "recipes": []})
         self.recipes = self._read_recipes()
@@ -137,14 +139,18 @@ class FeatureStore:
     def ids(self) -> list[str]:
         """Ids of all performances in the store, sorted."""
         paths = self.folder.glob(f"??/??/**/*{_SUFFIX}")
-        return sorted(_id_of(path.relative_to(self.folder)) for path in paths if not path.name.startswith("."))
+        return sorted(
+            _id_of(path.relative_to(self.folder)) for path in paths if not path.name.startswith(".")
+        )
 
     def path(self, ident: str) -> Path:
         """Where the features of a performance lie."""
         digest = hashlib.sha256(ident.encode()).hexdigest()
         name = quote(ident, safe=" ").replace(".", "%2E")
         parts = [name[i : i + _CHUNK] for i in range(0, len(name), _CHUNK)]
-        return self.folder.joinpath(digest[:2], digest[2:4], *(p + "+" for p in parts[:-1]), parts[-1] + _SUFFIX)
+        return self.folder.joinpath(
+            digest[:2], digest[2:4], *(p + "+" for p in parts[:-1]), parts[-1] + _SUFFIX
+        )
 
     def has(self, ident: str, recipes: list[Recipe], source: Mapping[str, Any]) -> bool:
         """Whether these features are there, whole, and made from this very source."""
@@ -152,7 +158,9 @@ class FeatureStore:
             metadata, names = self._header(ident)
         except (FeaturesError, UnknownPerformance):
             return False
-        return json.loads(metadata["source"]) == _plain(source) and all(f"{r.hash}.features" in names for r in recipes)
+        return json.loads(metadata["source"]) == _plain(source) and all(
+            f"{r.hash}.features" in names for r in recipes
+        )
 
     def write(self, found: PerformanceFeatures) -> None:
         """Store features; those of other recipes made from the same source stay.
@@ -201,7 +209,9 @@ class FeatureStore:
             streams = {
                 r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes
             }
-            return PerformanceFeatures(ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"]))
+            return PerformanceFeatures(
+                ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"])
+            )
         except (SafetensorError, KeyError, ValueError) as problem:
             raise _damaged(path) from problem
 
@@ -258,7 +268,9 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        raise FeaturesError(f"{path}: is damaged ({problem})", advice="Extract into a new folder.") from problem
+        raise FeaturesError(
+            f"{path}: is damaged ({problem})", advice="Extract into a new folder."
+        ) from problem
 
 
 def _id_of(path: Path) -> str:

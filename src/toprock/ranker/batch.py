@@ -60,7 +60,8 @@ def collate(performances: Sequence[Arrays], dimensions: Mapping[Stream, int]) ->
                 )
             if not np.isfinite(array).all():
                 raise FeaturesError(
-                    f"{stream} features hold values that are not finite", advice="Extract that performance again."
+                    f"{stream} features hold values that are not finite",
+                    advice="Extract that performance again.",
                 )
             x[row, : len(array)] = torch.from_numpy(array.astype(np.float32))
             mask[row, : len(array)] = True

@@ -73,13 +73,12 @@ def train_from_store(
     for ident, arrays in zip(ids, data, strict=True):
         if not any(len(a) for a in arrays.values()):
             raise FeaturesError(f"'{ident}' has no features of this recipe", advice="Extract it again.")
-    dimensions = {
-        stream: next((a[stream].shape[1] for a in data if stream in a), 0) for stream in recipes
-    }
+    dimensions = {stream: next((a[stream].shape[1] for a in data if stream in a), 0) for stream in recipes}
     absent = [stream for stream, size in dimensions.items() if not size]
     if absent:
         raise FeaturesError(
-            f"no performance has the {absent[0]} features asked for", advice="Extract them with the same recipe."
+            f"no performance has the {absent[0]} features asked for",
+            advice="Extract them with the same recipe.",
         )
     groups = [(performers or {}).get(ident) or f"\0{ident}" for ident in ids]
     fitted = fit(
@@ -116,7 +115,11 @@ def train_from_store(
 
 def arrays_of(found: PerformanceFeatures, recipes: Mapping[Stream, Recipe]) -> Arrays:
     """The arrays of the wanted recipes; streams that the performance lacks are left out."""
-    return {stream: found.streams[recipe].features for stream, recipe in recipes.items() if recipe in found.streams}
+    return {
+        stream: found.streams[recipe].features
+        for stream, recipe in recipes.items()
+        if recipe in found.streams
+    }
 
 
 def control_value(found: PerformanceFeatures, name: str) -> float | None:

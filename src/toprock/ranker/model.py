@@ -36,6 +36,7 @@ class RankerConfig(BaseModel):
         prototypes: K of each of high and low.
         hidden: width of a hidden layer in the embedding; 0 is a linear embedding.
         dropout: share of values dropped in training.
+        feature_dropout: share of backbone features that a performance is trained without in a step.
         average_in_score: whether s_average is part of the score.
     """
 
@@ -43,11 +44,12 @@ class RankerConfig(BaseModel):
 
     dimensions: dict[Stream, int] = Field(min_length=1)
     width: int = Field(128, ge=8)
-    layers: int = Field(2, ge=1)
+    layers: int = Field(1, ge=1)
     heads: int = Field(4, ge=1)
     prototypes: int = Field(1, ge=1)
-    hidden: int = Field(0, ge=0)
+    hidden: int = Field(64, ge=0)
     dropout: float = Field(0.3, ge=0, lt=1)
+    feature_dropout: float = Field(0.5, ge=0, lt=1)
     average_in_score: bool = False
 
 
@@ -87,7 +89,9 @@ class Ranker(nn.Module):
     def __init__(self, config: RankerConfig) -> None:
         super().__init__()
         self.config = config
-        self.streams = nn.ModuleDict({name: StreamRanker(size, config) for name, size in config.dimensions.items()})
+        self.streams = nn.ModuleDict(
+            {name: StreamRanker(size, config) for name, size in config.dimensions.items()}
+        )
 
     def forward(self, batch: Batch, *, keep: Mapping[Stream, Tensor] | None = None) -> Output:
         """Score a batch; `keep` (B,) bool a stream hides a stream of some performances (stream dropout)."""
@@ -141,6 +145,7 @@ class StreamRanker(nn.Module):
             if hidden
             else nn.Linear(dimension, width)
         )
+        self.blind = nn.Dropout1d(config.feature_dropout)  # a feature of all segments at once
         self.norm = nn.LayerNorm(width)
         self.queries = nn.Parameter(torch.randn(2 * self.prototypes, width) / math.sqrt(width))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers - 1))
@@ -152,6 +157,7 @@ class StreamRanker(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         """(B, T, D) and (B, T) -> contributions and attention; a row without any segment gives zeros."""
         x = ((x - self.mean) / self.spread).clamp(-8, 8)
+        x = self.blind(x.mT).mT
         z = self.dropout(self.norm(self.embed(x)).mT).mT  # (B, T, d)
         q = self.queries.expand(len(x), -1, -1)  # (B, P, d)
         for layer in self.decoder:

@@ -125,7 +125,8 @@ class SavedModel:
         path = folder / "config.json"
         if not path.is_file():
             raise ModelError(
-                f"{folder}: is no model folder", advice="Give a folder that toprock train wrote (config.json is missing)."
+                f"{folder}: is no model folder",
+                advice="Give a folder that toprock train wrote (config.json is missing).",
             )
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
@@ -148,7 +149,14 @@ class SavedModel:
             if set(model.recipes) != set(config.ranker.dimensions):
                 raise ValueError("its recipes and its streams differ")
             return model
-        except (OSError, ValueError, ValidationError, SafetensorError, RuntimeError, FeaturesError) as problem:
+        except (
+            OSError,
+            ValueError,
+            ValidationError,
+            SafetensorError,
+            RuntimeError,
+            FeaturesError,
+        ) as problem:
             first = str(problem).splitlines()[0]
             raise ModelError(f"{folder}: is damaged ({first})", advice="Train it again.") from problem
 
@@ -158,10 +166,13 @@ def card(config: ModelConfig) -> str:
     best = dict(config.curve).get(config.steps)
     found = f"{best:.1%} of the pairs with a held-out performance" if best is not None else "not measured"
     recipes = "\n".join(
-        f"- {stream}: `{value.get('backbone')}` (recipe `{value.get('hash')}`)" for stream, value in config.recipes.items()
+        f"- {stream}: `{value.get('backbone')}` (recipe `{value.get('hash')}`)"
+        for stream, value in config.recipes.items()
     )
     data = config.trained_on
-    left = f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
+    left = (
+        f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
+    )
     return f"""---
 library_name: toprock
 tags: [action-quality-assessment, video, ranking]

@@ -37,12 +37,12 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(300, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    steps: int = Field(240, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
-    batch: int = Field(128, ge=2)
-    noise: float = Field(0.3, ge=0)
-    segment_dropout: float = Field(0.5, ge=0, lt=1)
+    batch: int = Field(64, ge=2)
+    noise: float = Field(0.5, ge=0)
+    segment_dropout: float = Field(0.3, ge=0, lt=1)
     stream_dropout: float = Field(0.1, ge=0, lt=1)
     seed: int = 0
     loss: LossConfig = LossConfig()
@@ -98,7 +98,9 @@ def start(data: Sequence[Arrays], model: RankerConfig, config: TrainingConfig) -
         torch.manual_seed(config.seed)
         ranker = Ranker(model)
     ranker.fit_scale({stream: _segments(data, stream) for stream in model.dimensions})
-    optimiser = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimiser = torch.optim.AdamW(
+        ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
     return TrainingState(ranker, optimiser, generator)
 
 
@@ -266,6 +268,7 @@ def _segments(data: Sequence[Arrays], stream: Stream) -> Tensor:
     arrays = [p[stream] for p in data if len(p.get(stream, ()))]
     if not arrays:
         raise PairsError(
-            f"no training performance has {stream} features", advice=f"Train with --{stream} none, or extract them."
+            f"no training performance has {stream} features",
+            advice=f"Train with --{stream} none, or extract them.",
         )
     return torch.from_numpy(np.concatenate(arrays).astype(np.float32))

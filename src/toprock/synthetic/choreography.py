@@ -1,9 +1,9 @@
 """A performance as a plan: who dances what when, which moments are planted, and the quality that follows.
 
-Quality comes from the planted moments and from nothing else. Every toprock, footwork and freeze has two places
-for a moment, one of timing and one of posture; spins and drops have none. A latent ability a ~ U(0, 1) sets the
-chances of a good (0.1 + 0.5 a), a bad (0.6 - 0.5 a) and a neutral (0.3) outcome, for each place alike; a
-performance without any good or any bad one gets one in place of a neutral. With N places,
+Quality comes from the planted moments and from nothing else. Every toprock, footwork and freeze has two
+places for a moment, one of timing and then one of posture; spins and drops have none. A latent ability
+a ~ U(0, 1) sets the chances of a good (0.1 + 0.5 a), a bad (0.6 - 0.5 a) and a neutral (0.3) outcome, for
+each place alike; a performance without any good or any bad one gets one in place of a neutral. With N places,
 
     net     = (sum of good weights - sum of bad weights) / N
     quality = 1 / (1 + exp(-3 net))
@@ -38,11 +38,16 @@ GRID_S = 0.01  # the path of poses is sampled this finely
 _BLEND_S = (0.1, 0.38)  # bounds on the way into and out of another posture
 _BLEND_SPEED = {"toprock": 1.3, "footwork": 1.9, "freeze": 1.2, "spin": 1.9}  # body heights/s, mean of joints
 _TILT = 0.6  # radians: a posture tilts the body no further than this
+_FREEZE_IN_S = 0.02  # a freeze's change of speed begins this long after the freeze
 _STEEPNESS = 3.0
 _WEIGHTS = {"stumble": 1.5}
 _LENGTH_S: dict[ElementKind, tuple[float, float]] = {
-    "toprock": (2.5, 3.3), "footwork": (2.5, 3.3), "spin": (1.2, 1.9), "freeze": (2.3, 2.9), "drop": (0.7, 0.9),
-}  # fmt: skip
+    "toprock": (2.5, 3.3),
+    "footwork": (2.5, 3.3),
+    "spin": (1.2, 1.9),
+    "freeze": (2.3, 2.9),
+    "drop": (0.7, 0.9),
+}
 _TIMINGS: dict[ElementKind, dict[str, tuple[str, ...]]] = {
     "toprock": {"good": ("on the beat",), "bad": ("wobble", "stumble")},
     "footwork": {"good": ("on the beat",), "bad": ("wobble",)},
@@ -213,16 +218,16 @@ def _moment(span: PosturePlan | Warp, label: Planted, kind: str, stream: Stream)
 
 def _halfway(element: Element, style: Style) -> float:
     """Where the place for a moment of timing ends and that for one of posture begins."""
-    first = element.start_s + transition_s(element.kind, style)
-    return first if element.kind == "freeze" else (first + element.end_s) / 2
+    way_in = transition_s(element.kind, style)
+    if element.kind == "freeze":  # after the longest change of speed on the way in
+        return element.start_s + _FREEZE_IN_S + max(0.9, 1.3 * way_in)
+    return (element.start_s + way_in + element.end_s) / 2
 
 
 def _outcomes(count: int, ability: float, rng: np.random.Generator) -> list[Outcome]:
     """One outcome a place; at least one good and one bad, whatever the ability."""
     names: tuple[Outcome, ...] = ("good", "neutral", "bad")
-    drawn = [
-        names[n] for n in rng.choice(3, size=count, p=(0.1 + 0.5 * ability, 0.3, 0.6 - 0.5 * ability))
-    ]
+    drawn = [names[n] for n in rng.choice(3, size=count, p=(0.1 + 0.5 * ability, 0.3, 0.6 - 0.5 * ability))]
     wanted: Outcome
     for wanted in ("good", "bad"):
         free = [place for place, outcome in enumerate(drawn) if outcome == "neutral"]
@@ -306,7 +311,7 @@ def _plan_warp(
     length = rng.uniform(low, high)
     way_in = transition_s(element.kind, style)
     if element.kind == "freeze":  # only the way in moves
-        start = element.start_s + 0.02
+        start = element.start_s + _FREEZE_IN_S
         length = max(0.9, way_in / 0.8) if name == "stuck landing" else max(0.8, 1.3 * way_in)
     else:
         first, last = element.start_s + 0.6 * way_in, _halfway(element, style)

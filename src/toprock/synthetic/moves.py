@@ -28,7 +28,7 @@ class Style:
         reach: scale of the range of motion, 1 is average.
         facing: yaw in radians that the performer prefers.
         knee: radians that the knees stay bent in freezes and power moves.
-        arms: how high the arms are carried, -1 to 1.
+        arms: how high the arms are carried; 0 is average.
         crouch: radians that the back is bent when upright.
         pulse: how unevenly spins turn, 0 to 1.
         turns_hz: turns a second of spins.
@@ -50,11 +50,11 @@ class Style:
         """A new performer's style."""
         return cls(
             beat_s=rng.uniform(0.42, 0.66),
-            reach=rng.uniform(0.7, 1.15),
+            reach=rng.uniform(0.85, 1.1),
             facing=rng.uniform(-0.6, 0.6),
-            knee=rng.uniform(0.15, 0.55),
-            arms=rng.uniform(-1, 1),
-            crouch=rng.uniform(0.0, 0.45),
+            knee=rng.uniform(0.15, 0.4),
+            arms=rng.uniform(-0.6, 0.6),
+            crouch=rng.uniform(0.0, 0.25),
             pulse=rng.uniform(0.25, 0.6),
             turns_hz=rng.uniform(0.65, 1.15),
             side=int(rng.choice([-1, 1])),

@@ -58,9 +58,11 @@ _CRUMPLED = ((0.45, -0.15, 0.95), (0.1, -1.0, -0.5))
 _POSTURES: dict[ElementKind, dict[str, list[tuple[str, Changes]]]] = {
     "toprock": {
         "good": [("extended line", lambda s, v: {
-            "arms": ((0.95, 0.6, 0.0), (0.9, 0.75, 0.0)), "legs": _WIDE, "bend": -0.12, "head": (0, 1, 0.0)})],
+            "arms": ((0.95, 0.6, 0.0), (0.9, 0.75, 0.0)), "legs": _WIDE, "bend": -0.12,
+            "head": (0, 1, 0.0)})],
         "bad": [("collapsed back", lambda s, v: {
-            "arms": ((0.1, -0.8, 0.5), (0.05, -1, 0.1)), "legs": _CRUMPLED, "bend": 1.25, "head": (0, 0.5, 0.9)})],
+            "arms": ((0.1, -0.8, 0.5), (0.05, -1, 0.1)), "legs": _CRUMPLED, "bend": 1.25,
+            "head": (0, 0.5, 0.9)})],
     },
     "footwork": {
         "good": [("high kick", lambda s, v: {
@@ -71,7 +73,8 @@ _POSTURES: dict[ElementKind, dict[str, list[tuple[str, Changes]]]] = {
             "legs": ((0.45, 0.05, 0.9), (0.35, -0.3, 0.9)), "head": (0, 0.4, 0.95)})],
     },
     "freeze": {
-        "good": [("clean line", lambda s, v: {"legs": _STRAIGHT_UP, "point": 0.95, "bend": 0.0, "side": 0.0})],
+        "good": [("clean line", lambda s, v: {
+            "legs": _STRAIGHT_UP, "point": 0.95, "bend": 0.0, "side": 0.0})],
         "bad": [("bent knees", lambda s, v: {"legs": _TUCKED, "point": 0.0, "add_bend": 0.35})],
     },
 }  # fmt: skip
