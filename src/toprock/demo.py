@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toprock.assess.assessment import BRANCHES, Branch
+from toprock.assess.evidence import EvidenceCurve
 from toprock.assess.model import Model
 from toprock.backbones import build
 from toprock.comparisons import Pair
@@ -23,7 +24,7 @@ from toprock.ranker import Plan, TrainingConfig, train_from_store
 from toprock.ranker.from_store import arrays_of
 from toprock.synthetic import SyntheticPerformance, render_performances
 
-TRAIN, TEST = 130, 40
+TRAIN, TEST = 110, 40
 CLEAR = 0.1
 """Pairs whose planted quality differs by at least this share of its range are clear."""
 
@@ -95,7 +96,7 @@ def train_model(
         quality_pairs(rendered.train),
         name="synthetic battles",
         performers={p.id: p.performer for p in rendered.train},
-        plan=plan or Plan(),
+        plan=plan or Plan(members=2),
         checkpoint=checkpoint,
         on_advance=lambda stage, done, total: tell(f"Training {stage}", done, total),
     )
@@ -157,8 +158,6 @@ def fault_table(
     model: Model, found: Mapping[str, PerformanceFeatures], test: Sequence[SyntheticPerformance]
 ) -> list[dict[str, Any]]:
     """AUC of each planted kind of moment against the neutral rest, by the evidence of each stream alone."""
-    from toprock.evaluate.moments import moment_scores
-    from toprock.assess.evidence import EvidenceCurve
 
     kinds = sorted({(m.label, m.stream, m.kind) for p in test for m in p.moments})
     segments = {i: model.evidence(f) for i, f in found.items()}
@@ -184,7 +183,6 @@ def fault_table(
             row[stream] = _kind_auc(curves, values, label)
             row["moments"] = sum(len(w) for _, w, _ in values)
         rows.append(row)
-    del moment_scores
     return rows
 
 

@@ -235,6 +235,8 @@ class _Worker:
                     stdout=subprocess.PIPE,
                     text=True,
                     encoding="utf-8",
+                    # the videos share the cores among themselves; a worker's small arrays are no work for threads
+                    env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
                 )
                 assert self._process.stdin is not None
                 self._process.stdin.write(json.dumps(self._setup) + "\n")

@@ -34,7 +34,8 @@ class RankerConfig(BaseModel):
         layers: decoder layers; the last one is the evidence layer.
         heads: of attention; divides `width`.
         prototypes: K of each of high and low.
-        hidden: width of a hidden layer in the embedding; 0 is a linear embedding.
+        hidden: width of the encoder that refines each segment for high and low; 0 is none. The average branch
+            reads the linear embedding, as the neutral baseline that it is.
         dropout: share of values dropped in training.
         feature_dropout: share of backbone features that a performance is trained without in a step.
         average_in_score: whether s_average is part of the score.
@@ -135,41 +136,49 @@ class StreamRanker(nn.Module):
         width, self.heads, self.prototypes = config.width, config.heads, config.prototypes
         self.register_buffer("mean", torch.zeros(dimension))
         self.register_buffer("spread", torch.ones(dimension))
-        # What a segment's value is measured from, a branch: see ranker.zero
+        # what a segment's value is measured from, a branch: see training.fix_zero
         self.register_buffer("zero", torch.zeros(3))
-        hidden = config.hidden
-        self.embed = (
+        self.embed = nn.Linear(dimension, width)
+        self.encode = (
             nn.Sequential(
-                nn.Linear(dimension, hidden), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(hidden, width)
+                nn.Linear(dimension, config.hidden),
+                nn.GELU(),
+                nn.Dropout(config.dropout),
+                nn.Linear(config.hidden, width),
             )
-            if hidden
-            else nn.Linear(dimension, width)
+            if config.hidden
+            else None
         )
         self.blind = nn.Dropout1d(config.feature_dropout)  # a feature of all segments at once
-        self.norm = nn.LayerNorm(width)
+        self.norm, self.norm_encoded = nn.LayerNorm(width), nn.LayerNorm(width)
         self.queries = nn.Parameter(torch.randn(2 * self.prototypes, width) / math.sqrt(width))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers - 1))
         self.look = PrototypeAttention(config)
         self.evidence = CrossAttention(width, config.heads)
-        self.value = nn.Linear(width, 2 * self.heads + 1, bias=False)
+        self.value = nn.Linear(width, 2 * self.heads, bias=False)
+        self.value_average = nn.Linear(width, 1, bias=False)
         self.dropout = nn.Dropout1d(config.dropout)  # a channel of all segments at once
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         """(B, T, D) and (B, T) -> contributions and attention; a row without any segment gives zeros."""
         x = ((x - self.mean) / self.spread).clamp(-8, 8)
         x = self.blind(x.mT).mT
-        z = self.dropout(self.norm(self.embed(x)).mT).mT  # (B, T, d)
+        embedded = self.embed(x)
+        plain = self.dropout(self.norm(embedded).mT).mT  # (B, T, d), what the average branch reads
+        z = plain  # what the prototypes look at
+        if self.encode is not None:
+            z = self.dropout(self.norm_encoded(embedded + self.encode(x)).mT).mT
         q = self.queries.expand(len(x), -1, -1)  # (B, P, d)
         for layer in self.decoder:
             q = layer(q, z, mask)
         q = self.look(q)
         heads = self.evidence(q, z, mask)  # (B, H, P, T)
-        values = self.value(z)  # (B, T, 2H + 1)
-        decoupled = values[..., :-1].unflatten(-1, (2, self.heads)).permute(0, 3, 2, 1)  # (B, H, 2, T)
+        values = self.value(z).unflatten(-1, (2, self.heads)).permute(0, 3, 2, 1)  # (B, H, 2, T)
         by_branch = heads.unflatten(2, (2, self.prototypes)).mean(3)  # (B, H, 2, T)
         uniform = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (B, T)
         weights = torch.cat([by_branch.mean(1), uniform[:, None]], 1)  # (B, 3, T)
-        raw = torch.cat([(by_branch * decoupled).mean(1), (uniform * values[..., -1])[:, None]], 1)
+        average = uniform * self.value_average(plain)[..., 0]  # (B, T)
+        raw = torch.cat([(by_branch * values).mean(1), average[:, None]], 1)
         return StreamOutput(raw - weights * self.zero[:, None], heads.mean(1))
 
 

@@ -37,7 +37,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(240, ge=1)
+    steps: int = Field(150, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     batch: int = Field(64, ge=2)
