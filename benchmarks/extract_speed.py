@@ -79,12 +79,8 @@ def compare(video: Path, repeats: int) -> None:
     ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
     seconds = found.facts["duration_s"]
     print(f"{platform.machine()}, {os.cpu_count()} cores; {video.name}: {seconds:.1f} s of video")
-    print(
-        f"ffmpeg decode and scale: {statistics.median(theirs):.2f} s; extraction: {statistics.median(ours):.2f} s"
-    )
-    print(
-        f"speed of extraction / speed of ffmpeg: median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}"
-    )
+    print(f"ffmpeg decode and scale: {statistics.median(theirs):.2f} s; extraction: {statistics.median(ours):.2f} s")
+    print(f"speed of extraction / speed of ffmpeg: median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}")
 
 
 if __name__ == "__main__":

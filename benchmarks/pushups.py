@@ -56,40 +56,31 @@ def run(work: Path, seeds: int) -> None:
             plan=Plan(training=TrainingConfig(seed=seed)),
         )
         model = Model(saved)
-        found = evaluate(
-            model, store, test_pairs, moments=moments, performers=performers, train_pairs=train_pairs
-        )
+        found = evaluate(model, store, test_pairs, moments=moments, performers=performers, train_pairs=train_pairs)
         print(f"\nseed {seed}: {saved.config.steps} steps")
         _row("ranker", found.accuracy)
         _row("  same person", found.same_performer)
         for name, accuracy in found.branches.items():
             _row(f"  branch {name} alone", accuracy)
         if found.good and found.bad:
-            print(
-                f"moments: AUC {found.good.auc:.3f} ({found.good.interval[0]:.3f} to {found.good.interval[1]:.3f}) over "
-                f"{found.good.performances} videos, pooled {found.good.pooled:.3f}; good and bad tile: {found.good.tiled}"
-            )
+            low, high = found.good.interval
+            over = f"over {found.good.performances} videos, pooled {found.good.pooled:.3f}"
+            print(f"moments: AUC {found.good.auc:.3f} ({low:.3f} to {high:.3f}) {over}; tiled: {found.good.tiled}")
         if seed == 0:
             for name, accuracy in found.controls.items():
                 _row(f"control {name}", accuracy)
             ids = [p.id for p in performances]
             arrays = {i: arrays_of(store.read(i), saved.recipes) for i in ids}
             trained = {i: arrays[i] for i in saved.config.trained_on.performances}
-            plain = [
-                p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in train_pairs
-            ]
+            plain = [p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in train_pairs]
             linear = fit_linear(trained, plain, performers)
-            plain = [
-                p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in test_pairs
-            ]
+            plain = [p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in test_pairs]
             _row("linear on pooled statistics", Accuracy.of(linear.scores(arrays), plain))
             saved.save(work / "model")
             shown = Performance("v24", data / "videos" / "v24.mp4", performer=performers["v24"])
             assessment = model.assess(shown)
             write_report([assessment], work / "report.html", videos={"v24": shown.video})
-            print(
-                f"scored v24: {assessment.score:+.3f}; {len(assessment.moments)} moments; {work / 'report.html'}"
-            )
+            print(f"scored v24: {assessment.score:+.3f}; {len(assessment.moments)} moments; {work / 'report.html'}")
 
 
 def _row(name: str, accuracy: Accuracy) -> None:

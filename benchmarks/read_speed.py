@@ -71,18 +71,14 @@ def cost(work: Callable[[Path], None], path: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--seconds", type=int, default=60)
     options.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     options.add_argument("--json", action="store_true", help="print one JSON document")
     chosen = options.parse_args()
     path = make(chosen.folder, chosen.seconds)
-    version = subprocess.run(
-        ["ffmpeg", "-version"], capture_output=True, text=True, check=True
-    ).stdout.split()[2]
+    version = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
     pairs = [(cost(ours, path), cost(theirs, path)) for _ in range(chosen.repeats)]
     start, _ = cost(lambda p: probe(p) and None, path)
     result = {

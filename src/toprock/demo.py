@@ -20,7 +20,7 @@ from toprock.evaluate.moments import LabelledMoment, MomentScores
 from toprock.features import FeatureStore, PerformanceFeatures, extract
 from toprock.files import write_json
 from toprock.performance import read_manifest
-from toprock.ranker import Plan, TrainingConfig, train_from_store
+from toprock.ranker import Plan, train_from_store
 from toprock.ranker.from_store import arrays_of
 from toprock.synthetic import SyntheticPerformance, render_performances
 
@@ -75,21 +75,17 @@ def render_and_extract(out: Path, *, seed: int, tell: OnAdvance) -> Rendered:
             )
         )
     store = FeatureStore(out / "features", create=True)
-    performances = read_manifest(out / "train" / "manifest.csv") + read_manifest(
-        out / "test" / "manifest.csv"
-    )
+    performances = read_manifest(out / "train" / "manifest.csv") + read_manifest(out / "test" / "manifest.csv")
     extract(
         performances,
         store,
         [build("flow"), build("posture")],
         on_progress=lambda p: tell("Reading videos", p.done, p.total),
     )
-    return Rendered(*sides, store)
+    return Rendered(sides[0], sides[1], store)
 
 
-def train_model(
-    rendered: Rendered, *, checkpoint: Path | None, tell: OnAdvance, plan: Plan | None = None
-) -> Model:
+def train_model(rendered: Rendered, *, checkpoint: Path | None, tell: OnAdvance, plan: Plan | None = None) -> Model:
     """Learn from all pairs among the training performances."""
     saved = train_from_store(
         rendered.store,
@@ -166,8 +162,7 @@ def fault_table(
         row: dict[str, Any] = {"kind": kind, "label": label, "planted_in": planted}
         for stream in ("dynamic", "static", "both"):
             curves = {
-                i: EvidenceCurve.of([s for s in parts if stream in (s.stream, "both")])
-                for i, parts in segments.items()
+                i: EvidenceCurve.of([s for s in parts if stream in (s.stream, "both")]) for i, parts in segments.items()
             }
             values = []
             for p in test:

@@ -89,9 +89,7 @@ def read_manifest(path: str | Path) -> list[Performance]:
         if not ident or not video:
             raise ManifestError(f"{path}, line {number}: id or video is empty", advice="Fill both in.")
         if ident in seen:
-            raise ManifestError(
-                f"{path}, line {number}: the id '{ident}' stands twice", advice="Rename one of them."
-            )
+            raise ManifestError(f"{path}, line {number}: the id '{ident}' stands twice", advice="Rename one of them.")
         seen.add(ident)
         try:
             intervals = parse_intervals(row.get("intervals", ""))
@@ -110,9 +108,7 @@ def read_manifest(path: str | Path) -> list[Performance]:
             )
         )
     if not performances:
-        raise ManifestError(
-            f"{path}: lists no performance", advice="Add a line for each video below the header."
-        )
+        raise ManifestError(f"{path}: lists no performance", advice="Add a line for each video below the header.")
     return performances
 
 
@@ -176,9 +172,7 @@ def match_id(wanted: str, ids: Iterable[str]) -> str | None:
     stem = _without_ending(wanted)
     fits = sorted(i for i in ids if _without_ending(i) == stem and (i == stem or wanted == stem))
     if len(fits) > 1:
-        raise UnknownPerformance(
-            f"'{wanted}' fits both '{fits[0]}' and '{fits[1]}'", advice="Write the id in full."
-        )
+        raise UnknownPerformance(f"'{wanted}' fits both '{fits[0]}' and '{fits[1]}'", advice="Write the id in full.")
     return fits[0] if fits else None
 
 
@@ -201,15 +195,11 @@ def read_table(
             reader.fieldnames = header
             missing = [name for name in required if name not in header]
             if missing:
-                raise fail(
-                    f"has no column {', '.join(missing)}", f"The first line must name {', '.join(required)}."
-                )
+                raise fail(f"has no column {', '.join(missing)}", f"The first line must name {', '.join(required)}.")
             rows = []
             for row in reader:
                 if "" in row:
-                    raise fail(
-                        f"line {reader.line_num} has more fields than the header", "Quote commas in values."
-                    )
+                    raise fail(f"line {reader.line_num} has more fields than the header", "Quote commas in values.")
                 rows.append((reader.line_num, {k: (v or "").strip() for k, v in row.items()}))
             return rows
     except (OSError, UnicodeDecodeError, csv.Error) as problem:

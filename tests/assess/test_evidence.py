@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,7 +32,7 @@ def test_the_grid_conserves_the_sum_and_moments_never_overlap(spans):
     _, cells = EvidenceCurve.of(segments).grid()
     assert cells.sum() == pytest.approx(sum(v for *_, v in spans), abs=1e-6)
     moments = sorted(find_moments(segments), key=lambda m: m.start_s)
-    for a, b in zip(moments, moments[1:], strict=False):
+    for a, b in itertools.pairwise(moments):
         assert a.end_s <= b.start_s + 1e-9
     for m in moments:
         assert (m.contribution > 0) == (m.kind == "best")

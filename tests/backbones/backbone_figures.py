@@ -37,9 +37,7 @@ def disc_video(
         picture = (background(time_s) if background else still).copy()
         x, y = (value * HEIGHT for value in place(time_s))
         matrix = np.array([[1.0, 0.0, x - 64], [0.0, 1.0, y - 64]])
-        mask = cv2.circle(
-            np.zeros((128, 128), np.uint8), (64, 64), round(radius * HEIGHT), 255, -1, cv2.LINE_AA
-        )
+        mask = cv2.circle(np.zeros((128, 128), np.uint8), (64, 64), round(radius * HEIGHT), 255, -1, cv2.LINE_AA)
         moved = cv2.warpAffine(surface, matrix, (WIDTH, HEIGHT)).astype(float)
         weight = cv2.warpAffine(mask, matrix, (WIDTH, HEIGHT)).astype(float)[..., None] / 255
         frames.append(Frame(float(time_s), (picture * (1 - weight) + moved * weight).astype(np.uint8)))

@@ -20,9 +20,7 @@ def velocities(frames):
     found = []
     for before, after in pairwise(frames):
         step_s = after.time_s - before.time_s
-        found.append(
-            motion.between(small_grey(before.image, HEIGHT), small_grey(after.image, HEIGHT)) / step_s
-        )
+        found.append(motion.between(small_grey(before.image, HEIGHT), small_grey(after.image, HEIGHT)) / step_s)
     return found
 
 
@@ -78,9 +76,7 @@ def test_acceleration_of_an_accelerating_disc():
         return np.mean(values)
 
     wanted = 1.2
-    assert mean_acceleration(lambda t: 0.25 + 0.25 * t + wanted / 2 * t * t) == pytest.approx(
-        wanted, rel=0.25
-    )
+    assert mean_acceleration(lambda t: 0.25 + 0.25 * t + wanted / 2 * t * t) == pytest.approx(wanted, rel=0.25)
     assert mean_acceleration(lambda t: 0.3 + 0.8 * t) < 0.4 * wanted
 
 
@@ -108,10 +104,7 @@ def test_a_still_scene_has_no_motion():
 def test_coding_noise_is_no_motion():
     rng = np.random.default_rng(0)
     picture = texture(3).astype(int)
-    frames = [
-        Frame(t, np.clip(picture + rng.integers(-1, 2, picture.shape), 0, 255).astype(np.uint8))
-        for t in TIMES
-    ]
+    frames = [Frame(t, np.clip(picture + rng.integers(-1, 2, picture.shape), 0, 255).astype(np.uint8)) for t in TIMES]
     assert mean_motion(frames) == 0.0
 
 

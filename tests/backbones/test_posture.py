@@ -55,12 +55,10 @@ def test_silhouette_is_where_the_figure_is():
 def test_silhouette_on_places_with_a_pattern(kind):
     place = {
         "noise": texture(1, contrast=12.0),
-        "stripes": np.broadcast_to(
-            (100 + 40 * (np.arange(WIDTH) % 16 < 8))[None, :, None], (HEIGHT, WIDTH, 3)
-        ).astype(np.uint8),
-        "gradient": np.broadcast_to(np.linspace(40, 160, HEIGHT)[:, None, None], (HEIGHT, WIDTH, 3)).astype(
+        "stripes": np.broadcast_to((100 + 40 * (np.arange(WIDTH) % 16 < 8))[None, :, None], (HEIGHT, WIDTH, 3)).astype(
             np.uint8
         ),
+        "gradient": np.broadcast_to(np.linspace(40, 160, HEIGHT)[:, None, None], (HEIGHT, WIDTH, 3)).astype(np.uint8),
     }[kind]
     figure = stick_figure(STAR, ground=(0, 0, 0), colour=(220, 60, 40))
     inside = figure[..., 0] > 100
@@ -75,9 +73,7 @@ def test_upright_tilted_and_lying_bars_are_told_apart():
     assert np.argmax(upright) == 0  # gradient along x
     assert np.argmax(tilted) == 2  # 45 degrees
     assert np.argmax(lying) == 4
-    assert (
-        lies(stick_figure(UPRIGHT)) < -0.5 < abs(lies(stick_figure(TILTED))) < 0.5 < lies(stick_figure(LYING))
-    )
+    assert lies(stick_figure(UPRIGHT)) < -0.5 < abs(lies(stick_figure(TILTED))) < 0.5 < lies(stick_figure(LYING))
 
 
 def test_a_compact_posture_differs_from_an_extended_one():
@@ -141,7 +137,7 @@ def test_segments_tile_the_time_and_meet_at_cuts():
 
 def test_a_frame_is_described_without_the_others():
     alone = describe(build("posture"), [Frame(0.0, stick_figure(STAR))])[0]
-    among = describe(
-        build("posture"), [Frame(k / FPS, stick_figure(f)) for k, f in enumerate((LYING, STAR, CROUCH))]
-    )[1]
+    among = describe(build("posture"), [Frame(k / FPS, stick_figure(f)) for k, f in enumerate((LYING, STAR, CROUCH))])[
+        1
+    ]
     assert np.array_equal(alone.vector, among.vector)

@@ -86,9 +86,7 @@ def test_cuts_of_joined_real_clips(shared):
                 size = (round(frame.width * HEIGHT / frame.height / 2) * 2, HEIGHT)
                 if finder.push(Frame(time_s, frame.reformat(*size, format="rgb24").to_ndarray())):
                     times.append(time_s)
-        matched = {
-            min((t for t in times[1:] if -1e-3 <= t - cut < 0.15), default=None) for cut in truth[name]
-        }
+        matched = {min((t for t in times[1:] if -1e-3 <= t - cut < 0.15), default=None) for cut in truth[name]}
         hits += len(matched - {None})
         found += len(times) - 1
         wanted += len(truth[name])

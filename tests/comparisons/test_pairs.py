@@ -16,11 +16,7 @@ def test_lines(tmp_path):
 
 
 def test_every_column_survives(tmp_path):
-    text = (
-        "better,worse,outcome,annotator,criterion,weight,note\n"
-        'a b,c,tie,ann,form,0.5,"x, y"\n'
-        "c,d,,bob,form,,\n"
-    )
+    text = 'better,worse,outcome,annotator,criterion,weight,note\na b,c,tie,ann,form,0.5,"x, y"\nc,d,,bob,form,,\n'
     pairs = read_pairs(written(tmp_path, text, "pairs.csv"))
     assert pairs[0] == Pair("a b", "c", True, "ann", "form", 0.5, {"note": "x, y"})
     assert pairs[1].weight == 1.0
@@ -83,9 +79,7 @@ def test_ids_match_with_or_without_ending():
 
 
 def test_contradictions_and_cycles_are_named():
-    found = check_consistency(
-        [Pair("a", "b"), Pair("b", "a"), Pair("c", "d"), Pair("d", "e"), Pair("e", "c")]
-    )
+    found = check_consistency([Pair("a", "b"), Pair("b", "a"), Pair("c", "d"), Pair("d", "e"), Pair("e", "c")])
     assert found.contradictions == [("a", "b")]
     assert found.cycles == [["c", "d", "e"]]
     assert "such as a and b" in str(found)

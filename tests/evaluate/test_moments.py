@@ -11,10 +11,7 @@ from toprock.evaluate.moments import auc, unlabelled
 
 def curve(values):
     return EvidenceCurve.of(
-        [
-            SegmentEvidence("static", t, t + 1.0, {"high": v, "low": 0, "average": 0}, 0, 0)
-            for t, v in enumerate(values)
-        ]
+        [SegmentEvidence("static", t, t + 1.0, {"high": v, "low": 0, "average": 0}, 0, 0) for t, v in enumerate(values)]
     )
 
 
@@ -82,6 +79,4 @@ def test_malformed_moments(tmp_path, text, what):
 def test_reading_by_video_column(tmp_path):
     path = tmp_path / "m.csv"
     path.write_text("video,start_s,end_s,label,person\nv01.mp4,0,2.5,bad,vp1\n")
-    assert read_moments(path) == [
-        LabelledMoment("v01.mp4", 0.0, 2.5, "bad", {"video": "v01.mp4", "person": "vp1"})
-    ]
+    assert read_moments(path) == [LabelledMoment("v01.mp4", 0.0, 2.5, "bad", {"video": "v01.mp4", "person": "vp1"})]

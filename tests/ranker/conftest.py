@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 
 from toprock.comparisons import Pair
 
@@ -18,16 +19,23 @@ class Toy:
 
     def pairs(self, rows=None):
         rows = range(len(self.ids)) if rows is None else rows
-        return [
-            Pair(self.ids[i], self.ids[j]) for i in rows for j in rows if self.quality[i] > self.quality[j]
-        ]
+        return [Pair(self.ids[i], self.ids[j]) for i in rows for j in rows if self.quality[i] > self.quality[j]]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Small tensors are no work for several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
 def toy():
     rng = np.random.default_rng(0)
     data, quality, goods, bads = [], [], [], []
-    for _ in range(36):
+    for _ in range(80):
         length = int(rng.integers(20, 40))
         static, dynamic = rng.normal(size=(length, 6)), rng.normal(size=(length // 2, 5))
         good, bad = (int(n) for n in rng.integers(0, 6, 2))
@@ -38,4 +46,4 @@ def toy():
         quality.append(good - bad)
         goods.append(places[:good])
         bads.append(places[good : good + bad])
-    return Toy(data, [f"v{i:02}" for i in range(36)], quality, goods, bads)
+    return Toy(data, [f"v{i:02}" for i in range(80)], quality, goods, bads)

@@ -57,9 +57,7 @@ def _make(
         starts = np.arange(0.0, length_s - 1.0 + 1e-9, step_s)
         quality = level + np.sin(starts / 3.1) + 0.3 * random.standard_normal(len(starts))
         high, low = (random.dirichlet(np.ones(len(starts))) for _ in range(2))
-        for start, q, a, b in zip(
-            starts.tolist(), quality.tolist(), high.tolist(), low.tolist(), strict=True
-        ):
+        for start, q, a, b in zip(starts.tolist(), quality.tolist(), high.tolist(), low.tolist(), strict=True):
             parts = {"high": a * max(q, 0.1), "low": b * min(q, 0.2), "average": q / len(starts) / 3}
             segments.append(SegmentEvidence(stream, start, start + 1.0, parts, a, b))  # type: ignore[arg-type]
     total = math.fsum(s.contribution for s in segments)

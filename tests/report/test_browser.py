@@ -74,9 +74,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, make_assessment: Make) -> Pat
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280, 1920])
-def test_fits_every_screen_and_reads_well(
-    browser: Any, one: Path, many: Path, width: int, scheme: str
-) -> None:
+def test_fits_every_screen_and_reads_well(browser: Any, one: Path, many: Path, width: int, scheme: str) -> None:
     for file in (one, many):
         with opened(browser, file, width=width, color_scheme=scheme) as page:
             assert page.evaluate("document.documentElement.scrollWidth") == width

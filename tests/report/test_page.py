@@ -75,11 +75,7 @@ def number(text: str) -> float:
 def cell_rows(html: str, table: str) -> list[list[str]]:
     body = re.search(rf'<table class="{table}">.*?<tbody>(.*?)</tbody>', html, re.S) if table else None
     assert body
-    return [
-        re.findall(r'<td class="num[^"]*">([^<]*)</td>', row)
-        for row in body[1].split("</tr>")
-        if "<td" in row
-    ]
+    return [re.findall(r'<td class="num[^"]*">([^<]*)</td>', row) for row in body[1].split("</tr>") if "<td" in row]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -111,9 +107,7 @@ def test_the_table_of_numbers_adds_up_in_rows_and_columns(make_assessment: Make)
 
 def test_one_performance_is_well_formed_and_says_what_made_it(make_assessment: Make, jpeg: bytes) -> None:
     performance = Performance("round-1", Path("v.mp4"), (), "Ami Tanaka", "Club night 12")
-    html = render_report(
-        [make_assessment()], pictures={"round-1": {7.0: jpeg}}, performances={"round-1": performance}
-    )
+    html = render_report([make_assessment()], pictures={"round-1": {7.0: jpeg}}, performances={"round-1": performance})
     words = Document(html).words()
     for wanted in (
         "Ami Tanaka", "Club night 12", "round-1", "Better than 83 % of the 75 training performances",
@@ -164,13 +158,9 @@ def test_policy_allows_exactly_its_own_style_and_script(make_assessment: Make) -
 
 def test_hostile_names_stay_text(make_assessment: Make) -> None:
     evil = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\"'&\ud800"
-    assessment = make_assessment(
-        evil, model={"name": evil, "note": evil}, recipes={"dynamic": {"backbone": evil}}
-    )
+    assessment = make_assessment(evil, model={"name": evil, "note": evil}, recipes={"dynamic": {"backbone": evil}})
     performance = Performance(evil, Path("v"), (), evil, evil)
-    document = Document(
-        render_report([assessment], performances={evil: performance}, no_pictures={evil: evil})
-    )
+    document = Document(render_report([assessment], performances={evil: performance}, no_pictures={evil: evil}))
     assert [t for t, _ in document.elements].count("script") == 2
     assert not any(t == "img" for t, _ in document.elements)
     assert not any(name.startswith("on") for _, attributes in document.elements for name in attributes)
@@ -193,9 +183,7 @@ def test_percentile_in_words(make_assessment: Make, percentile: float | None, wa
 
 def odd_ones(make: Make) -> dict[str, Assessment]:
     instant = SegmentEvidence("static", 3.0, 3.0, {"high": 0.1, "low": 0.0, "average": 0.0}, 1.0, 1.0)
-    flat = [
-        dataclasses.replace(s, contributions=dict.fromkeys(s.contributions, 0.0)) for s in make().segments
-    ]
+    flat = [dataclasses.replace(s, contributions=dict.fromkeys(s.contributions, 0.0)) for s in make().segments]
     outside = Moment("best", 900.0, 901.0, 0.1)
     return {
         "nothing": Assessment("nothing", 0.5, 0.5, None, (), ()),

@@ -25,9 +25,7 @@ def test_three_pictures_a_moment_inside_its_span_and_one_for_a_short_one() -> No
     assert picture_times(moments()) == []
 
 
-def test_pictures_show_the_moment_they_stand_for(
-    tmp_path: Path, make_video: Callable, read_number: Callable
-) -> None:
+def test_pictures_show_the_moment_they_stand_for(tmp_path: Path, make_video: Callable, read_number: Callable) -> None:
     video = make_video(tmp_path / "v.mp4", frames=90, rate_hz=30, size=(384, 256))
     pictures, why = grab_moments(moments((1.0, 2.0)), video)
     assert why == ""

@@ -13,17 +13,13 @@ from toprock.report.drawing import Scale, area, levels
 from toprock.report.timeline import Density, Timeline, clock, ticks
 
 spans = st.lists(
-    st.tuples(
-        st.floats(0, 500), st.floats(0.01, 60), st.floats(-5, 5), st.sampled_from(["dynamic", "static"])
-    ),
+    st.tuples(st.floats(0, 500), st.floats(0.01, 60), st.floats(-5, 5), st.sampled_from(["dynamic", "static"])),
     min_size=1,
     max_size=40,
 )
 
 
-def segment(
-    start: float, end: float, high: float, stream: str = "dynamic", low: float = 0.0
-) -> SegmentEvidence:
+def segment(start: float, end: float, high: float, stream: str = "dynamic", low: float = 0.0) -> SegmentEvidence:
     return SegmentEvidence(stream, start, end, {"high": high, "low": low, "average": 0.0}, 0.5, 0.5)  # type: ignore[arg-type]
 
 
@@ -43,9 +39,7 @@ def test_bins_conserve_the_sum_in_each_stream_and_in_the_net(rows: list, columns
 
 
 @given(spans, st.floats(0, 500), st.floats(0.1, 100))
-def test_a_span_holds_each_segment_in_proportion_to_its_overlap(
-    rows: list, start: float, length: float
-) -> None:
+def test_a_span_holds_each_segment_in_proportion_to_its_overlap(rows: list, start: float, length: float) -> None:
     timeline = Timeline.of([segment(s, s + width, value) for s, width, value, _ in rows])
     wanted = sum(v * max(0.0, min(start + length, s + w) - max(start, s)) / w for s, w, v, _ in rows)
     assert timeline.net.between(start, start + length) == pytest.approx(wanted, abs=1e-6)

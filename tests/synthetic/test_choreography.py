@@ -65,9 +65,7 @@ def test_moments_have_the_stated_lengths(plans: list[Choreography]) -> None:
 def test_quality_is_the_stated_function_of_the_moments_and_spread_out(plans: list[Choreography]) -> None:
     for plan in plans:
         places = 2 * sum(e.kind not in ("spin", "drop") for e in plan.elements)
-        weights = [
-            (1.0 if m.label == "good" else -1.0) * (1.5 if m.kind == "stumble" else 1.0) for m in plan.moments
-        ]
+        weights = [(1.0 if m.label == "good" else -1.0) * (1.5 if m.kind == "stumble" else 1.0) for m in plan.moments]
         net = sum(weights)
         assert plan.quality == pytest.approx(1 / (1 + np.exp(-3 * net / places)))
     low, high = np.percentile([plan.quality for plan in plans], [10, 90])
@@ -143,9 +141,7 @@ def test_a_timing_fault_stays_on_the_normal_path_and_goes_back_on_it(plans: list
     assert min(reversed_s) > 0.05  # it does go back
 
 
-@pytest.mark.parametrize(
-    "name", ["stutter", "hesitation", "wobble", "backs out", "on the beat", "drive", "pulse"]
-)
+@pytest.mark.parametrize("name", ["stutter", "hesitation", "wobble", "backs out", "on the beat", "drive", "pulse"])
 def test_a_warp_covers_as_much_path_as_constant_speed(name: str) -> None:
     warp = make_warp(name, 3.0, 4.0)
     fine = path_times(np.linspace(2.5, 5.0, 4001), (warp,))

@@ -42,9 +42,7 @@ def test_pairwise_accuracy_counts_ties_half(controls: ModuleType) -> None:
 
 def test_pictures_alone_say_nothing(controls: ModuleType) -> None:
     controls._STRIDE = 40
-    table = controls.control_table(
-        [controls.measure((seed, index)) for seed in (1, 2) for index in range(30)]
-    )
+    table = controls.control_table([controls.measure((seed, index)) for seed in (1, 2) for index in range(30)])
     assert {"duration", "mean frame difference", "mean DIS flow", "linear on colour histograms"} <= set(table)
     for name, (accuracy, _, _) in table.items():
         assert 0.34 < accuracy < 0.66, name  # four standard errors with 60 performances

@@ -98,9 +98,7 @@ def test_a_planted_posture_shows_in_the_picture_and_only_then() -> None:
     body = draw_proportions_of(4, 0)
     numbers = [0, round((moment.start_s + moment.end_s) * 10)]
     pictures = [
-        list(
-            draw_frames(plan.joints(body, planted_postures=planted), np.random.default_rng(1), body, numbers)
-        )
+        list(draw_frames(plan.joints(body, planted_postures=planted), np.random.default_rng(1), body, numbers))
         for planted in (True, False)
     ]
     changed = [(np.abs(a.astype(int) - b).max(axis=2) > 30).sum() for a, b in zip(*pictures, strict=True)]

@@ -79,9 +79,7 @@ if os.geteuid() == 0:
     os.seteuid(65534)  # root may read everything
 probe(sys.argv[1])
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("toprock.errors.UnreadableVideo")
     assert "you may not read this file" in last
@@ -125,9 +123,7 @@ def test_what_it_is_instead_is_named(tmp_path, words):
         "file 'plain.mp4'\n",
     ],
 )
-@pytest.mark.parametrize(
-    "disguise", [b"", b"\x00\x00\x00\x08free", b"\x1a\x45\xdf\xa3", b"RIFF\x10\x00\x00\x00AVI "]
-)
+@pytest.mark.parametrize("disguise", [b"", b"\x00\x00\x00\x08free", b"\x1a\x45\xdf\xa3", b"RIFF\x10\x00\x00\x00AVI "])
 def test_a_list_of_files_never_decodes_the_file_beside_it(plain, tmp_path, script, disguise):
     (tmp_path / "plain.mp4").write_bytes(plain.read_bytes())
     evil = tmp_path / "evil.mp4"

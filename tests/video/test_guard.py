@@ -57,9 +57,7 @@ def gone(pid: int, within_s: float = 5.0) -> bool:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
             return True
-        if state == "Z" and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] != str(
-            os.getpid()
-        ):
+        if state == "Z" and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] != str(os.getpid()):
             return True
         time.sleep(0.02)
     return False
@@ -249,9 +247,7 @@ def test_a_stuck_child_ends_with_its_parent(plain):
         b"".join(iter(lambda: b"", 0)) if False else sum(range(10**12))
     """
     command = stub(textwrap.dedent(code))
-    script = PARENT.format(after="time.sleep(60)").replace(
-        "short_side=96)", f"short_side=96, _command={command!r})"
-    )
+    script = PARENT.format(after="time.sleep(60)").replace("short_side=96)", f"short_side=96, _command={command!r})")
     parent = subprocess.Popen([sys.executable, "-c", script, str(plain)], stdout=subprocess.PIPE)
     try:
         assert parent.stdout is not None
@@ -296,9 +292,7 @@ for n, frame in enumerate(frames):
         print(peak("self"), peak(child))
 """
     path = make_video(tmp_path / "long.mp4", frames=4000, rate_hz=25, size=(128, 96), gop=250)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path), "3950"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script, str(path), "3950"], capture_output=True, text=True, check=True)
     early, late = ([float(v) for v in line.split()] for line in done.stdout.splitlines())
     assert late[0] - early[0] < 8
     assert late[1] - early[1] < 8
@@ -329,9 +323,7 @@ def test_the_child_imports_little(plain):
     assert done.stdout.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize(
-    "values", [{"stall_s": 0}, {"max_pixels": -1}, {"memory_mb": float("nan")}, {"cpu_s": True}]
-)
+@pytest.mark.parametrize("values", [{"stall_s": 0}, {"max_pixels": -1}, {"memory_mb": float("nan")}, {"cpu_s": True}])
 def test_limits_that_cannot_be(values):
     with pytest.raises(UsageError, match=next(iter(values))):
         Limits(**values)

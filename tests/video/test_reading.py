@@ -81,9 +81,7 @@ def test_variable_frame_rate_keeps_presentation_times(make_video, tmp_path, read
 
 
 def test_times_count_from_the_start_as_a_player_shows_them(make_video, tmp_path):
-    path = make_video(
-        tmp_path / "late.ts", frames=30, rate_hz=25, container_options={"output_ts_offset": "100"}
-    )
+    path = make_video(tmp_path / "late.ts", frames=30, rate_hz=25, container_options={"output_ts_offset": "100"})
     with av.open(str(path)) as raw:
         assert raw.start_time > 99e6  # the file's own clock begins at 100 s
     frames, _ = read(path)
@@ -297,9 +295,7 @@ def test_wrong_intervals_are_refused(plain, spans):
         read_frames(plain, rate_hz=5, short_side=32, intervals=spans)
 
 
-@pytest.mark.parametrize(
-    ("rate_hz", "short_side"), [(0, 32), (-1, 32), (float("inf"), 32), (5, 0), (5, 100_000)]
-)
+@pytest.mark.parametrize(("rate_hz", "short_side"), [(0, 32), (-1, 32), (float("inf"), 32), (5, 0), (5, 100_000)])
 def test_wrong_rates_and_sizes_are_refused(plain, rate_hz, short_side):
     with pytest.raises(UsageError):
         read_frames(plain, rate_hz=rate_hz, short_side=short_side)
@@ -340,9 +336,7 @@ def test_names_that_are_hard(plain, tmp_path):
 
 def test_a_cover_picture_is_not_the_video(plain, tmp_path):
     cover, covered = tmp_path / "cover.png", tmp_path / "covered.mp4"
-    subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=red:s=640x480", "-vframes", "1", cover]
-    )
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=red:s=640x480", "-vframes", "1", cover])
     maps = ["-map", "1", "-map", "0", "-c", "copy", "-disposition:v:0", "attached_pic"]
     subprocess.run(["ffmpeg", "-v", "error", "-i", plain, "-i", cover, *maps, covered], check=True)
     assert (probe(covered).width, probe(covered).codec) == (96, "h264")
@@ -353,11 +347,7 @@ def test_a_cover_picture_is_not_the_video(plain, tmp_path):
 
 def test_frame_counts_of_the_shared_clips(shared):
     clips = shared / "data" / "clips"
-    table = [
-        line.strip("| \n").split(" | ")
-        for line in (clips / "README.md").read_text().splitlines()
-        if ".m" in line
-    ]
+    table = [line.strip("| \n").split(" | ") for line in (clips / "README.md").read_text().splitlines() if ".m" in line]
     counts = {row[0]: int(row[3]) for row in table if len(row) > 5 and row[3].isdigit()}
     assert len(counts) == 6
     for name, count in counts.items():

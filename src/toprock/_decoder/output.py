@@ -13,7 +13,7 @@ _FRAME = struct.Struct("<dIIIBB")  # time_s, width, height, bytes a row, quarter
 _PROGRESS_S = 0.5
 
 
-class Refusal(Exception):  # noqa: N818 - it is not an error of ours
+class Refusal(Exception):
     """The video cannot be used: the name of a class of `toprock.errors`, what is wrong, and what to do."""
 
     def __init__(self, kind: str, what: str, advice: str) -> None:

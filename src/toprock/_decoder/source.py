@@ -311,9 +311,7 @@ class Source:
         return self.end_s if self._by_stream else max(self.end_s, self.packets_end_s)
 
     def _unreadable(self, what: str) -> Refusal:
-        return Refusal(
-            "UnreadableVideo", what, f"Re-encode it: ffmpeg -i '{self.name}' -c:v libx264 -an mended.mp4."
-        )
+        return Refusal("UnreadableVideo", what, f"Re-encode it: ffmpeg -i '{self.name}' -c:v libx264 -an mended.mp4.")
 
 
 def _is_cover(stream: Any) -> bool:

@@ -79,9 +79,7 @@ def find_moments(
         for low, high in spans:
             value = float(cells[low:high].sum())
             if sign * value > whole / 40 and (high - low) * STEP_S >= shortest_s - 1e-9:
-                moments.append(
-                    Moment(kind, round(float(borders[low]), 3), round(float(borders[high]), 3), value)
-                )
+                moments.append(Moment(kind, round(float(borders[low]), 3), round(float(borders[high]), 3), value))
         moments.sort(key=lambda m: -abs(m.contribution))
         found += moments
     return tuple(found)

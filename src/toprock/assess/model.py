@@ -101,7 +101,7 @@ class Model:
                 "pairs": config.trained_on.pairs,
                 "held_out": len(config.held_out),
             },
-            dict(config.recipes),
+            {str(stream): recipe for stream, recipe in config.recipes.items()},
         )
 
     def assess_all(self, them: Iterable[Judged]) -> list[Assessment | Failure]:
@@ -138,14 +138,10 @@ class Model:
             raise _mismatch(found, self.saved)
         return found
 
-    def _describe(
-        self, what: str | Path | Performance, on_time: Callable[[float], None] | None
-    ) -> PerformanceFeatures:
+    def _describe(self, what: str | Path | Performance, on_time: Callable[[float], None] | None) -> PerformanceFeatures:
         performance = what if isinstance(what, Performance) else Performance(Path(what).stem, Path(what))
         backbones = [recipe.build() for recipe in self.saved.recipes.values()]
-        (found,) = describe_video(
-            performance.video, [performance], backbones, limits=self.limits, on_time=on_time
-        )
+        (found,) = describe_video(performance.video, [performance], backbones, limits=self.limits, on_time=on_time)
         return found
 
     @torch.no_grad()
@@ -162,9 +158,7 @@ class Model:
         if not arrays:
             raise _mismatch(found, self.saved)
         outputs = [member(collate([arrays], member.config.dimensions)) for member in members]
-        counted = (
-            members[0].counted if branches is None else torch.tensor([float(b in branches) for b in BRANCHES])
-        )
+        counted = members[0].counted if branches is None else torch.tensor([float(b in branches) for b in BRANCHES])
         segments = []
         for stream in arrays:
             times = found.streams[recipes[stream]].times
@@ -173,9 +167,7 @@ class Model:
             rows = torch.stack([out.streams[stream].attention[0] for out in outputs]).mean(0)  # (P, T)
             high, low = rows.unflatten(0, (2, -1)).mean(1).double()  # (T,) each
             segments += [
-                SegmentEvidence(
-                    stream, start_s, end_s, dict(zip(BRANCHES, share, strict=True)), at_high, at_low
-                )
+                SegmentEvidence(stream, start_s, end_s, dict(zip(BRANCHES, share, strict=True)), at_high, at_low)
                 for (start_s, end_s), share, at_high, at_low in zip(
                     times.tolist(), shares.tolist(), high.tolist(), low.tolist(), strict=True
                 )

@@ -56,9 +56,7 @@ def build(name: str, **settings: Any) -> Backbone:
         RecipeMismatch: `version` is of another release of the backbone.
     """
     if name not in REGISTRY:
-        raise UsageError(
-            f"there is no backbone '{name}'", advice=f"Allowed are {', '.join(sorted(REGISTRY))}."
-        )
+        raise UsageError(f"there is no backbone '{name}'", advice=f"Allowed are {', '.join(sorted(REGISTRY))}.")
     return REGISTRY[name](**settings)
 
 

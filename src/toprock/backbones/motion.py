@@ -138,11 +138,7 @@ class PerformerMotion:
         final = self._support(u, v, fit, prior)
         if final < 0.25 * total or final < 1.02 * still:
             return CameraFit()  # no background that moves as one
-        return (
-            fit
-            if float(np.hypot(*fit.field(self._corner_x, self._corner_y)).max()) > _CAMERA_PX
-            else CameraFit()
-        )
+        return fit if float(np.hypot(*fit.field(self._corner_x, self._corner_y)).max()) > _CAMERA_PX else CameraFit()
 
     def _support(self, u: np.ndarray, v: np.ndarray, fit: CameraFit, prior: np.ndarray) -> float:
         """How much of the background moves as `fit` says, to a pixel."""
@@ -172,9 +168,7 @@ class PerformerMotion:
         """1 for cells that moved: the pictures differ in or beside the cell, and the flow is above noise."""
         strongest = cv2.resize(cv2.blur(difference, (3, 3)), self.grid[::-1], interpolation=cv2.INTER_AREA)
         near = cv2.dilate(strongest, np.ones((3, 3), np.uint8))
-        return ((near > _NOISE_LEVELS) & (np.hypot(flow[..., 0], flow[..., 1]) > self._still_px())).astype(
-            np.float32
-        )
+        return ((near > _NOISE_LEVELS) & (np.hypot(flow[..., 0], flow[..., 1]) > self._still_px())).astype(np.float32)
 
     def _still_px(self) -> float:
         return _STILL_PX if self.camera.still else 3 * _STILL_PX
@@ -186,17 +180,13 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     return float(values[order[np.searchsorted(cumulated, cumulated[-1] / 2)]])
 
 
-def _agreement(
-    u: np.ndarray, v: np.ndarray, fit: CameraFit, x: np.ndarray, y: np.ndarray, scale: float
-) -> np.ndarray:
+def _agreement(u: np.ndarray, v: np.ndarray, fit: CameraFit, x: np.ndarray, y: np.ndarray, scale: float) -> np.ndarray:
     """1 where the flow is the camera's, falling to 0 over `scale` pixels (Geman and McClure, 1987)."""
     camera_u, camera_v = fit.field(x, y)
     return 1.0 / (1.0 + ((u - camera_u) ** 2 + (v - camera_v) ** 2) / scale**2)
 
 
-def _least_squares(
-    u: np.ndarray, v: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray
-) -> CameraFit:
+def _least_squares(u: np.ndarray, v: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> CameraFit:
     """The similarity flow nearest to (u, v) in weighted squares, in closed form."""
     weight = weight / max(float(weight.sum()), 1e-9)
     mean_x, mean_y, mean_u, mean_v = (float(weight @ value) for value in (x, y, u, v))
@@ -205,6 +195,4 @@ def _least_squares(
     spread = max(float(wx @ x + wy @ y), 1e-6)
     zoom = float(wx @ u + wy @ v) / spread
     turn = float(wx @ v - wy @ u) / spread
-    return CameraFit(
-        mean_u - zoom * mean_x + turn * mean_y, mean_v - turn * mean_x - zoom * mean_y, zoom, turn
-    )
+    return CameraFit(mean_u - zoom * mean_x + turn * mean_y, mean_v - turn * mean_x - zoom * mean_y, zoom, turn)

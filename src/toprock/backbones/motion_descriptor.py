@@ -53,9 +53,7 @@ class Derivatives:
     def __init__(self, grid: tuple[int, int]) -> None:
         rows, columns = grid
         self._rows = rows
-        self._x, self._y = np.meshgrid(
-            np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)
-        )
+        self._x, self._y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
         self._velocity: np.ndarray | None = None
         self._acceleration: np.ndarray | None = None
 
@@ -123,9 +121,7 @@ class Habit:
         return ratio
 
 
-def describe_motion(
-    pairs: Sequence[PairMotion], box: tuple[float, float, float, float], habit: Habit
-) -> np.ndarray:
+def describe_motion(pairs: Sequence[PairMotion], box: tuple[float, float, float, float], habit: Habit) -> np.ndarray:
     """The descriptor of one clip, (DIMENSION,) float32; all 0 but the box where nothing moves.
 
     Args:

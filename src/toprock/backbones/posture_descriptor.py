@@ -85,9 +85,7 @@ def _edge_histograms(grey: np.ndarray, weight: np.ndarray, cells: int) -> np.nda
     length = cells * cells * _ORIENTATIONS
     first = (cell * _ORIENTATIONS + lower % _ORIENTATIONS).ravel()
     second = (cell * _ORIENTATIONS + (lower + 1) % _ORIENTATIONS).ravel()
-    histograms = np.bincount(first, (strength - shared).ravel(), length) + np.bincount(
-        second, shared.ravel(), length
-    )
+    histograms = np.bincount(first, (strength - shared).ravel(), length) + np.bincount(second, shared.ravel(), length)
     return histograms.reshape(cells, cells, _ORIENTATIONS)
 
 

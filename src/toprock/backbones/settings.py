@@ -33,16 +33,12 @@ def checked_settings(name: str, given: Mapping[str, Any], defaults: Mapping[str,
             f"{defaults['version']}",
             advice="Extract the features again and train on them, or use the release that made them.",
         )
-    return {
-        key: _positive(name, key, given.get(key, default), type(default)) for key, default in defaults.items()
-    }
+    return {key: _positive(name, key, given.get(key, default), type(default)) for key, default in defaults.items()}
 
 
 def _positive(name: str, key: str, value: Any, kind: type) -> float | int:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value <= 0 or kind(value) != value:
         wanted = "a positive whole number" if kind is int else "a positive number"
-        raise UsageError(
-            f"{key}={value!r} of the backbone '{name}' is not {wanted}", advice=f"Give {wanted}."
-        )
+        raise UsageError(f"{key}={value!r} of the backbone '{name}' is not {wanted}", advice=f"Give {wanted}.")
     return kind(value)

@@ -91,9 +91,7 @@ class ShotCuts:
         back = self._flow.calc(grey, before, None)
         height, width = grey.shape
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        moved = cv2.remap(
-            before, x + back[..., 0], y + back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        moved = cv2.remap(before, x + back[..., 0], y + back[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         left = _blocks(cv2.absdiff(_detail(moved, 15), _detail(grey, 15)))
         texture = np.maximum(_blocks(np.abs(_detail(moved, 9))), _blocks(np.abs(_detail(grey, 9))))
         return float((left / (texture + _TEXTURE_FLOOR)).mean())

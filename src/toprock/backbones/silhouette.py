@@ -95,10 +95,7 @@ def _bin_tables() -> tuple[np.ndarray, ...]:
     """For each channel, what each of its 256 values adds to the number of the bin."""
     values = np.arange(256)
     chroma = values - _LOWEST_CHROMA
-    level = [
-        np.clip(v // step, 0, n - 1)
-        for v, step, n in zip((values, chroma, chroma), _STEPS, _LEVELS, strict=True)
-    ]
+    level = [np.clip(v // step, 0, n - 1) for v, step, n in zip((values, chroma, chroma), _STEPS, _LEVELS, strict=True)]
     return level[0] * (_LEVELS[1] * _LEVELS[2]), level[1] * _LEVELS[2], level[2]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 import typer
 
@@ -15,7 +15,6 @@ from toprock.errors import UnknownPerformance, UsageError
 if TYPE_CHECKING:
     from toprock.assess.assessment import Assessment
     from toprock.assess.model import Failure, Model
-    from toprock.features.store import PerformanceFeatures
     from toprock.performance import Performance
 
 StoreOption = Annotated[
@@ -35,14 +34,12 @@ def score(
     ] = None,
     features: StoreOption = None,
     ids: IdsOption = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)
-    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)] = None,
     json: JsonOption = False,
 ) -> None:
     """Score performances and show which seconds made the score."""
     results, sources = _assess(model, videos, features, ids, single=True)
-    good = [r for r in results if not _failed(r)]
+    good = _assessed(results)
     if report is not None and good:
         from toprock.report import write_report
 
@@ -71,18 +68,14 @@ def compare(
 
     results, _ = _assess(model, [a, b], features, None)
     if len(results) != 2:
-        raise UsageError(
-            f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each."
-        )
+        raise UsageError(f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each.")
     one, two = (_demand(r) for r in results)
     found = Comparison(one.id, two.id, one.score - two.score)
     if json:
         print_json(found.to_json())
         return
     sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
-    print(
-        f"{one.id} {sign} {two.id}   {one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}"
-    )
+    print(f"{one.id} {sign} {two.id}   {one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}")
 
 
 @app.command()
@@ -97,7 +90,7 @@ def rank(
 ) -> None:
     """Put performances in order, the best first."""
     results, _ = _assess(model, videos, features, ids)
-    good = sorted((r for r in results if not _failed(r)), key=lambda r: (-r.score, r.id))
+    good = sorted(_assessed(results), key=lambda r: (-r.score, r.id))
     bad = [r for r in results if _failed(r)]
     if json:
         rows = [{"rank": i, "id": r.id, "score": r.score} for i, r in enumerate(good, 1)]
@@ -105,13 +98,11 @@ def rank(
     else:
         for i, r in enumerate(good, 1):
             where = (
-                f"   better than {r.percentile:.0f} % of the training performances"
-                if r.percentile is not None
-                else ""
+                f"   better than {r.percentile:.0f} % of the training performances" if r.percentile is not None else ""
             )
             print(f"{i:>4}  {r.score:+8.3f}  {r.id}{where}")
-        for r in bad:
-            _print(r)
+        for failure in bad:
+            _print(failure)
     if bad:
         raise typer.Exit(1)
 
@@ -130,9 +121,7 @@ def _assess(
     wanted = list(names or [])
     if ids is not None:
         try:
-            wanted += [
-                line.strip() for line in ids.read_text(encoding="utf-8-sig").splitlines() if line.strip()
-            ]
+            wanted += [line.strip() for line in ids.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as problem:
             raise UsageError(
                 f"{ids}: cannot be read ({problem})", advice="Give a text file, one id a line."
@@ -185,8 +174,14 @@ def _from_store(model: Model, folder: Path, wanted: Sequence[str]) -> list[Asses
     return results
 
 
-def _failed(result: Assessment | Failure) -> bool:
+def _failed(result: Assessment | Failure) -> TypeGuard[Failure]:
     return hasattr(result, "error")
+
+
+def _assessed(results: Sequence[Assessment | Failure]) -> list[Assessment]:
+    from toprock.assess.model import Failure
+
+    return [result for result in results if not isinstance(result, Failure)]
 
 
 def _demand(result: Assessment | Failure) -> Assessment:
@@ -205,9 +200,7 @@ def _print(result: Assessment | Failure) -> None:
         say(f"error: {result.error}")
         return
     where = (
-        f", better than {result.percentile:.0f} % of the training performances"
-        if result.percentile is not None
-        else ""
+        f", better than {result.percentile:.0f} % of the training performances" if result.percentile is not None else ""
     )
     print(f"{result.id}   {result.score:+.3f}{where}   (a typical one: {result.bias:+.3f})")
     for kind, mark in (("best", "+"), ("worst", "-")):

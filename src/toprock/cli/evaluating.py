@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 @app.command()
 def evaluate(
     features: FeaturesOption,
-    model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Model folder.", show_default=False)
-    ] = None,
+    model: Annotated[Path | None, typer.Option("--model", "-m", help="Model folder.", show_default=False)] = None,
     pairs: Annotated[Path | None, typer.Option(help="Pairs to be ranked.", show_default=False)] = None,
     train_pairs: Annotated[
         Path | None, typer.Option(help="Train on these instead of --model.", show_default=False)
@@ -130,6 +128,4 @@ def _print(found: Evaluation) -> None:
     if found.good is not None and found.good.tiled:
         print("good and bad moments tile the performances: the two figures are one.")
     if found.missing:
-        say(
-            f"left out {len(found.missing)} performances and {found.pairs_left_out} pairs: {', '.join(found.missing)}"
-        )
+        say(f"left out {len(found.missing)} performances and {found.pairs_left_out} pairs: {', '.join(found.missing)}")

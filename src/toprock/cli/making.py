@@ -78,13 +78,9 @@ def train(
     dynamic: Annotated[
         str | None, typer.Option(help="Which dynamic features, where there are several; or none.")
     ] = None,
-    static: Annotated[
-        str | None, typer.Option(help="Which static features, where there are several; or none.")
-    ] = None,
+    static: Annotated[str | None, typer.Option(help="Which static features, where there are several; or none.")] = None,
     criterion: CriterionOption = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse pairs that contradict each other.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse pairs that contradict each other.")] = False,
     skip_missing: SkipOption = False,
     members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble.")] = 1,
     steps: Annotated[
@@ -156,9 +152,9 @@ def backbones(json: JsonOption = False) -> None:
 
 @app.command()
 def demo(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where videos, model, results and report go.")
-    ] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where videos, model, results and report go.")] = Path(
+        "demo"
+    ),
     seed: Annotated[int, typer.Option(help="Of the rendered performances.")] = 1,
     json: JsonOption = False,
 ) -> None:
@@ -176,6 +172,4 @@ def demo(
 def _say_left_out(missing: dict[str, str], pairs: int) -> None:
     if missing:
         names = ", ".join(f"{ident} ({why})" for ident, why in list(missing.items())[:10])
-        say(
-            f"left out {len(missing)} performances and {pairs} pairs: {names}{' ...' if len(missing) > 10 else ''}"
-        )
+        say(f"left out {len(missing)} performances and {pairs} pairs: {names}{' ...' if len(missing) > 10 else ''}")

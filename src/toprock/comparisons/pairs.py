@@ -54,9 +54,7 @@ def read_pairs(path: str | Path, *, criterion: str | None = None) -> list[Pair]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
-        raise PairsError(
-            f"{path}: cannot be read ({problem})", advice="Give a text or CSV file in UTF-8."
-        ) from problem
+        raise PairsError(f"{path}: cannot be read ({problem})", advice="Give a text or CSV file in UTF-8.") from problem
     first = next((line for line in text.splitlines() if line.strip()), "")
     names = [name.strip() for name in next(csv.reader([first]), [])]
     pairs = _from_csv(path) if {"better", "worse"} <= set(names) else _from_lines(path, text)
@@ -235,7 +233,7 @@ def _from_lines(path: Path, text: str) -> list[Pair]:
                 f"{path}, line {number}: has {len(fields)} words, not BETTER WORSE",
                 advice="Ids with spaces need a CSV file with columns better,worse.",
             )
-        pairs.append(_checked(path, number, Pair(*fields)))
+        pairs.append(_checked(path, number, Pair(fields[0], fields[1])))
     return pairs
 
 

@@ -136,7 +136,7 @@ def evaluate(
         for p in pairs
         if performers and performers.get(p.better) and performers.get(p.better) == performers.get(p.worse)
     ]
-    branches = {
+    branches: dict[str, Accuracy] = {
         branch: Accuracy.of(
             {i: sum(s.contribution for s in model.evidence(f, branches=[branch])) for i, f in found.items()},
             pairs,

@@ -25,8 +25,7 @@ class LinearModel:
     def scores(self, data: Mapping[str, Arrays]) -> dict[str, float]:
         """id -> score."""
         return {
-            ident: float(((pooled(arrays) - self.mean) / self.spread) @ self.weights)
-            for ident, arrays in data.items()
+            ident: float(((pooled(arrays) - self.mean) / self.spread) @ self.weights) for ident, arrays in data.items()
         }
 
 
@@ -53,7 +52,7 @@ def fit_linear(
     ids = sorted(data)
     x = np.stack([pooled(data[ident]) for ident in ids])
     won = [p for p in pairs if not p.tie]
-    right = {penalty: 0.0 for penalty in PENALTIES}
+    right = dict.fromkeys(PENALTIES, 0.0)
     for held in split_groups([groups.get(ident, ident) for ident in ids], seed=seed):
         outside = {ids[row] for row in held}
         inside = [p for p in won if p.better not in outside and p.worse not in outside]

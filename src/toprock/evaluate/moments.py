@@ -43,9 +43,7 @@ def read_moments(path: str | Path) -> list[LabelledMoment]:
         if not ident:
             raise ManifestError(f"{path}, line {number}: names no performance", advice="Fill the column id.")
         if row["label"] not in ("good", "bad"):
-            raise ManifestError(
-                f"{path}, line {number}: label is '{row['label']}'", advice="Allowed: good, bad."
-            )
+            raise ManifestError(f"{path}, line {number}: label is '{row['label']}'", advice="Allowed: good, bad.")
         try:
             start_s, end_s = float(row["start_s"]), float(row["end_s"])
         except ValueError:
@@ -112,9 +110,7 @@ def moment_scores(
         others = [(m.start_s, m.end_s) for m in here if m.label != label] + neutral
         wanted_values.append(sign * np.array([curve.between(a, b) / (b - a) for a, b in wanted]))
         other_values.append(sign * np.array([curve.between(a, b) / (b - a) for a, b in others]))
-    each = np.array(
-        [auc(w, o) for w, o in zip(wanted_values, other_values, strict=True) if len(w) and len(o)]
-    )
+    each = np.array([auc(w, o) for w, o in zip(wanted_values, other_values, strict=True) if len(w) and len(o)])
     if not len(each):
         return MomentScores(float("nan"), (float("nan"),) * 2, float("nan"), 0, not gaps)
     rng = np.random.default_rng(seed)

@@ -156,7 +156,7 @@ def _run_workers(
     news: queue.SimpleQueue[tuple[Path, dict[str, Any]]] = queue.SimpleQueue()
     for video in sorted(files, key=_size, reverse=True):  # long ones first, so that no core waits at the end
         jobs.put(video)
-    setup = {"store": str(store.folder.absolute()), "recipes": [r.to_json() for r in recipes]}
+    setup: dict[str, Any] = {"store": str(store.folder.absolute()), "recipes": [r.to_json() for r in recipes]}
     cores = len(os.sched_getaffinity(0))
     setup["limits"] = asdict(replace(limits, threads=limits.threads or max(1, cores // count)))
     workers = [_Worker(setup) for _ in range(count)]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from toprock.backbones.shots import ShotCuts
 from toprock.backbones.base import Backbone, Describer, Frame, Segment, Stream
+from toprock.backbones.shots import ShotCuts
 from toprock.errors import EmptyVideo
 from toprock.features.recipe import Recipe
 from toprock.features.store import PerformanceFeatures, StreamFeatures
@@ -84,9 +84,7 @@ def _one_pass(
     rate_hz = common_rate([b.reading.rate_hz for b in backbones])
     whole = any(not w.performance.intervals for w in watches)
     intervals = () if whole else merged(span for w in watches for span in w.performance.intervals)
-    with read_frames(
-        video, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits
-    ) as frames:
+    with read_frames(video, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits) as frames:
         for frame in frames:
             tick = round(frame.time_s * rate_hz)
             for watch in watches:

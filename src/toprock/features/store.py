@@ -139,18 +139,14 @@ class FeatureStore:
     def ids(self) -> list[str]:
         """Ids of all performances in the store, sorted."""
         paths = self.folder.glob(f"??/??/**/*{_SUFFIX}")
-        return sorted(
-            _id_of(path.relative_to(self.folder)) for path in paths if not path.name.startswith(".")
-        )
+        return sorted(_id_of(path.relative_to(self.folder)) for path in paths if not path.name.startswith("."))
 
     def path(self, ident: str) -> Path:
         """Where the features of a performance lie."""
         digest = hashlib.sha256(ident.encode()).hexdigest()
         name = quote(ident, safe=" ").replace(".", "%2E")
         parts = [name[i : i + _CHUNK] for i in range(0, len(name), _CHUNK)]
-        return self.folder.joinpath(
-            digest[:2], digest[2:4], *(p + "+" for p in parts[:-1]), parts[-1] + _SUFFIX
-        )
+        return self.folder.joinpath(digest[:2], digest[2:4], *(p + "+" for p in parts[:-1]), parts[-1] + _SUFFIX)
 
     def has(self, ident: str, recipes: list[Recipe], source: Mapping[str, Any]) -> bool:
         """Whether these features are there, whole, and made from this very source."""
@@ -158,9 +154,7 @@ class FeatureStore:
             metadata, names = self._header(ident)
         except (FeaturesError, UnknownPerformance):
             return False
-        return json.loads(metadata["source"]) == _plain(source) and all(
-            f"{r.hash}.features" in names for r in recipes
-        )
+        return json.loads(metadata["source"]) == _plain(source) and all(f"{r.hash}.features" in names for r in recipes)
 
     def write(self, found: PerformanceFeatures) -> None:
         """Store features; those of other recipes made from the same source stay.
@@ -206,12 +200,8 @@ class FeatureStore:
         try:
             arrays = load(path.read_bytes())
             recipes = [Recipe.from_json(value) for value in json.loads(metadata["recipes"])]
-            streams = {
-                r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes
-            }
-            return PerformanceFeatures(
-                ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"])
-            )
+            streams = {r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes}
+            return PerformanceFeatures(ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"]))
         except (SafetensorError, KeyError, ValueError) as problem:
             raise _damaged(path) from problem
 
@@ -268,9 +258,7 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        raise FeaturesError(
-            f"{path}: is damaged ({problem})", advice="Extract into a new folder."
-        ) from problem
+        raise FeaturesError(f"{path}: is damaged ({problem})", advice="Extract into a new folder.") from problem
 
 
 def _id_of(path: Path) -> str:

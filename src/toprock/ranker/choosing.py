@@ -95,10 +95,7 @@ def choose_steps(
     smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
     best = int(np.argmax(smooth))
     held_out = {
-        ident: values[best]
-        for result in results
-        for ident, values in result["held_out"].items()
-        if len(values) > best
+        ident: values[best] for result in results for ident, values in result["held_out"].items() if len(values) > best
     }
     curve = [(step, float(a)) for step, a in zip(steps, accuracy, strict=True)]
     return Choice(steps[best], curve, held_out)
@@ -134,9 +131,7 @@ def _fold(
             on_advance(stage, state.step, config.steps)
         if state.step % every:
             return
-        values = state.ranker.final(
-            branch_scores(state.ranker, [*train_data, *(data[row] for row in held)])
-        ).numpy()
+        values = state.ranker.final(branch_scores(state.ranker, [*train_data, *(data[row] for row in held)])).numpy()
         seen, unseen = values[: len(kept)], values[len(kept) :]
         scores = dict(zip([ids[row] for row in [*kept, *held]], values.tolist(), strict=True))
         notes["curve"].append([state.step, float(weight @ pair_outcomes(scores, test)), float(weight.sum())])

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from toprock.comparisons import Pair
 from toprock.ranker.batch import Arrays
 from toprock.ranker.checkpoint import Checkpoint
@@ -87,7 +89,7 @@ def fit(
         keep.save(stage, state)
         fix_zero(state.ranker, data)
         rankers.append(state.ranker)
-    scores = sum(r.final(branch_scores(r, data)) for r in rankers) / len(rankers)
+    scores = torch.stack([r.final(branch_scores(r, data)) for r in rankers]).mean(0)
     return Fitted(rankers, choice, float(scores.mean()), max(float(scores.std(correction=0)), 1e-6))
 
 

@@ -30,7 +30,7 @@ class Plan:
     """What to train: model options over the defaults, training options, ensemble size, and fixed steps if any."""
 
     model: Mapping[str, object] = field(default_factory=dict)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: TrainingConfig = field(default_factory=lambda: TrainingConfig())
     members: int = 1
     steps: int | None = None
 
@@ -115,11 +115,7 @@ def train_from_store(
 
 def arrays_of(found: PerformanceFeatures, recipes: Mapping[Stream, Recipe]) -> Arrays:
     """The arrays of the wanted recipes; streams that the performance lacks are left out."""
-    return {
-        stream: found.streams[recipe].features
-        for stream, recipe in recipes.items()
-        if recipe in found.streams
-    }
+    return {stream: found.streams[recipe].features for stream, recipe in recipes.items() if recipe in found.streams}
 
 
 def control_value(found: PerformanceFeatures, name: str) -> float | None:

@@ -38,9 +38,7 @@ class LossConfig(BaseModel):
     entropy_floor: float = Field(0.3, ge=0, le=1)
 
 
-def ranking(
-    better: Tensor, worse: Tensor, weight: Tensor, *, margin: float = 1.0, form: str = "hinge"
-) -> Tensor:
+def ranking(better: Tensor, worse: Tensor, weight: Tensor, *, margin: float = 1.0, form: str = "hinge") -> Tensor:
     """Each branch ranks: mean over pairs of sum over b of max(0, m1 - d_b), or of -log sigmoid(d_b)."""
     difference = better - worse
     each = F.softplus(-difference) if form == "logistic" else F.relu(margin - difference)

@@ -90,9 +90,7 @@ class Ranker(nn.Module):
     def __init__(self, config: RankerConfig) -> None:
         super().__init__()
         self.config = config
-        self.streams = nn.ModuleDict(
-            {name: StreamRanker(size, config) for name, size in config.dimensions.items()}
-        )
+        self.streams = nn.ModuleDict({name: StreamRanker(size, config) for name, size in config.dimensions.items()})
 
     def forward(self, batch: Batch, *, keep: Mapping[Stream, Tensor] | None = None) -> Output:
         """Score a batch; `keep` (B,) bool a stream hides a stream of some performances (stream dropout)."""
@@ -114,11 +112,17 @@ class Ranker(nn.Module):
         """(3,): 1 for branches that are part of the score, else 0."""
         return torch.tensor([1.0, 1.0, float(self.config.average_in_score)])
 
+    def stream(self, name: Stream) -> StreamRanker:
+        """The part that looks at one stream."""
+        module = self.streams[name]
+        assert isinstance(module, StreamRanker)
+        return module
+
     @torch.no_grad()
     def fit_scale(self, x: Mapping[Stream, Tensor]) -> None:
         """Take mean and spread of the training segments, (N, D) a stream."""
         for name, segments in x.items():
-            stream = self.streams[name]
+            stream = self.stream(name)
             stream.mean.copy_(segments.mean(0))
             spread = segments.std(0, correction=0)
             stream.spread.copy_(torch.where(spread > 1e-4, spread, torch.inf))

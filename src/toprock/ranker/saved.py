@@ -141,9 +141,7 @@ class SavedModel:
             for i in range(config.members):
                 ranker = Ranker(config.ranker)
                 prefix = f"member{i}."
-                ranker.load_state_dict(
-                    {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-                )
+                ranker.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
                 members.append(ranker.eval())
             model = cls(members, config)
             if set(model.recipes) != set(config.ranker.dimensions):
@@ -170,21 +168,21 @@ def card(config: ModelConfig) -> str:
         for stream, value in config.recipes.items()
     )
     data = config.trained_on
-    left = (
-        f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
-    )
+    left = f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
     return f"""---
 library_name: toprock
 tags: [action-quality-assessment, video, ranking]
 ---
 # {config.name}
 
-Scores performances from video and shows which seconds made the score. Made by toprock {config.toprock} on {config.created}.
+Scores performances from video and shows which seconds made the score.
+Made by toprock {config.toprock} on {config.created}.
 
 **A second opinion, not a verdict.** It has learnt what a few people preferred among a few performances; it knows
 nothing else, and nothing about performances unlike those.
 
-- Trained on {len(data.performances)} performances of {data.performers} performers and {data.pairs} pairs; left out: {left}.
+- Trained on {len(data.performances)} performances of {data.performers} performers and {data.pairs} pairs;
+  left out: {left}.
 - Judgements among the pairs: {data.consistency or "no contradiction"}.
 - {config.members} ranker(s), {config.steps} steps, chosen by cross-validation on the training side.
 - While choosing, on performances held out: {found} ranked right (an optimistic figure: it made the choice).

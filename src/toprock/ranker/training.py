@@ -98,9 +98,7 @@ def start(data: Sequence[Arrays], model: RankerConfig, config: TrainingConfig) -
         torch.manual_seed(config.seed)
         ranker = Ranker(model)
     ranker.fit_scale({stream: _segments(data, stream) for stream in model.dimensions})
-    optimiser = torch.optim.AdamW(
-        ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimiser = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     return TrainingState(ranker, optimiser, generator)
 
 
@@ -162,9 +160,7 @@ def step_losses(ranker: Ranker, batch: Batch, pairs: PairIndex, config: Training
     return loss_terms(out, pairs, {s: m & keep[s][:, None] for s, m in batch.masks.items()}, config.loss)
 
 
-def loss_terms(
-    out: Output, pairs: PairIndex, masks: Mapping[Stream, Tensor], config: LossConfig
-) -> dict[str, Tensor]:
+def loss_terms(out: Output, pairs: PairIndex, masks: Mapping[Stream, Tensor], config: LossConfig) -> dict[str, Tensor]:
     """Every term of the loss that is on, weighted, by name."""
     won = ~pairs.tie
     better, worse, weight = out.scores[pairs.better[won]], out.scores[pairs.worse[won]], pairs.weight[won]
@@ -212,7 +208,7 @@ def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig) -> Batch:
         # those that would lose their last segment in this draw keep what they had, their first
         bare = batch.masks[stream].any(1) & ~mask.any(1)
         x[bare, 0], mask[bare, 0] = batch.features[stream][bare, 0], batch.masks[stream][bare, 0]
-        scale = ranker.streams[stream].spread
+        scale = ranker.stream(stream).spread
         offset = torch.randn(len(x), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
         features[stream], masks[stream] = x + config.noise * offset, mask
     return Batch(features, masks)
@@ -243,12 +239,13 @@ def fix_zero(ranker: Ranker, data: Sequence[Arrays]) -> None:
     of a typical performance. No score of a performance that has all streams changes.
     """
     ranker.eval()
-    for stream, module in ranker.streams.items():
+    for stream in ranker.config.dimensions:
+        module = ranker.stream(stream)
         sums = torch.zeros(3, dtype=torch.float64)
         count = 0
         for arrays in data:
-            if len(arrays.get(stream, ())):  # type: ignore[call-overload]
-                out = ranker(collate([{stream: arrays[stream]}], ranker.config.dimensions))  # type: ignore[index]
+            if len(arrays.get(stream, ())):
+                out = ranker(collate([{stream: arrays[stream]}], ranker.config.dimensions))
                 sums += out.streams[stream].contributions[0].sum(-1).double()
                 count += 1
         module.zero += (sums / max(count, 1)).float()
@@ -256,7 +253,7 @@ def fix_zero(ranker: Ranker, data: Sequence[Arrays]) -> None:
 
 def bias(ranker: Ranker) -> float:
     """The score of a typical performance: what `fix_zero` took out of the contributions that count."""
-    return float(sum(ranker.final(module.zero) for module in ranker.streams.values()))
+    return sum(float(ranker.final(ranker.stream(stream).zero)) for stream in ranker.config.dimensions)
 
 
 def snapshot(ranker: Ranker) -> dict[str, Tensor]:

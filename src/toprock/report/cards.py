@@ -41,15 +41,11 @@ def moment_cards(
         streams = {s: sum(parts[s, b] for b in BRANCHES) for s in timeline.streams}
         whole, shown = math.fsum(streams.values()), units(moment.contribution, decimals)
         if abs(whole - moment.contribution) > 0.02 * abs(moment.contribution) + 10.0**-decimals:
-            shown_parts = units(
-                whole, decimals
-            )  # the moment was measured otherwise: show what the segments say
+            shown_parts = units(whole, decimals)  # the moment was measured otherwise: show what the segments say
         else:
             shown_parts = shown
         values = (
-            dict(zip(streams, apportion(list(streams.values()), shown_parts, decimals), strict=True))
-            if streams
-            else {}
+            dict(zip(streams, apportion(list(streams.values()), shown_parts, decimals), strict=True)) if streams else {}
         )
         lead = max(streams, key=lambda s: abs(streams[s]), default=None)
         top = None

@@ -151,9 +151,7 @@ def _data(timeline: Timeline, edges: np.ndarray, rates: Mapping[Cell, np.ndarray
         "streams": [
             {
                 "name": words.STREAM_NAMES[s],
-                "branches": [
-                    {"name": words.BRANCH_NAMES[b], "rates": _short(rates[s, b], decimals)} for b in BRANCHES
-                ],
+                "branches": [{"name": words.BRANCH_NAMES[b], "rates": _short(rates[s, b], decimals)} for b in BRANCHES],
             }
             for s in timeline.streams
         ],
@@ -191,8 +189,7 @@ def _ticks(timeline: Timeline) -> list[tuple[float, str, str, bool]]:
 def _place(timeline: Timeline, start_s: float, end_s: float) -> tuple[float, float]:
     """Left edge and width of a span in percent of the timeline, cut to it."""
     left, right = (
-        min(100.0, max(0.0, (t - timeline.start_s) / max(timeline.duration_s, 1e-9) * 100))
-        for t in (start_s, end_s)
+        min(100.0, max(0.0, (t - timeline.start_s) / max(timeline.duration_s, 1e-9) * 100)) for t in (start_s, end_s)
     )
     return round(left, 3), round(right - left, 3)
 

@@ -64,10 +64,7 @@ def shades(relative: np.ndarray, edges: np.ndarray, *, height: float) -> list[st
     """
     level = np.searchsorted(ATTENTION_LEVELS, relative)
     return [
-        "".join(
-            f"M{_n(edges[a])},0H{_n(edges[b])}V{_n(height)}H{_n(edges[a])}Z"
-            for a, b in _runs(level == wanted)
-        )
+        "".join(f"M{_n(edges[a])},0H{_n(edges[b])}V{_n(height)}H{_n(edges[a])}Z" for a, b in _runs(level == wanted))
         for wanted in range(1, len(ATTENTION_LEVELS) + 1)
     ]
 

@@ -155,35 +155,21 @@ def _models(assessments: Sequence[Assessment], views: Sequence[PerformanceView])
 
 def _model(assessment: Assessment, names: Sequence[str]) -> ModelView:
     model = assessment.model
-    facts = [
-        (k, str(model[k])) for k in ("created", "performances", "pairs") if model.get(k) not in (None, "")
-    ]
-    facts = [
-        ({"performances": "training performances", "pairs": "training pairs"}.get(k, k), v) for k, v in facts
-    ]
+    facts = [(k, str(model[k])) for k in ("created", "performances", "pairs") if model.get(k) not in (None, "")]
+    facts = [({"performances": "training performances", "pairs": "training pairs"}.get(k, k), v) for k, v in facts]
     if model.get("toprock"):
         facts.append(("trained with toprock", str(model["toprock"])))
-    facts += [
-        (k.replace("_", " "), _plain(v)) for k, v in model.items() if k not in _KNOWN and v not in (None, "")
-    ]
+    facts += [(k.replace("_", " "), _plain(v)) for k, v in model.items() if k not in _KNOWN and v not in (None, "")]
     recipes = []
     for stream, recipe in assessment.recipes.items():
         recipe = recipe if isinstance(recipe, Mapping) else {"backbone": str(recipe)}
         settings = recipe.get("settings")
         settings = settings if isinstance(settings, Mapping) else {}
         name = next((n for s, n in words.STREAM_NAMES.items() if s == stream), stream)
-        rate = (
-            [("sampling", f"{settings['rate_hz']:g} frames a second")]
-            if _number(settings.get("rate_hz"))
-            else []
-        )
+        rate = [("sampling", f"{settings['rate_hz']:g} frames a second")] if _number(settings.get("rate_hz")) else []
         rest = [(k.replace("_", " "), _plain(v)) for k, v in settings.items() if k != "rate_hz" or not rate]
-        recipes.append(
-            (name, str(recipe.get("backbone", "not recorded")), str(recipe.get("hash", "")), rate + rest)
-        )
-    return ModelView(
-        str(model.get("name") or "unnamed model"), words.learnt_from(model), facts, recipes, names
-    )
+        recipes.append((name, str(recipe.get("backbone", "not recorded")), str(recipe.get("hash", "")), rate + rest))
+    return ModelView(str(model.get("name") or "unnamed model"), words.learnt_from(model), facts, recipes, names)
 
 
 def _plain(value: Any) -> str:

@@ -22,9 +22,7 @@ class Standing:
     sign: int
 
 
-def standings(
-    assessments: Sequence[Assessment], views: Sequence[PerformanceView], decimals: int
-) -> list[Standing]:
+def standings(assessments: Sequence[Assessment], views: Sequence[PerformanceView], decimals: int) -> list[Standing]:
     """Rank performances by score, highest first; equal displayed scores share a rank.
 
     Scores of different models are not ranked: only differences within one model mean something.
@@ -35,8 +33,7 @@ def standings(
         decimals: with which scores are displayed.
     """
     one_model = (
-        len({(str(a.model.get("name")), str(a.model.get("created")), round(a.bias, 6)) for a in assessments})
-        == 1
+        len({(str(a.model.get("name")), str(a.model.get("created")), round(a.bias, 6)) for a in assessments}) == 1
     )
     reach = [a.score - a.bias for a in assessments]
     low, high = min(0.0, *reach), max(0.0, *reach)

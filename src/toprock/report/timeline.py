@@ -111,9 +111,7 @@ class Timeline:
             contributions={
                 (s, b): Density(start[of[s]], end[of[s]], values[b][of[s]]) for s in streams for b in BRANCHES
             },
-            attention={
-                (s, b): Density(start[of[s]], end[of[s]], v[of[s]]) for s in streams for b, v in looks.items()
-            },
+            attention={(s, b): Density(start[of[s]], end[of[s]], v[of[s]]) for s in streams for b, v in looks.items()},
             net=Density(start, end, sum(values.values(), start=np.zeros(len(start)))),
             covered=_union(start, end),
         )
@@ -195,9 +193,7 @@ def _spans(segments: Sequence[SegmentEvidence]) -> tuple[np.ndarray, np.ndarray]
     start = np.array([s.start_s for s in segments], dtype=float)
     end = np.array([s.end_s for s in segments], dtype=float)
     if not (np.isfinite(start).all() and np.isfinite(end).all()):
-        raise UsageError(
-            "the time of a segment is not a finite number", advice="Score the performance again."
-        )
+        raise UsageError("the time of a segment is not a finite number", advice="Score the performance again.")
     if (end < start).any():
         worst = int(np.argmin(end - start))
         raise UsageError(

@@ -80,14 +80,9 @@ def view_performance(
     score, typical = units(assessment.score, decimals), units(assessment.bias, decimals)
     raised, lowered = apportion([timeline.net.raised, timeline.net.lowered], score - typical, decimals)
     cells = {
-        cell: density.between(timeline.start_s, timeline.end_s)
-        for cell, density in timeline.contributions.items()
+        cell: density.between(timeline.start_s, timeline.end_s) for cell, density in timeline.contributions.items()
     }
-    nets = (
-        dict(zip(cells, apportion(list(cells.values()), score - typical, decimals), strict=True))
-        if cells
-        else {}
-    )
+    nets = dict(zip(cells, apportion(list(cells.values()), score - typical, decimals), strict=True)) if cells else {}
     steps, zero = _waterfall(nets, typical, score, decimals)
     cards = moment_cards(assessment, timeline, anchor, pictures)
     head, rows, total = _table(timeline, decimals + 1)
@@ -137,15 +132,11 @@ def checked_timeline(assessment: Assessment) -> Timeline:
     numbers += [n for m in assessment.moments for n in (m.start_s, m.end_s, m.contribution)]
     advice = "Score the performance again; if this stays, the model folder is damaged."
     if not all(math.isfinite(n) for n in numbers):
-        raise UsageError(
-            f"the assessment of '{assessment.id}' holds a number that is not finite", advice=advice
-        )
+        raise UsageError(f"the assessment of '{assessment.id}' holds a number that is not finite", advice=advice)
     try:
         timeline = Timeline.of(assessment.segments)
     except UsageError as problem:
-        raise UsageError(
-            f"the assessment of '{assessment.id}': {problem.message}", advice=problem.advice
-        ) from None
+        raise UsageError(f"the assessment of '{assessment.id}': {problem.message}", advice=problem.advice) from None
     parts = [s.contribution for s in assessment.segments]
     missing = assessment.score - assessment.bias - math.fsum(parts)
     if abs(missing) > 1e-4 * max(1.0, abs(assessment.score), math.fsum(map(abs, parts))):
@@ -221,9 +212,7 @@ def _waterfall(nets: Mapping[Cell, int], typical: int, score: int, decimals: int
         )
     x = min(at(typical), at(score))
     width = round(abs(at(score) - at(typical)), 2)
-    steps.append(
-        Step("Score", "", "total", "", show(score, decimals), sign(score - typical), x, width, at(score))
-    )
+    steps.append(Step("Score", "", "total", "", show(score, decimals), sign(score - typical), x, width, at(score)))
     return steps, at(typical)
 
 
@@ -238,16 +227,13 @@ def _table(
     edges = np.append(np.arange(timeline.start_s, timeline.end_s - 1e-6 * step, step), timeline.end_s)
     columns = []
     for stream in timeline.streams:
-        sums = sum(
-            (timeline.contributions[stream, b].sums(edges) for b in BRANCHES), start=np.zeros(len(edges) - 1)
-        )
+        sums = sum((timeline.contributions[stream, b].sums(edges) for b in BRANCHES), start=np.zeros(len(edges) - 1))
         columns.append(apportion(sums.tolist(), units(float(sums.sum()), decimals), decimals))
 
     def shown(values: Sequence[int]) -> list[tuple[str, int]]:
         return [(show(v, decimals, signed=True), sign(v)) for v in (*values, sum(values))]
 
     rows = [
-        (f"{clock(a)}–{clock(b)}", shown(values))
-        for a, b, *values in zip(edges[:-1], edges[1:], *columns, strict=True)
+        (f"{clock(a)}–{clock(b)}", shown(values)) for a, b, *values in zip(edges[:-1], edges[1:], *columns, strict=True)
     ]
     return head, rows, shown([sum(c) for c in columns])

@@ -34,9 +34,7 @@ def standing(percentile: float | None, performances: int | None) -> str:
     return f"Better than {percent(percentile / 100)} of {crowd}"
 
 
-def moment(
-    what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: Branch | None, decimals: int
-) -> str:
+def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: Branch | None, decimals: int) -> str:
     """One or two sentences on a moment.
 
     Args:
@@ -73,11 +71,7 @@ def overview(assessment: Assessment, timeline: Timeline) -> str:
     """The timeline in words, for those who cannot see it."""
     best = sum(m.kind == "best" for m in assessment.moments)
     worst = len(assessment.moments) - best
-    named = (
-        f"{best} best and {worst} worst moments are marked."
-        if assessment.moments
-        else "No moments are named."
-    )
+    named = f"{best} best and {worst} worst moments are marked." if assessment.moments else "No moments are named."
     return f"Contribution to the score over {seconds(timeline.judged_s)} of performance. {named}"
 
 

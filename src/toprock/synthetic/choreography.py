@@ -121,9 +121,7 @@ class Choreography:
         """Joints (P, 20, 3) at every `GRID_S` of the path, before any change of speed."""
         return forward_kinematics(self._poses(planted_postures), body, GRID_S)
 
-    def joints(
-        self, body: Proportions, *, planted_postures: bool = True, planted_timing: bool = True
-    ) -> np.ndarray:
+    def joints(self, body: Proportions, *, planted_postures: bool = True, planted_timing: bool = True) -> np.ndarray:
         """Joints (T, 20, 3) of every frame, in body heights.
 
         Args:
@@ -241,9 +239,7 @@ def _quality(moments: Sequence[PlantedMoment], elements: int) -> float:
     return float(1 / (1 + np.exp(-_STEEPNESS * net)))
 
 
-def _sequence(
-    duration_s: float, structure: np.random.Generator, path: np.random.Generator
-) -> tuple[Element, ...]:
+def _sequence(duration_s: float, structure: np.random.Generator, path: np.random.Generator) -> tuple[Element, ...]:
     """Toprock, down, power and footwork and freezes, perhaps up again, a freeze at the end."""
     shares = structure.dirichlet((2.0, 2.0, 1.6))
     kinds = _upright(int(structure.integers(1, 5)))
@@ -301,9 +297,7 @@ def _distance(pose: np.ndarray, other: Posture) -> float:
     return float(np.linalg.norm(joints[1] - joints[0], axis=-1).mean())
 
 
-def _plan_warp(
-    element: Element, outcome: Planted, style: Style, rng: np.random.Generator
-) -> tuple[Warp, str]:
+def _plan_warp(element: Element, outcome: Planted, style: Style, rng: np.random.Generator) -> tuple[Warp, str]:
     """Where the speed along the path changes, and how."""
     low, high = {"good": (0.9, 1.4), "bad": (0.75, 1.1)}[outcome]
     choices = _TIMINGS[element.kind][outcome]

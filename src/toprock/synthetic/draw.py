@@ -48,9 +48,7 @@ class Look:
 
         def cloth() -> Colour:
             for _ in range(12):
-                hsv = np.array(
-                    [[[rng.uniform(0, 360), rng.uniform(0, 0.9), rng.uniform(0.12, 1.0)]]], np.float32
-                )
+                hsv = np.array([[[rng.uniform(0, 360), rng.uniform(0, 0.9), rng.uniform(0.12, 1.0)]]], np.float32)
                 colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 235
                 if abs(float(colour.mean()) - wall_luma) > 45:
                     break
@@ -189,9 +187,7 @@ class _Figure:
         centre = hull.mean(axis=0)
         for scale, offset, colour in ((1.0, 0.0, rim), (0.93, 0.0, fill), (0.5, 0.12, shine)):
             shift = offset * np.array(self._look.light) * np.ptp(hull, axis=0)
-            cv2.fillConvexPoly(
-                picture, _fixed((hull - centre) * scale + centre + shift), colour, cv2.LINE_AA, _SHIFT
-            )
+            cv2.fillConvexPoly(picture, _fixed((hull - centre) * scale + centre + shift), colour, cv2.LINE_AA, _SHIFT)
 
     def _paint_head(self, picture: np.ndarray, number: int) -> None:
         radius, towards = float(self._radius[number]), float(self._towards[number])

@@ -61,20 +61,16 @@ class Style:
         )
 
 
-def element_keys(
-    kind: ElementKind, variant: int, duration_s: float, style: Style, rng: np.random.Generator
-) -> Keys:
+def element_keys(kind: ElementKind, variant: int, duration_s: float, style: Style, rng: np.random.Generator) -> Keys:
     """Key poses of one element; the first lies one transition after 0, the last at or before `duration_s`."""
-    return {"toprock": _toprock, "footwork": _footwork, "freeze": _freeze, "spin": _spin, "drop": _drop}[
-        kind
-    ](variant, duration_s, style, rng)
+    return {"toprock": _toprock, "footwork": _footwork, "freeze": _freeze, "spin": _spin, "drop": _drop}[kind](
+        variant, duration_s, style, rng
+    )
 
 
 def transition_s(kind: ElementKind, style: Style) -> float:
     """Seconds that the way into an element takes."""
-    return {"freeze": 0.95, "spin": 0.75, "drop": 0.7, "toprock": 1.0, "footwork": 0.9}[kind] * (
-        0.3 + style.beat_s / 2
-    )
+    return {"freeze": 0.95, "spin": 0.75, "drop": 0.7, "toprock": 1.0, "footwork": 0.9}[kind] * (0.3 + style.beat_s / 2)
 
 
 def _toprock(variant: int, duration_s: float, style: Style, rng: np.random.Generator) -> Keys:
@@ -141,9 +137,7 @@ def _footwork(variant: int, duration_s: float, style: Style, rng: np.random.Gene
     back = make_pose(pitch=0.95, bend=0.15, plant=1, leg_left=out, leg_right=squat, head=(0, 0.8, 0.7))
     under = make_pose(pitch=0.6, bend=0.35, plant_right=1, arm_left=free, leg_left=thread, leg_right=squat)
     sit = make_pose(pitch=-0.5, bend=0.25, plant_right=1, arm_left=free, legs=squat, side=-0.45)
-    crab = make_pose(
-        pitch=-0.75, plant=1, bend=0.25, legs=((0.35, -0.3, 0.95), (0.1, -1, -0.1)), head=(0, 0.9, 0.4)
-    )
+    crab = make_pose(pitch=-0.75, plant=1, bend=0.25, legs=((0.35, -0.3, 0.95), (0.1, -1, -0.1)), head=(0, 0.9, 0.4))
     kick = make_pose(
         sit,
         pitch=-0.35,
@@ -204,9 +198,7 @@ def freeze_base(variant: int, style: Style) -> np.ndarray:
         pose = make_pose(pitch=2.55, roll=0.5, lean=0.25, arms=arms, head=(0.3, 0.8, 0.4), point=0.35, **legs)
     else:
         arm_left = ((0.9, -0.3, 0.1), (0.95, -0.2, 0.2))
-        pose = make_pose(
-            pitch=2.8, lean=0.3, plant_right=1, arm_left=arm_left, head=(0, 0.8, -0.4), point=0.35, **legs
-        )
+        pose = make_pose(pitch=2.8, lean=0.3, plant_right=1, arm_left=arm_left, head=(0, 0.8, -0.4), point=0.35, **legs)
     return pose if style.side > 0 else mirror(pose)
 
 
@@ -235,9 +227,7 @@ def _spin(variant: int, duration_s: float, style: Style, rng: np.random.Generato
     for at, angle in zip(times, turn, strict=True):
         if variant % 3 == 0:  # backspin
             arms = ((0.4, -0.7, 0.6), (-0.7, 0.1, 0.6))
-            pose = make_pose(
-                yaw=angle, pitch=-1.35, bend=0.35, arms=arms, legs=tuck, head=(0, 0.8, 0.6), point=0.3
-            )
+            pose = make_pose(yaw=angle, pitch=-1.35, bend=0.35, arms=arms, legs=tuck, head=(0, 0.8, 0.6), point=0.3)
         elif variant % 3 == 1:  # windmill: rolls about the spine while the whole body goes round
             front = 0.5 - 0.5 * np.cos(angle)
             arms = ((0.5, -0.5, 0.6), (-0.3, 0.2, 0.9))

@@ -31,9 +31,7 @@ class Posture:
     add: np.ndarray
 
 
-def posture(
-    kind: ElementKind, outcome: Planted, variant: int, style: Style, rng: np.random.Generator
-) -> Posture:
+def posture(kind: ElementKind, outcome: Planted, variant: int, style: Style, rng: np.random.Generator) -> Posture:
     """Another posture for a moment of an element: clean or faulty."""
     table = _POSTURES[kind][outcome]
     name, changes = table[int(rng.integers(len(table)))]

@@ -134,9 +134,7 @@ def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS) -> 
 
 def _encode(frames: Iterable[np.ndarray], name: str, fps: int) -> None:
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    options = (
-        {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"} if codec == "libx264" else {"qscale": "3"}
-    )
+    options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"} if codec == "libx264" else {"qscale": "3"}
     with av.open(name, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = None
         for image in frames:
@@ -175,9 +173,7 @@ def _run(
 
 def _write_tables(out: Path, performances: Sequence[SyntheticPerformance], *, event: str) -> None:
     moments = [
-        (p.id, f"{m.start_s:.3f}", f"{m.end_s:.3f}", m.label, m.kind, m.stream)
-        for p in performances
-        for m in p.moments
+        (p.id, f"{m.start_s:.3f}", f"{m.end_s:.3f}", m.label, m.kind, m.stream) for p in performances for m in p.moments
     ]
     write_text(out / "moments.csv", _csv(("id", "start_s", "end_s", "label", "kind", "stream"), moments))
     quality = [(p.id, f"{p.quality:.6f}", f"{p.duration_s:.2f}") for p in performances]

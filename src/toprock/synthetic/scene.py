@@ -42,9 +42,7 @@ class Camera:
             for axis in range(2):
                 for hertz, size in ((0.35, 1.6), (1.1, 0.5), (2.6, 0.22)):
                     phase, amount = rng.uniform(0, 2 * np.pi), size * rng.uniform(0.2, 1.0)
-                    shifts[:, axis] += amount * np.sin(
-                        2 * np.pi * hertz * time * rng.uniform(0.8, 1.2) + phase
-                    )
+                    shifts[:, axis] += amount * np.sin(2 * np.pi * hertz * time * rng.uniform(0.8, 1.2) + phase)
         if rng.uniform() < 0.35:
             period = rng.uniform(14, 40)
             shifts[:, 0] += rng.uniform(4, 14) * np.sin(2 * np.pi * time / period + rng.uniform(0, 2 * np.pi))
@@ -97,9 +95,7 @@ class Background:
         to_fine = to_large * _FINE
         to_fine[:, 2] += (_FINE - 1) / 2  # pixel centres
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(
-            self._fine, to_fine, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REFLECT
-        )
+        return cv2.warpAffine(self._fine, to_fine, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REFLECT)
 
     def wall_luma(self) -> float:
         """Mean brightness behind the performer, 0 to 255."""
@@ -125,9 +121,7 @@ def _draw_place(rng: np.random.Generator, camera: Camera) -> np.ndarray:
     picture = 0.15 * cv2.GaussianBlur(picture, (0, 0), 0.8) + 0.85 * cv2.GaussianBlur(picture, (0, 0), 9)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     spot_x = camera.ground[0] + _MARGIN + rng.uniform(-50, 50)
-    spot = np.exp(
-        -(((x - spot_x) / rng.uniform(110, 200)) ** 2 + ((y - horizon - 15) / rng.uniform(90, 160)) ** 2)
-    )
+    spot = np.exp(-(((x - spot_x) / rng.uniform(110, 200)) ** 2 + ((y - horizon - 15) / rng.uniform(90, 160)) ** 2))
     dim = rng.uniform(0.5, 0.85)
     picture *= (dim + (1.15 - dim) * spot)[..., None]
     picture += rng.normal(0, 2.2, (height, width, 1))
@@ -150,17 +144,13 @@ def _stage(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """An LED wall with shapes, and beams of light from above."""
     one, other = _hue(rng, (0.12, 0.4), (0.4, 0.9)), _hue(rng, (0.2, 0.6), (0.4, 0.9))
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    picture = (
-        np.broadcast_to(one * (1 - ramp) + 0.7 * other * ramp, (height, width, 3)).astype(np.float32).copy()
-    )
+    picture = np.broadcast_to(one * (1 - ramp) + 0.7 * other * ramp, (height, width, 3)).astype(np.float32).copy()
     for _ in range(int(rng.integers(3, 8))):
         centre = (int(rng.uniform(0, width)), int(rng.uniform(20, height)))
         tint = tuple(float(v) for v in _hue(rng, (0.3, 0.75), (0.3, 0.9)))
         layer = picture.copy()
         if rng.uniform() < 0.5:
-            cv2.circle(
-                layer, centre, int(rng.uniform(10, 50)), tint, int(rng.choice([-1, 3, 6])), cv2.LINE_AA
-            )
+            cv2.circle(layer, centre, int(rng.uniform(10, 50)), tint, int(rng.choice([-1, 3, 6])), cv2.LINE_AA)
         else:
             corners = np.array(centre) + rng.uniform(-60, 60, (3, 2))
             cv2.fillPoly(layer, [corners.astype(np.int32)], tint, cv2.LINE_AA)
@@ -171,9 +161,7 @@ def _stage(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     for _ in range(int(rng.integers(1, 4))):
         top, bottom = rng.uniform(0, width), rng.uniform(0, width)
         beam = np.zeros((height, width), np.float32)
-        corners = np.array(
-            [[top - 4, 0], [top + 4, 0], [bottom + 34, height], [bottom - 34, height]], np.int32
-        )
+        corners = np.array([[top - 4, 0], [top + 4, 0], [bottom + 34, height], [bottom - 34, height]], np.int32)
         cv2.fillPoly(beam, [corners], 1.0)
         picture += cv2.GaussianBlur(beam, (0, 0), 7)[..., None] * _hue(rng, (0.2, 0.35), (0.1, 0.6))
     return picture
@@ -196,9 +184,7 @@ def _bricks(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
                 -1,
             )
     for _ in range(int(rng.integers(2, 6))):
-        points = np.array([rng.uniform(0, width), rng.uniform(height * 0.3, height)]) + rng.uniform(
-            -45, 45, (6, 2)
-        )
+        points = np.array([rng.uniform(0, width), rng.uniform(height * 0.3, height)]) + rng.uniform(-45, 45, (6, 2))
         hull = cv2.convexHull(points.astype(np.float32)).astype(np.int32)
         layer = picture.copy()
         cv2.fillPoly(layer, [hull], tuple(float(v) for v in _hue(rng, (0.4, 0.9), (0.5, 1))), cv2.LINE_AA)
@@ -210,11 +196,7 @@ def _bricks(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 def _crowd(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """People round the floor, out of focus, with lamps above them."""
     ramp = np.linspace(0.5, 1, height, dtype=np.float32)[:, None, None]
-    picture = (
-        np.broadcast_to(_hue(rng, (0.1, 0.35), (0.2, 0.7)) * ramp, (height, width, 3))
-        .astype(np.float32)
-        .copy()
-    )
+    picture = np.broadcast_to(_hue(rng, (0.1, 0.35), (0.2, 0.7)) * ramp, (height, width, 3)).astype(np.float32).copy()
     for _ in range(int(rng.integers(6, 16))):
         lamp = (int(rng.uniform(0, width)), int(rng.uniform(5, height * 0.5)))
         cv2.circle(
@@ -259,9 +241,7 @@ def _studio(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
         right, bottom = left + int(rng.uniform(28, 80)), top + int(rng.uniform(24, 64))
         cv2.rectangle(picture, (left, top), (right, bottom), tuple(float(v) for v in base * 0.5), -1)
         fill = _hue(rng, (0.3, 0.95), (0.1, 0.8))
-        cv2.rectangle(
-            picture, (left + 2, top + 2), (right - 2, bottom - 2), tuple(float(v) for v in fill), -1
-        )
+        cv2.rectangle(picture, (left + 2, top + 2), (right - 2, bottom - 2), tuple(float(v) for v in fill), -1)
         cv2.circle(
             picture,
             ((left + right) // 2, (top + bottom) // 2),

@@ -207,9 +207,7 @@ def grab_pictures(
     return [pictures[i] for i in range(len(times_s))]
 
 
-def _start(
-    path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER
-) -> GuardedDecoder:
+def _start(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
     job = {**job, "path": str(path.absolute()), "format": container_of(path)}
     largest = 4 * _MAX_ASPECT * int(job.get("short_side", 0)) ** 2
     return GuardedDecoder(path, job, limits, max_body=largest, command=command)
