@@ -25,7 +25,7 @@ def test_ranking_hinge(sides):
     better, worse, weight = sides
     loop = [
         sum(max(0.0, 1.0 - (b[k] - w[k])) for k in range(3))
-        for b, w in zip(better.tolist(), worse.tolist(), strict=False)
+        for b, w in zip(better.tolist(), worse.tolist(), strict=True)
     ]
     assert losses.ranking(better, worse, weight).item() == pytest.approx(weighted(loop, weight))
 
@@ -34,7 +34,7 @@ def test_ranking_logistic(sides):
     better, worse, weight = sides
     loop = [
         sum(math.log(1 + math.exp(-(b[k] - w[k]))) for k in range(3))
-        for b, w in zip(better.tolist(), worse.tolist(), strict=False)
+        for b, w in zip(better.tolist(), worse.tolist(), strict=True)
     ]
     assert losses.ranking(better, worse, weight, form="logistic").item() == pytest.approx(weighted(loop, weight))
 
@@ -43,7 +43,7 @@ def test_tie(sides):
     better, worse, weight = sides
     loop = [
         sum(max(0.0, abs(b[k] - w[k]) - 1.0) for k in range(3))
-        for b, w in zip(better.tolist(), worse.tolist(), strict=False)
+        for b, w in zip(better.tolist(), worse.tolist(), strict=True)
     ]
     assert losses.tie(better, worse, weight).item() == pytest.approx(weighted(loop, weight))
     assert losses.tie(better, worse, weight) == losses.tie(worse, better, weight)
@@ -53,7 +53,7 @@ def test_beats_average(sides):
     better, worse, weight = sides
     loop = [
         sum(max(0.0, 0.05 - (b[k] - w[k]) + (b[AVERAGE] - w[AVERAGE])) for k in (HIGH, LOW))
-        for b, w in zip(better.tolist(), worse.tolist(), strict=False)
+        for b, w in zip(better.tolist(), worse.tolist(), strict=True)
     ]
     assert losses.beats_average(better, worse, weight).item() == pytest.approx(weighted(loop, weight))
 
@@ -62,7 +62,7 @@ def test_useful_disagreement(sides):
     better, worse, weight = sides
     loop = [
         max(0.0, 0.15 - (b[HIGH] - w[LOW]) + (b[AVERAGE] - w[AVERAGE]))
-        for b, w in zip(better.tolist(), worse.tolist(), strict=False)
+        for b, w in zip(better.tolist(), worse.tolist(), strict=True)
     ]
     assert losses.useful_disagreement(better, worse, weight).item() == pytest.approx(weighted(loop, weight))
 
@@ -92,7 +92,7 @@ def test_overlap_is_the_mean_cosine_off_the_diagonal():
         for i in range(4):
             for j in range(4):
                 if i != j:
-                    dot = sum(a * b for a, b in zip(video[i], video[j], strict=False))
+                    dot = sum(a * b for a, b in zip(video[i], video[j], strict=True))
                     size = math.sqrt(sum(a * a for a in video[i]) * sum(b * b for b in video[j]))
                     cosines.append(dot / size)
         loop.append(sum(cosines) / len(cosines))

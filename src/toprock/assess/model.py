@@ -134,7 +134,9 @@ class Model:
             RecipeMismatch: the store has others only; names what differs.
         """
         found = store.read(ident)
-        if not arrays_of(found, self.saved.recipes):
+        streams = {recipe.stream for recipe in found.streams}
+        lacking = {s for s, recipe in self.saved.recipes.items() if recipe not in found.streams}
+        if lacking & streams or lacking == set(self.saved.recipes):
             raise _mismatch(found, self.saved)
         return found
 
@@ -199,6 +201,7 @@ def _mismatch(found: PerformanceFeatures, saved: SavedModel) -> FeaturesError:
     differences: Sequence[str] = [
         difference
         for wanted in saved.recipes.values()
+        if wanted not in found.streams
         for recipe in found.streams
         if recipe.stream == wanted.stream
         for difference in wanted.differences(recipe)

@@ -38,7 +38,7 @@ def score(
     json: JsonOption = False,
 ) -> None:
     """Score performances and show which seconds made the score."""
-    results, sources = _assess(model, videos, features, ids, single=True)
+    results, sources = _assess(model, videos, features, ids)
     good = _assessed(results)
     if report is not None and good:
         from toprock.report import write_report
@@ -112,8 +112,6 @@ def _assess(
     names: Sequence[str] | None,
     features: Path | None,
     ids: Path | None,
-    *,
-    single: bool = False,
 ) -> tuple[list[Assessment | Failure], dict[str, Performance]]:
     """Assess what the arguments mean, in the order given; also id -> Performance where videos were given."""
     from toprock.assess.model import load

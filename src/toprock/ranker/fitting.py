@@ -66,7 +66,7 @@ def fit(
         checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
         on_advance: called after every step.
     """
-    keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config))
+    keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config, steps))
     if steps is None:
         choice = choose_steps(data, ids, groups, pairs, model, config, checkpoint=keep, on_advance=on_advance)
     else:
@@ -100,12 +100,13 @@ def _digest(
     pairs: Sequence[Pair],
     model: RankerConfig,
     config: TrainingConfig,
+    steps: int | None,
 ) -> str:
     whole = hashlib.sha256()
     for arrays in data:
         for stream in sorted(arrays):
             whole.update(stream.encode() + str(arrays[stream].shape).encode() + arrays[stream].tobytes())
     listed = [(p.better, p.worse, p.tie, p.weight) for p in pairs]
-    plain = [list(ids), list(groups), listed, model.model_dump(), config.model_dump()]
+    plain = [list(ids), list(groups), listed, model.model_dump(), config.model_dump(), steps]
     whole.update(json.dumps(plain).encode())
     return whole.hexdigest()
