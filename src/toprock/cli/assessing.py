@@ -98,7 +98,9 @@ def rank(
     else:
         for i, r in enumerate(good, 1):
             where = (
-                f"   better than {r.percentile:.0f} % of the training performances" if r.percentile is not None else ""
+                f"   better than {r.percentile:.0f} % of the held-out training performances"
+                if r.percentile is not None
+                else ""
             )
             print(f"{i:>4}  {r.score:+8.3f}  {r.id}{where}")
         for failure in bad:
@@ -198,7 +200,9 @@ def _print(result: Assessment | Failure) -> None:
         say(f"error: {result.error}")
         return
     where = (
-        f", better than {result.percentile:.0f} % of the training performances" if result.percentile is not None else ""
+        f", better than {result.percentile:.0f} % of the held-out training performances"
+        if result.percentile is not None
+        else ""
     )
     print(f"{result.id}   {result.score:+.3f}{where}   (a typical one: {result.bias:+.3f})")
     for kind, mark in (("best", "+"), ("worst", "-")):

@@ -103,7 +103,9 @@ def view_performance(
         sign=sign(score - typical),
         raised=show(raised, decimals),
         lowered=show(abs(lowered), decimals),
-        standing=words.standing(assessment.percentile, assessment.model.get("performances")),
+        standing=words.standing(
+            assessment.percentile, assessment.model.get("performances"), assessment.model.get("held_out")
+        ),
         percentile=None if assessment.percentile is None else min(100.0, max(0.0, assessment.percentile)),
         steps=steps,
         zero=zero,

@@ -20,11 +20,13 @@ BRANCH_SENSE: Mapping[Branch, str] = {
 }
 
 
-def standing(percentile: float | None, performances: int | None) -> str:
-    """Where the score stands among the training performances."""
+def standing(percentile: float | None, performances: int | None, held_out: int | None = None) -> str:
+    """Where the score stands among the training performances that were held out, where that is known."""
     if percentile is None:
         return "No percentile: this model keeps no scores of performances it had not seen."
     crowd = f"the {performances} training performances" if performances else "the training performances"
+    if held_out and held_out != performances:
+        crowd = f"the {held_out} training performances held out"
     if percentile <= 0:
         return f"Not above any of {crowd}"
     if percentile >= 100:
