@@ -63,7 +63,7 @@ def find_moments(
 ) -> tuple[Moment, ...]:
     """The spans that raised and lowered the score most, strongest first within a kind; none overlaps another.
 
-    From the strongest cell of the smoothed curve outwards as long as the evidence stays above a third of that
+    From the strongest cell of the smoothed curve outwards as long as the evidence stays above half of that
     peak; neighbours of one kind less than half a second apart become one. Spans that carry less than a fortieth
     of all evidence of their sign are not worth showing.
     """
@@ -100,7 +100,7 @@ def _strong_spans(curve: np.ndarray, taken: np.ndarray, most: int, longest: int)
         while high - low < longest:
             before = left[low - 1] if low > 0 else -np.inf
             after = left[high] if high < len(left) else -np.inf
-            if max(before, after) < left[peak] / 3:
+            if max(before, after) < left[peak] / 2:
                 break
             if before >= after:
                 low -= 1
