@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -242,8 +241,18 @@ def labelled(performances: Sequence[SyntheticPerformance]) -> list[LabelledMomen
 
 def summary(results: Mapping[str, Any], out: Path) -> None:
     """Print the figures for people."""
-    print(json.dumps(results, indent=2))
-    print(out / "report.html")
+    baseline, linear, controls = results["average_branch"], results["linear"], results["controls"]
+    count = results["performances"]
+    print(f"{count['train']} performances to learn from, {count['test']} held out; {results['seconds']:.0f} s in all")
+    share = results["clear_pairs_share"]
+    print(f"clear pairs ranked right  {results['pairwise_accuracy']:.1%}  ({share:.0%} of all pairs are clear)")
+    print(f"  average branch alone    {baseline['pairwise_accuracy']:.1%}")
+    print(f"  linear model            {linear['pairwise_accuracy']:.1%}")
+    print(f"all pairs ranked right    {results['pairwise_accuracy_all']:.1%}")
+    for name, value in controls.items():  # none of them looks at how well somebody dances
+        print(f"  control {name.replace('_', ' '):<15} {value:.1%}")
+    print(f"AUC of planted moments    good {results['moment_auc_good']:.3f}, bad {results['moment_auc_bad']:.3f}")
+    print(f"figures: {out / 'results.json'}\nreport:  {out / 'report.html'}")
 
 
 def _accuracy(name: str, found: Accuracy) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from toprock.backbones.base import Backbone, Describer, Frame, Segment, Stream
+from toprock.backbones.base import Backbone, Describer, Frame, Segment
 from toprock.backbones.shots import ShotCuts
 from toprock.errors import EmptyVideo
 from toprock.features.recipe import Recipe
@@ -230,6 +230,3 @@ class _Rows:
         features = np.stack([vector for _, _, vector in self._rows])
         times = np.array([(start, end) for start, end, _ in self._rows], dtype=np.float64)
         return StreamFeatures(features, times)
-
-
-__all__ = ["MAX_SEGMENTS", "Stream", "common_rate", "describe_video", "merged", "source_of"]

@@ -1,6 +1,7 @@
 """The four loss terms, one function each, on the branch scores of the two sides of every pair.
 
-Equations: docs/method.md. `better` and `worse` are (N, 3): s_high, s_low, s_average of the two sides of N pairs;
+After RAAN (Doughty et al., CVPR 2019) and Gao et al. (Sci Rep 16, 15795, 2026).
+`better` and `worse` are (N, 3): s_high, s_low, s_average of the two sides of N pairs;
 `weight` (N,) says how much each pair counts. In every branch a higher score means better.
 """
 
