@@ -1,9 +1,11 @@
 """Toprock scores long performances from video, learns from comparisons, and shows which seconds made the score.
 
 >>> import toprock
->>> model = toprock.load("model")                 # doctest: +SKIP
->>> assessment = model.assess("battle.mp4")       # doctest: +SKIP
->>> assessment.score, assessment.moments[0]       # doctest: +SKIP
+>>> model = toprock.load("model")
+>>> model.assess("battle.mp4").moments[0].kind
+'best'
+>>> model.compare("final/anna.mp4", "semi/anna.mp4").a
+'final/anna'
 """
 
 from importlib import import_module

@@ -5,23 +5,33 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from toprock.errors import StorageError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_TROUBLES = {
+    errno.ENOSPC: ("the disk is full", "Free some space and run the same command again; it resumes."),
+    errno.EDQUOT: ("your share of the disk is full", "Free some space and run the same command again; it resumes."),
+    errno.EFBIG: ("it grows larger than a file may be here", "Raise the limit (ulimit -f), or use another disk."),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another folder."),
+    errno.EEXIST: ("a file stands where a folder is needed", "Choose another folder."),
+    errno.EISDIR: ("a folder stands where a file is needed", "Choose another name."),
+}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_ABANDONED_S = 3600.0
 
 
 def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
     """Write a file atomically; its folder is made where needed.
 
     Raises:
-        StorageError: the disk is full or the folder cannot be written; nothing half-written stays.
+        StorageError: the disk is full or the file cannot be written; nothing half-written stays.
     """
     path = Path(path)
     with storage_errors(path):
@@ -40,13 +50,36 @@ def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """`write_bytes` of UTF-8."""
-    write_bytes(path, text.encode())
+    """`write_bytes` of UTF-8; what is no text in the name of a file is written as its escape, which JSON reads back."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """`write_text` of indented JSON."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """`write_text` of indented JSON; numbers that are not finite become null."""
+    write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """JSON values with null in place of numbers that JSON does not have.
+
+    >>> finite({"auc": float("nan"), "interval": (0.5, 1.0)})
+    {'auc': None, 'interval': [0.5, 1.0]}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return value
+
+
+def tidy(folder: str | Path) -> None:
+    """Remove what writes that were killed left below a folder; they are known by their age."""
+    for path in Path(folder).rglob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
 
 
 @contextlib.contextmanager
@@ -55,20 +88,12 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.errno in _FULL:
-            raise StorageError(
-                f"{path}: the disk is full",
-                advice="Free some space and run the same command again; it resumes.",
-            ) from problem
+        what, advice = _TROUBLES.get(problem.errno or 0, (f"cannot be written ({problem.strerror})", ""))
         if problem.errno in _REFUSED:
-            raise StorageError(
-                f"{path}: may not be written", advice="Choose another folder, or change its permissions."
-            ) from problem
-        if isinstance(problem, (NotADirectoryError, FileExistsError)):
-            raise StorageError(
-                f"{path}: a file stands where a folder is needed", advice="Choose another folder."
-            ) from problem
-        raise
+            what = "may not be written"
+        raise StorageError(
+            f"{path}: {what}", advice=advice or "Choose another folder, or change its permissions."
+        ) from problem
 
 
 def _umask() -> int:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from toprock.errors import ManifestError, UnknownPerformance
+from toprock.files import write_text
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".3gp"})
+# The last six are refused when read, with what to do: a folder must not lose them in silence.
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".3gp"}
+    | {".wmv", ".flv", ".mpg", ".mpeg", ".ogv", ".vob"}
+)
 _COLUMNS = ("id", "video", "intervals", "performer", "event")
 
 
@@ -117,44 +126,123 @@ def write_manifest(performances: Iterable[Performance], path: str | Path) -> Non
     path = Path(path)
     performances = list(performances)
     extra = sorted({column for p in performances for column in p.extra})
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*_COLUMNS, *extra])
-        for p in performances:
-            inside = p.video.is_relative_to(path.parent)
-            video = p.video.relative_to(path.parent) if inside else p.video.absolute()
-            fixed = [p.id, video.as_posix(), format_intervals(p.intervals), p.performer, p.event]
-            writer.writerow([*fixed, *(p.extra.get(column, "") for column in extra)])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, *extra])
+    for p in performances:
+        inside = p.video.is_relative_to(path.parent)
+        video = p.video.relative_to(path.parent) if inside else p.video.absolute()
+        fixed = [p.id, video.as_posix(), format_intervals(p.intervals), p.performer, p.event]
+        writer.writerow([*fixed, *(p.extra.get(column, "") for column in extra)])
+    write_text(path, text.getvalue())
+
+
+def is_manifest(source: str | Path) -> bool:
+    """Whether `find_performances` takes a source for a manifest, whose ids are fixed."""
+    return Path(source).suffix.lower() == ".csv"
 
 
 def find_performances(source: str | Path) -> list[Performance]:
     """Performances of a manifest (.csv), of a folder of videos (ids are paths below it), or of one video.
 
+    Files and folders whose names begin with a dot are passed over.
+
     Raises:
-        ManifestError: nothing is there, or the folder holds no video.
+        ManifestError: nothing is there, it may not be read, or the folder holds no video.
     """
     source = Path(source)
-    if source.suffix.lower() == ".csv":
+    if is_manifest(source):
         return read_manifest(source)
-    if source.is_dir():
-        videos = sorted(p for p in source.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
-        if not videos:
-            raise ManifestError(
-                f"{source}: holds no video",
-                advice=f"Looked for {', '.join(sorted(VIDEO_SUFFIXES))} at any depth.",
-            )
-        stems = [v.relative_to(source).with_suffix("").as_posix() for v in videos]
-        doubled = {s for s in stems if stems.count(s) > 1} if len(set(stems)) < len(stems) else set()
-        return [
-            Performance(v.relative_to(source).as_posix() if stem in doubled else stem, v)
-            for v, stem in zip(videos, stems, strict=True)
-        ]
-    if not source.exists():
+    try:
+        source.stat()
+        videos = _videos_below(source) if source.is_dir() else None
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         raise ManifestError(
             f"{source}: there is no such file or folder",
             advice="Give a manifest (.csv), a folder or a video.",
+        ) from None
+    except OSError as problem:
+        raise ManifestError(
+            f"{problem.filename or source}: cannot be read ({problem.strerror})",
+            advice="Check the path and who may read it.",
+        ) from None
+    if videos is None:
+        return [whole_video(source)]
+    if not videos:
+        raise ManifestError(
+            f"{source}: holds no video",
+            advice=f"Looked for {', '.join(sorted(VIDEO_SUFFIXES))} at any depth.",
         )
-    return [Performance(source.stem, source)]
+    below = [v.relative_to(source) for v in videos]
+    times = Counter(path.with_suffix("") for path in below)
+    return [
+        Performance(_text(path if times[path.with_suffix("")] > 1 else path.with_suffix("")), video)
+        for path, video in zip(below, videos, strict=True)
+    ]
+
+
+def whole_video(video: str | Path) -> Performance:
+    """A file as one performance; its id is the name without ending.
+
+    >>> whole_video("final/anna.mp4").id
+    'anna'
+    """
+    return Performance(_text(Path(Path(video).stem)), Path(video))
+
+
+def tell_apart(performances: Sequence[Performance], *, taken: Collection[str] = ()) -> list[Performance]:
+    """Put as few parent folders in front of ids as make each stand for one file.
+
+    Args:
+        performances: whole files, as found without a manifest. A file that is given twice keeps one id.
+        taken: ids that stand fast, of others beside them.
+
+    >>> [p.id for p in tell_apart([whole_video("a/v1.mp4"), whole_video("b/v1.mp4"), whole_video("b/v2.mp4")])]
+    ['a/v1', 'b/v1', 'v2']
+    """
+    files = [Path(os.path.abspath(p.video)) for p in performances]  # noqa: PTH100 - links stay as they are named
+    stems = [(*file.parts[1:-1], file.stem) for file in files]
+    lengths = [p.id.count("/") + 1 for p in performances]
+    while True:
+        ids = [_text(Path(*stem[-length:])) for stem, length in zip(stems, lengths, strict=True)]
+        holders: dict[str, set[tuple[str, ...]]] = {}
+        for ident, stem in zip(ids, stems, strict=True):
+            holders.setdefault(ident, set()).add(stem)
+        shared = [
+            i
+            for i, ident in enumerate(ids)
+            if (len(holders[ident]) > 1 or ident in taken) and lengths[i] < len(stems[i])
+        ]
+        if not shared:
+            break
+        for i in shared:
+            lengths[i] += 1
+    kinds = Counter((*file.parts[1:-1], file.stem) for file in set(files))
+    return [
+        replace(p, id=ident + (_text(Path(file.suffix)) if kinds[stem] > 1 else ""))
+        for p, ident, stem, file in zip(performances, ids, stems, files, strict=True)
+    ]
+
+
+def id_matcher(ids: Iterable[str]) -> Callable[[str], str | None]:
+    """A function that finds the one of `ids` that a name means; see `match_id`."""
+    known = set(ids)
+    stems: dict[str, list[str]] = {}
+    for ident in known:
+        stems.setdefault(_without_ending(ident), []).append(ident)
+
+    def find(wanted: str) -> str | None:
+        if wanted in known:
+            return wanted
+        stem = _without_ending(wanted)
+        fits = sorted(i for i in stems.get(stem, ()) if stem in (i, wanted))
+        if len(fits) > 1:
+            raise UnknownPerformance(
+                f"'{wanted}' fits both '{fits[0]}' and '{fits[1]}'", advice="Write the id in full."
+            )
+        return fits[0] if fits else None
+
+    return find
 
 
 def match_id(wanted: str, ids: Iterable[str]) -> str | None:
@@ -166,14 +254,21 @@ def match_id(wanted: str, ids: Iterable[str]) -> str | None:
     >>> match_id("v01.mp4", ["v01", "v02"])
     'v01'
     """
-    ids = ids if isinstance(ids, (set, frozenset, dict)) else set(ids)
-    if wanted in ids:
-        return wanted
-    stem = _without_ending(wanted)
-    fits = sorted(i for i in ids if _without_ending(i) == stem and (i == stem or wanted == stem))
-    if len(fits) > 1:
-        raise UnknownPerformance(f"'{wanted}' fits both '{fits[0]}' and '{fits[1]}'", advice="Write the id in full.")
-    return fits[0] if fits else None
+    return id_matcher(ids)(wanted)
+
+
+Value = TypeVar("Value")
+
+
+def by_known_id(values: Mapping[str, Value], ids: Iterable[str]) -> dict[str, Value]:
+    """`values` under those of `ids` that their names mean; others are left out.
+
+    >>> by_known_id({"v01.mp4": "Ann", "v09": "Bob"}, ["v01", "v02"])
+    {'v01': 'Ann'}
+    """
+    find = id_matcher(ids)
+    found = ((find(name), value) for name, value in values.items())
+    return {ident: value for ident, value in found if ident is not None}
 
 
 def read_table(
@@ -189,21 +284,50 @@ def read_table(
         return error(f"{path}: {what}", advice=advice)  # type: ignore[call-arg]
 
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="")
-            header = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = header
-            missing = [name for name in required if name not in header]
-            if missing:
-                raise fail(f"has no column {', '.join(missing)}", f"The first line must name {', '.join(required)}.")
-            rows = []
-            for row in reader:
-                if "" in row:
-                    raise fail(f"line {reader.line_num} has more fields than the header", "Quote commas in values.")
-                rows.append((reader.line_num, {k: (v or "").strip() for k, v in row.items()}))
-            return rows
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""))
+        header = [name.strip() for name in next(reader, [])]
+        missing = [name for name in required if name not in header]
+        if missing:
+            raise fail(f"has no column {', '.join(missing)}", f"The first line must name {', '.join(required)}.")
+        doubled = [name for name, times in Counter(header).items() if name and times > 1]
+        if doubled:
+            raise fail(f"has two columns {doubled[0]}", "Rename one of them.")
+        rows = []
+        for fields in reader:
+            values = [value.strip() for value in fields]
+            named = dict(zip(header, values, strict=False))
+            if any(values[len(header) :]) or named.pop("", ""):
+                raise fail(f"line {reader.line_num} has more fields than the header", "Quote commas in values.")
+            if any("\0" in value for value in values):
+                raise fail(f"line {reader.line_num} holds a zero byte", "Save the file anew as CSV in UTF-8.")
+            if any(values):
+                rows.append((reader.line_num, dict.fromkeys(filter(None, header), "") | named))
+        return rows
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise fail(f"cannot be read ({problem})", "Give a CSV file in UTF-8.") from problem
+
+
+def _videos_below(folder: Path) -> list[Path]:
+    """Files at any depth that look like videos, and dangling links to some; reading them says what is wrong."""
+
+    def refuse(problem: OSError) -> None:
+        raise problem
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(place, name)
+            for name in names
+            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
+        ]
+    return sorted(found)
+
+
+def _text(path: Path) -> str:
+    """A path as an id: bytes that are no UTF-8 are written out, as in `raw-\\xff`."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _without_ending(name: str) -> str:

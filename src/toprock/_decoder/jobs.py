@@ -46,7 +46,7 @@ def probe(job: dict[str, Any], output: Output) -> None:
 
 
 def read(job: dict[str, Any], output: Output) -> None:
-    """Send info, frames on the grid of each interval, and the end."""
+    """Send info, the frames in the intervals that reading everything on this grid would give, and the end."""
     source = Source(job, output)
     spans = [(a, math.inf if b is None else b) for a, b in job["intervals"]] or [(0.0, math.inf)]
     step_s = 1.0 / job["rate_hz"]
@@ -55,20 +55,20 @@ def read(job: dict[str, Any], output: Output) -> None:
     time_s, frame = _first(source, frames)
     output.info(source.info(frame))
     scale = Scaler(source, frame, job["short_side"])
-    sent = 0
-    at, due, jumped = 0, 0, 0
+    sent = at = jumped = 0
+    slot = -math.inf  # of the grid, that the frame before lies in; the first frame in a slot is the one wanted
     while True:
         while at < len(spans) and time_s >= spans[at][1] - _EPSILON_S:
-            at, due = at + 1, 0
+            at += 1
         if at == len(spans):
             break
+        before, slot = slot, math.floor((time_s + tolerance_s) / step_s + 1e-6)
         start_s = spans[at][0]
         if start_s - time_s > _FAR_S and jumped < at:
-            frames, jumped = source.frames(start_s), at
-        elif time_s >= start_s - _EPSILON_S and (due == 0 or time_s >= start_s + due * step_s - tolerance_s):
+            frames, jumped, slot = source.frames(start_s), at, -math.inf
+        elif time_s >= start_s - _EPSILON_S and slot > before:
             output.frame(time_s, scale(frame), scale.turns, scale.mirrored)
             sent += 1
-            due = math.floor((time_s + tolerance_s - start_s) / step_s + 1e-6) + 1
         found = next(frames, None)
         if found is None:
             break

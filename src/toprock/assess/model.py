@@ -13,8 +13,8 @@ from toprock.assess.evidence import find_moments
 from toprock.errors import FeaturesError, RecipeMismatch, ToprockError
 from toprock.features.extraction import describe_video
 from toprock.features.store import FeatureStore, PerformanceFeatures
-from toprock.performance import Performance
-from toprock.ranker.batch import collate
+from toprock.performance import Performance, tell_apart, whole_video
+from toprock.ranker.batch import Arrays, collate
 from toprock.ranker.from_store import arrays_of
 from toprock.ranker.saved import SavedModel
 from toprock.video import Limits
@@ -77,9 +77,13 @@ class Model:
         Raises:
             VideoError: the video cannot be used.
             RecipeMismatch: features were made by another recipe than the model's.
+            FeaturesError: it is too short to hold one segment.
 
-        >>> assessment = toprock.load("model").assess("battle.mp4")  # doctest: +SKIP
-        >>> assessment.score, assessment.moments[0]                  # doctest: +SKIP
+        >>> assessment = toprock.load("model").assess("battle.mp4")
+        >>> sum(s.contribution for s in assessment.segments) + assessment.bias == assessment.score
+        True
+        >>> {moment.kind for moment in assessment.moments} <= {"best", "worst"}
+        True
         """
         found = what if isinstance(what, PerformanceFeatures) else self._describe(what, on_time)
         segments = self.evidence(found)
@@ -105,18 +109,29 @@ class Model:
         )
 
     def assess_all(self, them: Iterable[Judged]) -> list[Assessment | Failure]:
-        """Score several in order; one that fails becomes a Failure and the others go on."""
+        """Score several in order; one that fails becomes a Failure and the others go on.
+
+        Files of one name get as many parent folders in front of their ids as tell them apart.
+
+        >>> [a.id for a in toprock.load("model").assess_all(["final/anna.mp4", "semi/anna.mp4"])]
+        ['final/anna', 'semi/anna']
+        """
         results: list[Assessment | Failure] = []
-        for what in them:
+        for what in _named(them):
             try:
                 results.append(self.assess(what))
             except ToprockError as problem:
-                results.append(Failure(_name(what), str(problem)))
+                results.append(Failure(what.id, str(problem)))
         return results
 
     def compare(self, a: Judged, b: Judged) -> Comparison:
-        """Score two and tell how far apart they are."""
-        one, two = self.assess(a), self.assess(b)
+        """Score two and tell how far apart they are; errors as in `assess`.
+
+        >>> found = toprock.load("model").compare("final/anna.mp4", "battle.mp4")
+        >>> found.a, found.b, found.probability
+        ('anna', 'battle', None)
+        """
+        one, two = (self.assess(what) for what in _named([a, b]))
         return Comparison(one.id, two.id, one.score - two.score)
 
     def rank(self, them: Iterable[Judged]) -> list[Assessment]:
@@ -125,7 +140,7 @@ class Model:
         Raises:
             ToprockError: one of them cannot be assessed; use `assess_all` to go on without it.
         """
-        return sorted((self.assess(what) for what in them), key=lambda a: (-a.score, a.id))
+        return sorted((self.assess(what) for what in _named(them)), key=lambda a: (-a.score, a.id))
 
     def features_of(self, store: FeatureStore, ident: str) -> PerformanceFeatures:
         """Features from a store, checked to be of the model's recipes.
@@ -134,14 +149,24 @@ class Model:
             RecipeMismatch: the store has others only; names what differs.
         """
         found = store.read(ident)
-        streams = {recipe.stream for recipe in found.streams}
-        lacking = {s for s, recipe in self.saved.recipes.items() if recipe not in found.streams}
-        if lacking & streams or lacking == set(self.saved.recipes):
-            raise _mismatch(found, self.saved)
+        self._arrays(found)
         return found
 
+    def _arrays(self, found: PerformanceFeatures) -> Arrays:
+        """What the rankers look at. A stream that is absent is done without; one of another recipe is refused."""
+        arrays = arrays_of(found, self.saved.recipes)
+        others = {recipe.stream for recipe in found.streams} - set(arrays)
+        if not arrays or others & set(self.saved.recipes):
+            raise _mismatch(found, self.saved)
+        if not any(len(array) for array in arrays.values()):
+            raise FeaturesError(
+                f"'{found.id}' is too short to be judged: it holds no whole segment",
+                advice="Leave it out, or give a longer part of its video.",
+            )
+        return arrays
+
     def _describe(self, what: str | Path | Performance, on_time: Callable[[float], None] | None) -> PerformanceFeatures:
-        performance = what if isinstance(what, Performance) else Performance(Path(what).stem, Path(what))
+        performance = what if isinstance(what, Performance) else whole_video(what)
         backbones = [recipe.build() for recipe in self.saved.recipes.values()]
         (found,) = describe_video(performance.video, [performance], backbones, limits=self.limits, on_time=on_time)
         return found
@@ -156,9 +181,7 @@ class Model:
             RecipeMismatch: the features were made by another recipe than the model's.
         """
         recipes, members = self.saved.recipes, self.saved.members
-        arrays = arrays_of(found, recipes)
-        if not arrays:
-            raise _mismatch(found, self.saved)
+        arrays = self._arrays(found)
         outputs = [member(collate([arrays], member.config.dimensions)) for member in members]
         counted = members[0].counted if branches is None else torch.tensor([float(b in branches) for b in BRANCHES])
         segments = []
@@ -187,14 +210,18 @@ def load(folder: str | Path, *, limits: Limits | None = None) -> Model:
     Raises:
         ModelError: it is no model folder, is damaged, or was written by a newer version.
 
-    >>> model = toprock.load("model")            # doctest: +SKIP
-    >>> model.assess("battle.mp4").score         # doctest: +SKIP
+    >>> toprock.load("model").assess("battle.mp4").id
+    'battle'
     """
     return Model(SavedModel.load(folder), limits=limits)
 
 
-def _name(what: Judged) -> str:
-    return what.id if isinstance(what, (Performance, PerformanceFeatures)) else Path(what).stem
+def _named(them: Iterable[Judged]) -> list[Performance | PerformanceFeatures]:
+    """Files as performances, with ids that tell them apart."""
+    them = list(them)
+    files = [whole_video(what) for what in them if isinstance(what, (str, Path))]
+    apart = iter(tell_apart(files, taken={what.id for what in them if not isinstance(what, (str, Path))}))
+    return [next(apart) if isinstance(what, (str, Path)) else what for what in them]
 
 
 def _mismatch(found: PerformanceFeatures, saved: SavedModel) -> FeaturesError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -36,30 +37,52 @@ def _common(
 
 def main() -> None:
     """Run the command line; exit 2 on wrong use, 1 where something failed, 130 on an interrupt."""
-    from toprock.cli import assessing, evaluating, making
-
-    del assessing, evaluating, making  # importing them adds their commands
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        from toprock.cli import assessing, evaluating, making
+
+        del assessing, evaluating, making  # importing them adds their commands
         status = app(standalone_mode=False)
+        if sys.stdout:
+            sys.stdout.flush()
     except UsageError as problem:
         _tell(str(problem), 2)
     except ToprockError as problem:
         _tell(str(problem), 1)
     except (KeyboardInterrupt, typer.Abort):
-        _tell("interrupted; the same command goes on from here.", 130, label="")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _tell("interrupted; extract, train and demo go on from here when run again.", 130, label="")
+    except OSError as problem:
+        _let_go_of_output()
+        if isinstance(problem, BrokenPipeError):
+            sys.exit(1)
+        _tell(f"{problem.filename or 'standard output'}: {problem.strerror or problem}.", 1)
     except Exception as problem:
         if not hasattr(problem, "format_message"):
             raise
         command = getattr(getattr(problem, "ctx", None), "command_path", "toprock")
         if text := problem.format_message():
-            _tell(" ".join(text.split()) + f" (see {command} --help)", 2)
+            _tell(f"{' '.join(text.split())} (see {command} --help)", 2)
         sys.exit(2)
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _let_go_of_output() -> None:
+    """Where standard output is broken, keep Python from trying again at its end."""
+    if sys.stdout:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _tell(text: str, status: int, label: str = "error: ") -> None:
-    print(f"{label}{text}", file=sys.stderr)
+    print(f"{label}{printable(text)}", file=sys.stderr)
     sys.exit(status)
+
+
+def printable(text: str) -> str:
+    """One line that changes nothing in a terminal: names of files may hold line ends and control characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 import typer
 
-from toprock.cli.app import app
+from toprock.cli.app import app, printable
 from toprock.cli.common import JsonOption, ModelOption, bar, print_json, say
 from toprock.errors import UnknownPerformance, UsageError
 
@@ -40,17 +40,17 @@ def score(
     """Score performances and show which seconds made the score."""
     results, sources = _assess(model, videos, features, ids)
     good = _assessed(results)
-    if report is not None and good:
-        from toprock.report import write_report
-
-        write_report(good, report, videos={i: p.video for i, p in sources.items()})
-        say(f"report: {report}")
     if json:
         documents = [r.to_json() for r in results]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for result in results:
             _print(result)
+    if report is not None and good:
+        from toprock.report import write_report
+
+        write_report(good, report, performances=sources)
+        say(f"report: {report}")
     if len(good) < len(results):
         raise typer.Exit(1)
 
@@ -75,7 +75,8 @@ def compare(
         print_json(found.to_json())
         return
     sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
-    print(f"{one.id} {sign} {two.id}   {one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}")
+    scores = f"{one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}"
+    print(f"{printable(one.id)} {sign} {printable(two.id)}   {scores}")
 
 
 @app.command()
@@ -102,7 +103,7 @@ def rank(
                 if r.percentile is not None
                 else ""
             )
-            print(f"{i:>4}  {r.score:+8.3f}  {r.id}{where}")
+            print(f"{i:>4}  {r.score:+8.3f}  {printable(r.id)}{where}")
         for failure in bad:
             _print(failure)
     if bad:
@@ -126,44 +127,63 @@ def _assess(
             raise UsageError(
                 f"{ids}: cannot be read ({problem})", advice="Give a text file, one id a line."
             ) from problem
+        if not wanted:
+            raise UsageError(f"{ids}: names nothing", advice="Give a text file, one id a line.")
     if not wanted and features is None:
         raise UsageError("nothing to judge is named", advice="Give videos, or --features FOLDER.")
     model = load(folder)
     if features is not None:
         return _from_store(model, features, wanted), {}
     from toprock.assess.model import Failure
-    from toprock.errors import ToprockError
-    from toprock.performance import find_performances
 
-    found: list[Performance | Failure] = []
-    for name in wanted:
-        try:
-            found += find_performances(name)
-        except ToprockError as problem:
-            found.append(Failure(name, str(problem)))
+    found = _find(wanted)
     results: list[Assessment | Failure] = []
     with bar("Reading") as advance:
         for number, what in enumerate(found):
             if isinstance(what, Failure):
                 results.append(what)
                 continue
-            advance(number, len(found), f"Reading {what.video.name}")
+            advance(number, len(found), f"Reading {printable(what.video.name)}")
             results += model.assess_all([what])
     return results, {p.id: p for p in found if not isinstance(p, Failure)}
+
+
+def _find(sources: Sequence[str]) -> list[Performance | Failure]:
+    """The performances of all sources, in order, with ids that tell them apart; what cannot be found fails alone."""
+    from toprock.assess.model import Failure
+    from toprock.errors import ToprockError
+    from toprock.performance import find_performances, is_manifest, tell_apart
+
+    found: list[Performance | Failure] = []
+    listed: dict[str, Performance] = {}
+    for source in sources:
+        try:
+            these = find_performances(source)
+        except ToprockError as problem:
+            found.append(Failure(source, str(problem)))
+            continue
+        for p in these if is_manifest(source) else ():
+            if listed.setdefault(p.id, p) != p:
+                raise UsageError(f"two manifests mean different things by the id '{p.id}'", advice="Rename one.")
+        found += these
+    free = [p for p in found if not isinstance(p, Failure) and listed.get(p.id) != p]
+    apart = dict(zip(map(id, free), tell_apart(free, taken=listed), strict=True))
+    return [apart.get(id(p), p) for p in found]
 
 
 def _from_store(model: Model, folder: Path, wanted: Sequence[str]) -> list[Assessment | Failure]:
     from toprock.assess.model import Failure
     from toprock.errors import ToprockError
     from toprock.features import FeatureStore
-    from toprock.performance import match_id
+    from toprock.performance import id_matcher
 
     store = FeatureStore(folder)
     known = store.ids()
+    find = id_matcher(known)
     results: list[Assessment | Failure] = []
     for name in wanted or known:
         try:
-            ident = match_id(name, known)
+            ident = find(name)
             if ident is None:
                 raise UnknownPerformance(
                     f"{folder}: has no features of '{name}'", advice="Extract them, or check the id."
@@ -204,7 +224,7 @@ def _print(result: Assessment | Failure) -> None:
         if result.percentile is not None
         else ""
     )
-    print(f"{result.id}   {result.score:+.3f}{where}   (a typical one: {result.bias:+.3f})")
+    print(f"{printable(result.id)}   {result.score:+.3f}{where}   (a typical one: {result.bias:+.3f})")
     for kind, mark in (("best", "+"), ("worst", "-")):
         for moment in (m for m in result.moments if m.kind == kind):
             span = f"{_clock(moment.start_s)} to {_clock(moment.end_s)}"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from toprock.cli.app import printable
+from toprock.files import finite
+
 if TYPE_CHECKING:
-    from toprock.features import Progress
+    from toprock.features import FeatureStore, Progress
 
 ModelOption = Annotated[Path, typer.Option("--model", "-m", help="Model folder.", show_default=False)]
 FeaturesOption = Annotated[Path, typer.Option("--features", "-f", help="Feature store.", show_default=False)]
@@ -27,13 +30,13 @@ CriterionOption = Annotated[
 
 
 def print_json(value: Any) -> None:
-    """One document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """One document on standard output, in ASCII so that no locale spoils it."""
+    print(json.dumps(finite(value), allow_nan=False))
 
 
 def say(text: str) -> None:
     """A line for people, on standard error, so that standard output stays clean."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -50,7 +53,7 @@ def bar(what: str, total: float | None = None) -> Iterator[Callable[..., None]]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TaskProgressColumn(),
         TimeElapsedColumn(),
@@ -75,15 +78,28 @@ def extraction_bar(total: int) -> Iterator[Callable[[Progress], None]]:
 
         def on_progress(progress: Progress) -> None:
             at = f" at {progress.time_s:.0f} s" if progress.time_s else ""
-            advance(progress.done, progress.total, f"Reading {progress.video.name}{at}")
+            advance(progress.done, progress.total, f"Reading {printable(progress.video.name)}{at}")
             if progress.error:
                 say(f"left out: {progress.error}")
 
         yield on_progress
 
 
-def performers_of(manifest: Path | None) -> dict[str, str]:
-    """id -> performer of a manifest, where one is given."""
-    from toprock.performance import read_manifest
+def performers_of(manifest: Path | None, store: FeatureStore) -> dict[str, str]:
+    """id in the store -> performer of a manifest, where one is given."""
+    from toprock.performance import by_known_id, read_manifest
 
-    return {p.id: p.performer for p in read_manifest(manifest) if p.performer} if manifest else {}
+    if manifest is None:
+        return {}
+    named = {p.id: p.performer for p in read_manifest(manifest) if p.performer}
+    found = by_known_id(named, store.ids())
+    if not found:
+        say(f"note: {manifest} names the performer of no performance in {store.folder}.")
+    return found
+
+
+def say_left_out(missing: Mapping[str, str], pairs: int) -> None:
+    """What --skip-missing left out, and why."""
+    if missing:
+        names = ", ".join(f"{ident} ({why})" for ident, why in list(missing.items())[:10])
+        say(f"left out {len(missing)} performances and {pairs} pairs: {names}{' ...' if len(missing) > 10 else ''}")

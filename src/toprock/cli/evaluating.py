@@ -17,7 +17,7 @@ from toprock.cli.common import (
     bar,
     performers_of,
     print_json,
-    say,
+    say_left_out,
 )
 from toprock.errors import UsageError
 
@@ -47,18 +47,20 @@ def evaluate(
     """Measure a model on pairs it was not trained on, beside controls that never look at the video."""
     if (model is None) == (train_pairs is None):
         raise UsageError("what to evaluate is not clear", advice="Give either --model or --train-pairs.")
-    test = pairs if model is not None else test_pairs or pairs
+    if pairs is not None and test_pairs is not None:
+        raise UsageError("--pairs and --test-pairs are one thing", advice="Give one of them.")
+    test = test_pairs or pairs
     if test is None:
         wanted = "--pairs" if model is not None else "--test-pairs"
         raise UsageError("there are no pairs to be ranked", advice=f"Give them with {wanted} FILE.")
     from toprock.assess.model import Model, load
-    from toprock.comparisons import read_pairs
+    from toprock.comparisons import match_pairs, read_pairs
     from toprock.evaluate import evaluate as run
     from toprock.evaluate import read_moments
     from toprock.features import FeatureStore
 
     store = FeatureStore(features)
-    performers = performers_of(manifest)
+    performers = performers_of(manifest, store)
     labelled = read_moments(moments) if moments else []
     wanted_pairs = read_pairs(test, criterion=criterion)
     trained = []
@@ -68,6 +70,7 @@ def evaluate(
         from toprock.ranker import Plan, TrainingConfig, train_from_store
 
         assert train_pairs is not None
+        match_pairs(wanted_pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
         trained = read_pairs(train_pairs, criterion=criterion)
         with bar("Training") as advance:
             saved = train_from_store(
@@ -79,6 +82,7 @@ def evaluate(
                 on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
             )
         judge = Model(saved)
+        say_left_out(saved.config.trained_on.left_out, saved.config.trained_on.pairs_left_out)
     found = run(
         judge,
         store,
@@ -92,6 +96,7 @@ def evaluate(
         print_json(found.to_json())
     else:
         _print(found)
+    say_left_out(found.missing, found.pairs_left_out)
 
 
 def _print(found: Evaluation) -> None:
@@ -119,13 +124,13 @@ def _print(found: Evaluation) -> None:
         row(f"control {name.replace('_', ' ')}", accuracy)
     Console().print(table)
     for label, scores in (("good", found.good), ("bad", found.bad)):
-        if scores is not None:
+        if scores is not None and not scores.performances:
+            print(f"moments, {label}: no performance holds some, and others to compare them with")
+        elif scores is not None:
             low, high = scores.interval
             print(
                 f"moments, {label}: AUC {scores.auc:.3f} ({low:.3f} to {high:.3f}) over {scores.performances} "
                 f"performances, pooled {scores.pooled:.3f}"
             )
-    if found.good is not None and found.good.tiled:
+    if found.good is not None and found.good.performances and found.good.tiled:
         print("good and bad moments tile the performances: the two figures are one.")
-    if found.missing:
-        say(f"left out {len(found.missing)} performances and {found.pairs_left_out} pairs: {', '.join(found.missing)}")

@@ -19,8 +19,9 @@ from toprock.cli.common import (
     performers_of,
     print_json,
     say,
+    say_left_out,
 )
-from toprock.errors import PairsError, UsageError
+from toprock.errors import ModelError, PairsError, UsageError
 
 
 @app.command()
@@ -92,13 +93,19 @@ def train(
     """Learn from pairs. Safe to interrupt; run it again to go on."""
     import shutil
 
-    from toprock.comparisons import check_consistency, read_pairs
+    if dynamic == static == "none":
+        raise UsageError("there is no stream to train on", advice="Leave out --dynamic none or --static none.")
+    _check_place(out)
+    from toprock.comparisons import check_consistency, match_pairs, read_pairs
     from toprock.features import FeatureStore
     from toprock.ranker import Plan, TrainingConfig, train_from_store
 
     store = FeatureStore(features)
     recipes = store.choose(dynamic=dynamic, static=static)
     found = read_pairs(pairs, criterion=criterion)
+    matched = match_pairs(found, store.ids(), skip_missing=skip_missing, why=store.failures())
+    if all(pair.tie for pair in matched.pairs):
+        raise PairsError(f"{pairs}: every pair is a tie", advice="Judge a few pairs that have a winner.")
     consistency = check_consistency(found)
     if consistency.contradictions or consistency.cycles:
         if strict:
@@ -110,7 +117,7 @@ def train(
             found,
             name=name or out.name,
             recipes=recipes,
-            performers=performers_of(manifest),
+            performers=performers_of(manifest, store),
             plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps),
             skip_missing=skip_missing,
             checkpoint=out / "checkpoint",
@@ -119,7 +126,7 @@ def train(
     model.save(out)
     shutil.rmtree(out / "checkpoint", ignore_errors=True)
     config = model.config
-    _say_left_out(config.trained_on.left_out, config.trained_on.pairs_left_out)
+    say_left_out(config.trained_on.left_out, config.trained_on.pairs_left_out)
     best = dict(config.curve).get(config.steps)
     chosen = f", {best:.1%} of held-out pairs right when it was chosen" if best is not None else ""
     say(
@@ -164,12 +171,14 @@ def demo(
     with bar("Rendering") as advance:
         results = run_demo(out, seed=seed, on_advance=lambda what, done, total: advance(done, total, what))
     if json:
-        print_json(results)
+        print_json({"schema": 1, **results})
     else:
         summary(results, out)
 
 
-def _say_left_out(missing: dict[str, str], pairs: int) -> None:
-    if missing:
-        names = ", ".join(f"{ident} ({why})" for ident, why in list(missing.items())[:10])
-        say(f"left out {len(missing)} performances and {pairs} pairs: {names}{' ...' if len(missing) > 10 else ''}")
+def _check_place(out: Path) -> None:
+    """A model is written into a folder of its own, so that it never overwrites anything else's files."""
+    if out.is_dir():
+        names = {path.name for path in out.iterdir()}
+        if names and "checkpoint" not in names and not names >= {"config.json", "model.safetensors"}:
+            raise ModelError(f"{out}: is a folder with other things in it", advice="Give an empty or a new folder.")

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from toprock.errors import PairsError
 from toprock.files import write_text
-from toprock.performance import match_id, read_table
+from toprock.performance import id_matcher, read_table
 
 _COLUMNS = ("better", "worse", "outcome", "annotator", "criterion", "weight")
 
@@ -117,13 +117,13 @@ def match_pairs(
         PairsError: some are missing (all are named) and `skip_missing` is false, or none is left.
         UnknownPerformance: an id fits two performances.
     """
-    known = set(ids)
+    known, troubled = id_matcher(ids), id_matcher(why or {})
     why = why or {}
     wanted = {ident for p in pairs for ident in (p.better, p.worse)}
-    found = {ident: match_id(ident, known) for ident in wanted}
+    found = {ident: known(ident) for ident in wanted}
     missing = {}
     for ident in sorted(ident for ident, match in found.items() if match is None):
-        failed = match_id(ident, set(why))
+        failed = troubled(ident)
         missing[ident] = why[failed] if failed else "never seen"
     if missing and not skip_missing:
         names = ", ".join(f"{ident} ({reason})" for ident, reason in list(missing.items())[:20])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toprock.assess.assessment import BRANCHES
@@ -20,7 +19,8 @@ from toprock.comparisons import (
 )
 from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores
 from toprock.features.store import FeatureStore, PerformanceFeatures
-from toprock.performance import match_id
+from toprock.files import finite
+from toprock.performance import id_matcher
 from toprock.ranker.from_store import CONTROLS, control_value
 
 
@@ -96,7 +96,8 @@ class Evaluation:
                 out[f"moment_auc_{name}_pooled"] = found.pooled
                 out["moment_videos"] = max(out.get("moment_videos", 0), found.performances)
                 out["moments_tile"] = found.tiled
-        return _plain(out)
+        plain: dict[str, Any] = finite(out)
+        return plain
 
 
 def evaluate(
@@ -147,8 +148,8 @@ def evaluate(
     if train_pairs and len(unseen) < len(pairs):
         rating = bradley_terry(train_pairs)
         middle = sorted(rating.values())[len(rating) // 2]
-        known = {ident: match_id(ident, rating) for ident in ids}
-        memory = {ident: rating[match] if match else middle for ident, match in known.items()}
+        rated = id_matcher(rating)
+        memory = {ident: rating.get(rated(ident) or "", middle) for ident in ids}
         controls["memorisation"] = Accuracy.of(memory, pairs)
     good, bad = moment_pair(model, found, moments) if moments else (None, None)
     return Evaluation(
@@ -184,23 +185,10 @@ def moment_pair(
     **evidence: Any,
 ) -> tuple[MomentScores, MomentScores]:
     """Figures for good and for bad moments; `evidence` goes to `Model.evidence`."""
-    here = []
-    for moment in moments:
-        ident = match_id(moment.id, found)
-        if ident is not None:
-            here.append(LabelledMoment(ident, moment.start_s, moment.end_s, moment.label, moment.extra))
+    known = id_matcher(found)
+    here = [replace(m, id=ident) for m in moments if (ident := known(m.id)) is not None]
     wanted = {m.id for m in here}
     segments = {ident: model.evidence(found[ident], **evidence) for ident in wanted}
     curves = {ident: EvidenceCurve.of(s) for ident, s in segments.items()}
     spans = {ident: (min(x.start_s for x in s), max(x.end_s for x in s)) for ident, s in segments.items()}
     return moment_scores(curves, spans, here, "good"), moment_scores(curves, spans, here, "bad")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value

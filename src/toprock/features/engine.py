@@ -22,6 +22,7 @@ from toprock.errors import StorageError, ToprockError
 from toprock.features.extraction import describe_video, source_of
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore
+from toprock.files import tidy
 from toprock.performance import Performance, format_intervals, parse_intervals
 from toprock.video import Limits
 
@@ -69,6 +70,7 @@ def extract(
         StorageError: the disk is full; nothing half-written stays.
     """
     recipes = [Recipe.of(backbone) for backbone in backbones]
+    tidy(store.folder)
     store.add_recipes(*recipes)
     result = Extraction()
     files: dict[Path, list[Performance]] = {}
@@ -87,7 +89,7 @@ def extract(
         result.written.extend(p.id for p in group if p.id not in failed)
         store.set_failures(known)
 
-    count = min(workers or len(os.sched_getaffinity(0)), len(files))
+    count = min(workers or _cores(), len(files))
     run = _run_here if count <= 1 else _run_workers
     run(files, store, recipes, limits or Limits(), count, finish, on_progress)
     result.written.sort()
@@ -157,8 +159,7 @@ def _run_workers(
     for video in sorted(files, key=_size, reverse=True):  # long ones first, so that no core waits at the end
         jobs.put(video)
     setup: dict[str, Any] = {"store": str(store.folder.absolute()), "recipes": [r.to_json() for r in recipes]}
-    cores = len(os.sched_getaffinity(0))
-    setup["limits"] = asdict(replace(limits, threads=limits.threads or max(1, cores // count)))
+    setup["limits"] = asdict(replace(limits, threads=limits.threads or max(1, _cores() // count)))
     workers = [_Worker(setup) for _ in range(count)]
     threads = [threading.Thread(target=w.serve, args=(jobs, files, news), daemon=True) for w in workers]
     try:
@@ -230,7 +231,8 @@ class _Worker:
                 raise BrokenPipeError
             if self._process is None:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "toprock.features._worker"],
+                    # -P: nothing in the folder that the user works in is imported in place of a library
+                    [sys.executable, "-P", "-m", "toprock.features._worker"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -267,6 +269,10 @@ def _plain(performance: Performance) -> dict[str, str]:
 def performance_of(plain: dict[str, str]) -> Performance:
     """What a worker makes of a job's line."""
     return Performance(plain["id"], Path(plain["video"]), parse_intervals(plain["intervals"]))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _size(path: Path) -> int:

@@ -18,6 +18,10 @@ from toprock.features.store import PerformanceFeatures, StreamFeatures
 from toprock.performance import Performance, format_intervals
 from toprock.video import Limits, read_frames
 
+READ_HZ = 30.0
+"""Every reading looks for shot cuts on this grid, whatever backbones are asked for: the features of a stream are
+the same alone and beside another stream."""
+
 MAX_SEGMENTS = 16_384
 """Segments kept a stream and performance. Beyond it every second one is dropped, again and again, so that a
 stream at 6 segments a second keeps its full rate up to 45 minutes."""
@@ -63,7 +67,7 @@ def source_of(performance: Performance) -> dict[str, Any]:
     try:
         status = performance.video.stat()
         size, changed = status.st_size, status.st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):
         size, changed = -1, -1
     return {
         "video": performance.video.name,
@@ -81,7 +85,7 @@ def _one_pass(
     limits: Limits,
     on_time: Callable[[float], None] | None,
 ) -> None:
-    rate_hz = common_rate([b.reading.rate_hz for b in backbones])
+    rate_hz = common_rate([READ_HZ, *(b.reading.rate_hz for b in backbones)])
     whole = any(not w.performance.intervals for w in watches)
     intervals = () if whole else merged(span for w in watches for span in w.performance.intervals)
     with read_frames(video, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits) as frames:
@@ -137,7 +141,7 @@ class _Watch:
         self._motion: list[tuple[float, float]] = []
         self._cuts = 0
         self._duration_s = 0.0
-        self._frames = 0
+        self._frames = [0] * len(self._intervals)
 
     def look(self, frame: Frame, tick: int, rate_hz: float) -> None:
         while self._at < len(self._intervals) and frame.time_s >= self._intervals[self._at][1]:
@@ -151,19 +155,19 @@ class _Watch:
             self._first_s = frame.time_s
         cut = self._shots.push(frame)
         self._cuts += cut and self._first_s != frame.time_s
-        self._frames += 1
+        self._frames[self._at] += 1
         for eye, rows in zip(self._eyes, self._rows, strict=True):
             rows.extend(eye.look(frame, cut, tick, rate_hz))
 
     def finish(self, end_s: float) -> None:
         if self._at < len(self._intervals):
             self._close(min(end_s, self._intervals[self._at][1]))
-        if not self._frames:
-            spans = format_intervals(self.performance.intervals)
+        empty = [span for span, frames in zip(self.performance.intervals, self._frames, strict=False) if not frames]
+        if empty:
             raise EmptyVideo(
                 self.performance.video,
-                f"holds no frame in {spans} s (it ends at {end_s:.1f} s)" if spans else "holds no frame",
-                advice="Mend the intervals in the manifest." if spans else "Export it again.",
+                f"it holds no frame in {format_intervals(empty)} s (it ends at {end_s:.1f} s)",
+                advice="Mend the intervals in the manifest.",
             )
 
     def _close(self, end_s: float) -> None:

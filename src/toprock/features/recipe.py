@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from toprock.backbones import build
 from toprock.backbones.base import STREAMS, Backbone, Stream
-from toprock.errors import FeaturesError
+from toprock.errors import FeaturesError, RecipeMismatch, UsageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +65,18 @@ class Recipe:
         """The backbone that replays this recipe.
 
         Raises:
-            UsageError: the backbone is not known here.
-            FeaturesError: the installed version of the backbone makes other features than the recipe's.
+            RecipeMismatch: the backbone is not known here, or the installed one makes other features.
         """
         settings = {k: v for k, v in self.settings.items() if k != "version"}
-        backbone = build(self.backbone, **settings)
+        try:
+            backbone = build(self.backbone, **settings)
+        except (UsageError, TypeError) as problem:
+            raise RecipeMismatch(
+                f"this version of toprock cannot make the {self.stream} features '{self.backbone}' ({problem})",
+                advice="Use the version that made them, or extract the features again and train again.",
+            ) from problem
         if (now := Recipe.of(backbone)) != self:
-            raise FeaturesError(
+            raise RecipeMismatch(
                 f"this version of toprock makes other '{self.backbone}' features ({'; '.join(self.differences(now))})",
                 advice="Extract the features again and train again, or use the version that made them.",
             )

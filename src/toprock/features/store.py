@@ -97,7 +97,8 @@ class FeatureStore:
                 f"{self.folder}: was written by a newer version of toprock (format {head['format']})",
                 advice="Update toprock.",
             )
-        return [Recipe.from_json(value) for value in head.get("recipes", [])]
+        recipes = head.get("recipes", [])
+        return [Recipe.from_json(value) for value in recipes] if isinstance(recipes, list) else []
 
     def add_recipes(self, *recipes: Recipe) -> None:
         """Note recipes whose features will be written."""
@@ -152,9 +153,10 @@ class FeatureStore:
         """Whether these features are there, whole, and made from this very source."""
         try:
             metadata, names = self._header(ident)
-        except (FeaturesError, UnknownPerformance):
+            same = json.loads(metadata["source"]) == _plain(source)
+        except (FeaturesError, UnknownPerformance, ValueError):
             return False
-        return json.loads(metadata["source"]) == _plain(source) and all(f"{r.hash}.features" in names for r in recipes)
+        return same and all(f"{r.hash}.features" in names for r in recipes)
 
     def write(self, found: PerformanceFeatures) -> None:
         """Store features; those of other recipes made from the same source stay.
@@ -213,7 +215,8 @@ class FeatureStore:
     def failures(self) -> dict[str, str]:
         """Id -> why extraction failed the last time."""
         path = self.folder / "failures.json"
-        return dict(_read_json(path)) if path.is_file() else {}
+        found = _read_json(path) if path.is_file() else {}
+        return found if isinstance(found, dict) else {}
 
     def set_failures(self, failures: Mapping[str, str]) -> None:
         """Replace the list of failures."""

@@ -62,8 +62,10 @@ class GuardedDecoder:
     ) -> None:
         self._path, self._limits = path, limits
         self._max_body = max(max_body, _MAX_TEXT)
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        complaints = None
         try:
+            # lives as long as the child
+            self._complaints = complaints = tempfile.TemporaryFile()  # noqa: SIM115
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -74,9 +76,12 @@ class GuardedDecoder:
                 env={**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": ""},
             )
         except OSError as problem:
-            self._complaints.close()
+            if complaints is not None:
+                complaints.close()
             raise DecoderFailed(
-                path, f"the decoder could not be started ({problem})", advice="Close programs and try again."
+                path,
+                f"the decoder could not be started ({problem.strerror})",
+                advice="Close programs, see to it that the disk has room, and try again.",
             ) from problem
         assert self._process.stdin and self._process.stdout
         self._leash, self._pipe = self._process.stdin, self._process.stdout
