@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import av
 import numpy as np
 import pytest
 
+TOPROCK = (sys.executable, "-m", "toprock")
 BITS = 12  # a numbered picture shows its number as this many black or white columns
 
 
@@ -114,3 +118,74 @@ def _silence(out: Any, seconds: float) -> None:
             out.mux(packet)
     for packet in sound.encode():
         out.mux(packet)
+
+
+Toprock = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture(scope="session")
+def toprock() -> Toprock:
+    """A function that runs the command in its own process; see `_toprock` for what it takes."""
+    return _toprock
+
+
+def _toprock(*arguments: object, status: int = 0, **more: Any) -> tuple[str, str]:
+    """Standard output and standard error of `toprock ARGUMENTS`, which must end with `status` and without a traceback.
+
+    `more` goes to `subprocess.run`.
+    """
+    command = [*TOPROCK, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="surrogateescape", timeout=300, **more)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@dataclass(frozen=True)
+class Place:
+    """Small rendered battles and what the commands made of them; for reading only.
+
+    Attributes:
+        folder: holds in/ (videos, manifest.csv, moments.csv), pairs.txt, features/ and model/.
+        count: of performances, battle-000 and so on.
+    """
+
+    folder: Path
+    count: int = 6
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def video(self, number: int) -> Path:
+        return self.folder / "in" / "videos" / f"battle-{number:03}.mp4"
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, toprock: Toprock) -> Place:
+    """Videos, pairs, features and a model, made by the commands."""
+    from toprock.synthetic import quality_pairs, render_performances
+
+    made = Place(tmp_path_factory.mktemp("place"))
+    rendered = render_performances(made / "in", count=made.count, seed=3, processes=2)
+    (made / "pairs.txt").write_text("".join(f"{a} {b}\n" for a, b in quality_pairs(rendered)))
+    toprock("extract", made / "in/manifest.csv", "--out", made / "features")
+    pairs = ("--features", made / "features", "--pairs", made / "pairs.txt")
+    toprock("train", *pairs, "--out", made / "model", "--steps", 5)
+    return made
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A function that gives a folder on a disk of so many bytes (as in "120k"); called again, it changes the size."""
+    folder = tmp_path / "disk"
+
+    def sized(size: str) -> Path:
+        more = "remount," if folder.exists() else ""
+        folder.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"{more}size={size}", "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("a small disk cannot be mounted here")
+        return folder
+
+    yield sized
+    subprocess.run(["umount", str(folder)], capture_output=True)
