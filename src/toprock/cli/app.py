@@ -12,6 +12,8 @@ import typer
 from toprock._version import __version__
 from toprock.errors import ToprockError, UsageError
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="toprock",
     no_args_is_help=True,
@@ -48,12 +50,14 @@ def main() -> None:
         status = app(standalone_mode=False)
         if sys.stdout:
             sys.stdout.flush()
+        if status == _INTERRUPTED:  # what typer makes of an interrupt within a command
+            raise KeyboardInterrupt
     except UsageError as problem:
         _tell(str(problem), 2)
     except ToprockError as problem:
         _tell(str(problem), 1)
     except (KeyboardInterrupt, typer.Abort):
-        _tell("interrupted; extract, train and demo go on from here when run again.", 130, label="")
+        _tell("interrupted; extract, train and demo go on from here when run again.", _INTERRUPTED, label="")
     except OSError as problem:
         _let_go_of_output()
         if isinstance(problem, BrokenPipeError):
