@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toprock.errors import ManifestError, UnknownPerformance
 from toprock.performance import (
     Performance,
+    by_known_id,
     find_performances,
     match_id,
     parse_intervals,
     read_manifest,
+    tell_apart,
+    whole_video,
     write_manifest,
 )
 
@@ -48,6 +54,11 @@ def test_wrong_intervals_name_the_file_and_the_line(tmp_path: Path, text: str) -
         ("id,video\na,a.mp4\na,b.mp4\n", "line 3: the id 'a' stands twice"),
         ("id,video\n,a.mp4\n", "line 2: id or video is empty"),
         ("id,video\na,a.mp4,extra\n", "line 2 has more fields"),
+        ("id,video,\na,a.mp4,extra\n", "line 2 has more fields"),
+        ("id,video,video\na,a.mp4,b.mp4\n", "has two columns video"),
+        ("id,video\na,a.mp4\0\n", "line 2 holds a zero byte"),
+        ("id;video\na;a.mp4\n", "has no column id, video"),
+        ("", "has no column id, video"),
         ("id,video\n", "lists no performance"),
     ],
 )
@@ -60,12 +71,20 @@ def test_a_malformed_manifest_says_what_and_where(tmp_path: Path, text: str, wha
     assert what in str(caught.value)
 
 
+def test_a_manifest_from_a_spreadsheet(tmp_path: Path) -> None:
+    text = "\ufeffid, video ,intervals,date,\r\n a ,a.mp4,0-5,2024-05-01,\r\n,,,,\r\nb,b.mp4\r\n"
+    (tmp_path / "m.csv").write_bytes(text.encode())
+    one, two = read_manifest(tmp_path / "m.csv")
+    assert one == Performance("a", tmp_path / "a.mp4", ((0.0, 5.0),), extra={"date": "2024-05-01"})
+    assert two == Performance("b", tmp_path / "b.mp4", extra={"date": ""})
+
+
 def test_parse_intervals_takes_spaces_and_a_last_semicolon() -> None:
     assert parse_intervals(" 1 - 2.5 ; 3-4; ") == ((1.0, 2.5), (3.0, 4.0))
 
 
 def test_a_folder_gives_ids_from_paths_and_keeps_endings_only_where_needed(tmp_path: Path) -> None:
-    for name in ("b.MP4", "day/a.mov", "day/c.mp4", "day/c.webm", "notes.txt"):
+    for name in ("b.MP4", "day/a.mov", "day/c.mp4", "day/c.webm", "notes.txt", "._b.mp4", ".trash/d.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [p.id for p in find_performances(tmp_path)] == ["b", "day/a", "day/c.mp4", "day/c.webm"]
@@ -77,6 +96,56 @@ def test_nothing_there_is_said(tmp_path: Path) -> None:
         find_performances(tmp_path)
     with pytest.raises(ManifestError, match="no such file or folder"):
         find_performances(tmp_path / "gone.mp4")
+
+
+def ids_of(*videos: str) -> list[str]:
+    return [p.id for p in tell_apart([whole_video(video) for video in videos])]
+
+
+def test_files_of_one_name_get_as_many_folders_as_tell_them_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ids_of("a/v1.mp4", "b/v2.mp4") == ["v1", "v2"]
+    assert ids_of("a/v1.mp4", "b/v1.mp4", "b/v2.mp4") == ["a/v1", "b/v1", "v2"]
+    assert ids_of("x/a/v1.mp4", "y/a/v1.mp4", "b/v1.mp4") == ["x/a/v1", "y/a/v1", "b/v1"]
+    assert ids_of("/v1.mp4", "/b/v1.mp4") == ["v1", "b/v1"]
+    monkeypatch.chdir("/usr")
+    assert ids_of("v1.mp4", "lib/v1.mp4", "./v1.mp4", "lib/../v1.mp4") == ["usr/v1", "lib/v1", "usr/v1", "usr/v1"]
+
+
+def test_files_that_differ_in_their_ending_keep_it() -> None:
+    assert ids_of("a/v.mp4", "a/v.mkv") == ["v.mp4", "v.mkv"]
+    assert ids_of("a/v.mp4", "b/v.mkv") == ["a/v", "b/v"]
+    assert ids_of("a/v.mp4", "a/v.mkv", "b/v.mp4") == ["a/v.mp4", "a/v.mkv", "b/v"]
+    assert ids_of("take.1", "take.2") == ["take.1", "take.2"]
+
+
+def test_ids_below_a_folder_stay_unless_they_clash() -> None:
+    below = [Performance("day/v", Path("f/day/v.mp4")), Performance("w", Path("f/w.mp4"))]
+    other = [Performance("day/v", Path("g/day/v.mp4")), Performance("x", Path("g/x.mp4"))]
+    assert [p.id for p in tell_apart(below + other)] == ["f/day/v", "w", "g/day/v", "x"]
+    assert [p.id for p in tell_apart(below, taken={"w", "f"})] == ["day/v", "f/w"]
+
+
+names = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)
+
+
+@given(st.lists(st.tuples(names, st.sampled_from([".mp4", ".mkv"])).map("".join), unique=True, max_size=8))
+def test_different_files_never_share_an_id(videos: list[str]) -> None:
+    ids = ids_of(*("/r/" + video for video in videos))
+    assert len(set(ids)) == len(videos)
+    for ident, video in zip(ids, videos, strict=True):
+        assert ("/r/" + video).rpartition(".")[0].endswith(ident.rpartition(".")[0] or ident)
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    name = os.fsdecode(b"raw-\xff.mp4")
+    (tmp_path / name).touch()
+    (one,) = find_performances(tmp_path)
+    assert one == whole_video(tmp_path / name)
+    assert (one.id, one.video) == ("raw-\\xff", tmp_path / name)
+
+
+def test_values_under_known_ids() -> None:
+    assert by_known_id({"a.mp4": 1, "b": 2, "c": 3}, ["a", "b.mkv"]) == {"a": 1, "b.mkv": 2}
 
 
 def test_ids_match_exactly_then_by_their_stem() -> None:

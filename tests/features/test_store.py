@@ -1,6 +1,9 @@
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -123,6 +126,63 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert len(store.read("a").streams[STATIC].features) == 3
     assert not [p for p in tmp_path.rglob("*") if p.suffix == ".part"]
+
+
+@pytest.mark.parametrize(
+    ("number", "what"),
+    [
+        (errno.EDQUOT, "your share of the disk is full"),
+        (errno.EFBIG, "grows larger than a file may be"),
+        (errno.EACCES, "may not be written"),
+        (errno.EIO, r"cannot be written \(Input/output error\)"),
+    ],
+)
+def test_every_trouble_of_a_disk_is_one_error_with_advice(tmp_path, monkeypatch, number, what):
+    def trouble(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.os, "fsync", trouble)
+    with pytest.raises(StorageError, match=what) as caught:
+        files.write_text(tmp_path / "x", "x")
+    assert caught.value.advice
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from toprock import files
+step = sys.argv[1]
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+def hook(event, arguments):
+    if event == step:
+        killed()
+if step == "fsync":
+    files.os.fsync = killed
+else:
+    sys.addaudithook(hook)
+files.write_bytes(sys.argv[2], b"new" * 100_000)
+"""
+
+
+@pytest.mark.parametrize("step", ["tempfile.mkstemp", "fsync", "os.chmod", "os.rename"])
+def test_a_file_is_whole_wherever_the_write_is_killed(tmp_path, step):
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    done = subprocess.run([sys.executable, "-c", KILLED, step, path])
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+    for left in tmp_path.glob(".*.part"):
+        os.utime(left, (0, 0))
+    files.tidy(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_of_names_that_are_no_text_and_of_numbers_that_are_none(tmp_path):
+    value = {"path": os.fsdecode(b"raw-\xff"), "auc": float("nan"), "range": (0.5, float("inf"))}
+    files.write_json(tmp_path / "x.json", value)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"path": value["path"], "auc": None, "range": [0.5, None]}
 
 
 def test_permissions_follow_the_umask(tmp_path):

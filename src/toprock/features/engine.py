@@ -181,6 +181,8 @@ def _run_workers(
             worker.stop()
         for thread in threads:
             thread.join()
+        for worker in workers:
+            worker.close()
 
 
 class _Worker:
@@ -248,6 +250,12 @@ class _Worker:
         with self._lock:
             if self._process is not None:
                 self._process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the end of the process, which somebody has asked for."""
+        with self._lock:
+            if self._process is not None:
                 self._process.communicate()
                 self._process = None
 
