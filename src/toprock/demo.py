@@ -23,7 +23,7 @@ from toprock.ranker import Plan, train_from_store
 from toprock.ranker.from_store import arrays_of
 from toprock.synthetic import SyntheticPerformance, render_performances
 
-TRAIN, TEST = 110, 40
+TRAIN, TEST = 220, 40
 CLEAR = 0.1
 """Pairs whose planted quality differs by at least this share of its range are clear."""
 

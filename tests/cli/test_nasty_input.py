@@ -141,7 +141,9 @@ def test_a_single_picture_is_scored(toprock, place, make_video, tmp_path):
 
 
 def test_manifests_as_spreadsheets_write_them(toprock, place, tmp_path):
-    text = f"id,video,intervals,performer,\r\na,{place.video(0)},0-4;6-9,Ann,\r\n,,,,\r\n b ,{place.video(0)},,,\r\n\r\n"
+    text = (
+        f"id,video,intervals,performer,\r\na,{place.video(0)},0-4;6-9,Ann,\r\n,,,,\r\n b ,{place.video(0)},,,\r\n\r\n"
+    )
     (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     toprock("extract", tmp_path / "m.csv", "--out", tmp_path / "f")
     store = FeatureStore(tmp_path / "f")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from toprock.backbones.base import Stream
 from toprock.comparisons import Pair, pair_outcomes
 from toprock.ranker.batch import Arrays
 from toprock.ranker.checkpoint import Checkpoint
+from toprock.ranker.fusion import stream_gains
 from toprock.ranker.model import RankerConfig
-from toprock.ranker.training import PairIndex, TrainingConfig, TrainingState, branch_scores, start, train
+from toprock.ranker.training import PairIndex, TrainingConfig, TrainingState, start, stream_scores, train
 
 ENOUGH_PERFORMERS = 30
 """From so many performers on, one held-out split is used in place of five folds."""
@@ -28,11 +31,13 @@ class Choice:
         steps: how long to train.
         curve: (step, accuracy on pairs with a held-out performance) at each measurement.
         held_out: id -> score by a ranker that had not seen it, in spreads of that ranker's training scores.
+        gains: how much each stream counts; empty where nothing was held out: all count alike.
     """
 
     steps: int
     curve: list[tuple[int, float]]
     held_out: dict[str, float]
+    gains: dict[Stream, float] = field(default_factory=dict)
 
 
 def split_groups(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> list[list[int]]:
@@ -92,13 +97,22 @@ def choose_steps(
     total = np.array([[n for *_, n in result["curve"]] for result in results]).sum(0)
     accuracy = right / total
     padded = np.pad(accuracy, 1, mode="edge")
-    smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-    best = int(np.argmax(smooth))
-    held_out = {
-        ident: values[best] for result in results for ident, values in result["held_out"].items() if len(values) > best
-    }
+    best = int(np.argmax((padded[:-2] + padded[1:-1] + padded[2:]) / 3))
+    gains = _gains([result["measured"][best] for result in results], pairs)
+    held_out: dict[str, float] = {}
+    for result in results:
+        measured = result["measured"][best]
+        mean, spread = gains @ measured["mean"], np.sqrt(gains @ np.array(measured["covariance"]) @ gains)
+        for ident, values in measured["held_out"].items():
+            held_out[ident] = float((gains @ values - mean) / max(spread, 1e-6))
     curve = [(step, float(a)) for step, a in zip(steps, accuracy, strict=True)]
-    return Choice(steps[best], curve, held_out)
+    return Choice(steps[best], curve, held_out, dict(zip(model.dimensions, gains.tolist(), strict=True)))
+
+
+def _gains(measured: Sequence[dict[str, Any]], pairs: Sequence[Pair]) -> np.ndarray:
+    """One gain a stream, (R,): the geometric mean over the folds, each on its own held-out pairs."""
+    logs = [np.log(stream_gains(fold["held_out"], pairs)) for fold in measured]
+    return np.exp(np.mean(logs, axis=0))
 
 
 def _fold(
@@ -111,7 +125,7 @@ def _fold(
     config: TrainingConfig,
     checkpoint: Checkpoint,
     on_advance: Advance | None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Train without the held rows; measure as it goes. Empty where the fold cannot be trained or measured."""
     outside = set(held)
     kept = [row for row in range(len(ids)) if row not in outside]
@@ -124,20 +138,24 @@ def _fold(
     every = max(1, config.steps // 30)
     train_data = [data[row] for row in kept]
     state = start(train_data, model, config)
-    notes = checkpoint.load(stage, state) or {"curve": [], "held_out": {ids[row]: [] for row in held}}
+    notes = checkpoint.load(stage, state) or {"curve": [], "measured": []}
 
     def measure(state: TrainingState) -> None:
         if on_advance:
             on_advance(stage, state.step, config.steps)
         if state.step % every:
             return
-        values = state.ranker.final(branch_scores(state.ranker, [*train_data, *(data[row] for row in held)])).numpy()
+        values = stream_scores(state.ranker, [*train_data, *(data[row] for row in held)]).double().numpy()  # (N, R)
+        scores = dict(zip([ids[row] for row in [*kept, *held]], values.sum(1).tolist(), strict=True))
         seen, unseen = values[: len(kept)], values[len(kept) :]
-        scores = dict(zip([ids[row] for row in [*kept, *held]], values.tolist(), strict=True))
         notes["curve"].append([state.step, float(weight @ pair_outcomes(scores, test)), float(weight.sum())])
-        spread = max(float(seen.std()), 1e-6)
-        for row, value in zip(held, unseen, strict=True):
-            notes["held_out"][ids[row]].append(float((value - seen.mean()) / spread))
+        notes["measured"].append(
+            {
+                "mean": seen.mean(0).tolist(),
+                "covariance": np.atleast_2d(np.cov(seen.T, ddof=0)).tolist(),
+                "held_out": {ids[row]: row_values for row, row_values in zip(held, unseen.tolist(), strict=True)},
+            }
+        )
         if len(notes["curve"]) % 5 == 0:
             checkpoint.save(stage, state, notes)
 

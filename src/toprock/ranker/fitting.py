@@ -1,4 +1,4 @@
-"""From features and pairs to a model: choose how long to train, train every member on all, fix the zero."""
+"""From features and pairs to a model: choose how long, train every member on all, weigh its streams, fix the zero."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from toprock.comparisons import Pair
 from toprock.ranker.batch import Arrays
 from toprock.ranker.checkpoint import Checkpoint
 from toprock.ranker.choosing import Advance, Choice, choose_steps
+from toprock.ranker.fusion import apply_gains
 from toprock.ranker.model import Ranker, RankerConfig
 from toprock.ranker.training import (
     PairIndex,
@@ -87,6 +88,7 @@ def fit(
 
         train(state, data, index, seeded, on_step=advance)
         keep.save(stage, state)
+        apply_gains(state.ranker, choice.gains)
         fix_zero(state.ranker, data)
         rankers.append(state.ranker)
     scores = torch.stack([r.final(branch_scores(r, data)) for r in rankers]).mean(0)

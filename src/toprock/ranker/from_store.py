@@ -107,6 +107,7 @@ def train_from_store(
         bias=float(np.mean([bias(member) for member in fitted.members])),
         centre=fitted.centre,
         spread=fitted.spread,
+        gains=fitted.choice.gains,
         held_out=fitted.choice.held_out,
         controls=control_signs(found, matched.pairs),
     )

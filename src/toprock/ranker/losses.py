@@ -36,7 +36,7 @@ class LossConfig(BaseModel):
     disagreement: float = 1.0
     overlap: float = 0.1
     entropy: float = 1.0
-    entropy_floor: float = Field(0.3, ge=0, le=1)
+    entropy_floor: float = Field(0.98, ge=0, le=1)
 
 
 def ranking(better: Tensor, worse: Tensor, weight: Tensor, *, margin: float = 1.0, form: str = "hinge") -> Tensor:

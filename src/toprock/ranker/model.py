@@ -2,7 +2,7 @@
 
 After Gao et al., "Athlete action quality assessment based on transfer neural network quality score decoupling in
 complex sports scenarios", Sci Rep 16, 15795 (2026): streams, branches, late fusion. The decoder prototypes are
-those of GDLT (Xu et al., CVPR 2022). The exact evidence is ours: the last layer's attention weighs a linear value
+those of GDLT (Xu et al., CVPR 2022). The exact evidence is ours: the last layer's attention weighs a value
 of every segment, so that the score is bias + sum over (stream, branch, segment) of contributions.
 
 Shapes: B performances, T segments, D backbone dimension, d width, H heads, K prototypes a branch, P = 2K.
@@ -34,8 +34,10 @@ class RankerConfig(BaseModel):
         layers: decoder layers; the last one is the evidence layer.
         heads: of attention; divides `width`.
         prototypes: K of each of high and low.
-        hidden: width of the encoder that refines each segment for high and low; 0 is none. The average branch
-            reads the linear embedding, as the neutral baseline that it is.
+        hidden: width of the encoder that values each segment for high and low. The average branch reads the
+            linear embedding, as the neutral baseline that it is.
+        contrast: share of a performance's own mean that is taken from its segments before high and low look at
+            them, so that they see what stands out in it and less of body, clothes and place.
         dropout: share of values dropped in training.
         feature_dropout: share of backbone features that a performance is trained without in a step.
         average_in_score: whether s_average is part of the score.
@@ -48,7 +50,8 @@ class RankerConfig(BaseModel):
     layers: int = Field(1, ge=1)
     heads: int = Field(4, ge=1)
     prototypes: int = Field(1, ge=1)
-    hidden: int = Field(64, ge=0)
+    hidden: int = Field(64, ge=1)
+    contrast: float = Field(0.8, ge=0, le=1)
     dropout: float = Field(0.3, ge=0, lt=1)
     feature_dropout: float = Field(0.5, ge=0, lt=1)
     average_in_score: bool = False
@@ -143,23 +146,21 @@ class StreamRanker(nn.Module):
         # what a segment's value is measured from, a branch: see training.fix_zero
         self.register_buffer("zero", torch.zeros(3))
         self.embed = nn.Linear(dimension, width)
-        self.encode = (
-            nn.Sequential(
-                nn.Linear(dimension, config.hidden),
-                nn.GELU(),
-                nn.Dropout(config.dropout),
-                nn.Linear(config.hidden, width),
-            )
-            if config.hidden
-            else None
+        self.encode = nn.Sequential(
+            nn.Linear(dimension, config.hidden),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
         )
+        self.refine = nn.Linear(config.hidden, width)
         self.blind = nn.Dropout1d(config.feature_dropout)  # a feature of all segments at once
         self.norm, self.norm_encoded = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.contrast = config.contrast
         self.queries = nn.Parameter(torch.randn(2 * self.prototypes, width) / math.sqrt(width))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers - 1))
         self.look = PrototypeAttention(config)
         self.evidence = CrossAttention(width, config.heads)
-        self.value = nn.Linear(width, 2 * self.heads, bias=False)
+        nn.init.zeros_(self.evidence.query.weight)  # attention starts even
+        self.value = nn.Linear(config.hidden, 2 * self.heads, bias=False)
         self.value_average = nn.Linear(width, 1, bias=False)
         self.dropout = nn.Dropout1d(config.dropout)  # a channel of all segments at once
 
@@ -167,19 +168,19 @@ class StreamRanker(nn.Module):
         """(B, T, D) and (B, T) -> contributions and attention; a row without any segment gives zeros."""
         x = ((x - self.mean) / self.spread).clamp(-8, 8)
         x = self.blind(x.mT).mT
-        embedded = self.embed(x)
-        plain = self.dropout(self.norm(embedded).mT).mT  # (B, T, d), what the average branch reads
-        z = plain  # what the prototypes look at
-        if self.encode is not None:
-            z = self.dropout(self.norm_encoded(embedded + self.encode(x)).mT).mT
+        plain = self.dropout(self.norm(self.embed(x)).mT).mT  # (B, T, d), what the average branch reads
+        uniform = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (B, T)
+        y = x - self.contrast * (uniform[:, None] @ x)
+        h = self.encode(y)  # (B, T, hidden), what is valued
+        z = self.norm_encoded(self.embed(y) + self.refine(h))
+        z = self.dropout(z.mT).mT  # (B, T, d), what the prototypes look at
         q = self.queries.expand(len(x), -1, -1)  # (B, P, d)
         for layer in self.decoder:
             q = layer(q, z, mask)
         q = self.look(q)
         heads = self.evidence(q, z, mask)  # (B, H, P, T)
-        values = self.value(z).unflatten(-1, (2, self.heads)).permute(0, 3, 2, 1)  # (B, H, 2, T)
+        values = self.value(h).unflatten(-1, (2, self.heads)).permute(0, 3, 2, 1)  # (B, H, 2, T)
         by_branch = heads.unflatten(2, (2, self.prototypes)).mean(3)  # (B, H, 2, T)
-        uniform = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (B, T)
         weights = torch.cat([by_branch.mean(1), uniform[:, None]], 1)  # (B, 3, T)
         average = uniform * self.value_average(plain)[..., 0]  # (B, T)
         raw = torch.cat([(by_branch * values).mean(1), average[:, None]], 1)

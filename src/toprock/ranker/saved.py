@@ -47,6 +47,7 @@ class ModelConfig(BaseModel):
         trained_on: the training side.
         bias: the score of a typical performance.
         centre, spread: of the training performances' scores, without the bias.
+        gains: stream -> how much it counts, already part of the weights.
         held_out: id -> standardised score by a ranker that had not seen it: what percentiles compare with.
         controls: name -> +1 or -1, the direction in which a control ranked more training pairs right.
     """
@@ -67,6 +68,7 @@ class ModelConfig(BaseModel):
     bias: float
     centre: float
     spread: float
+    gains: dict[Stream, float] = {}
     held_out: dict[str, float]
     controls: dict[str, int]
 

@@ -37,13 +37,13 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(150, ge=1)
+    steps: int = Field(200, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     batch: int = Field(64, ge=2)
-    noise: float = Field(0.5, ge=0)
+    noise: float = Field(0.3, ge=0)
     segment_dropout: float = Field(0.3, ge=0, lt=1)
-    stream_dropout: float = Field(0.1, ge=0, lt=1)
+    stream_dropout: float = Field(0.5, ge=0, lt=1)
     seed: int = 0
     loss: LossConfig = LossConfig()
 
@@ -229,6 +229,15 @@ def branch_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 64) ->
     ranker.eval()
     parts = [data[i : i + batch] for i in range(0, len(data), batch)]
     return torch.cat([ranker(collate(part, ranker.config.dimensions)).scores for part in parts])
+
+
+@torch.no_grad()
+def stream_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 64) -> Tensor:
+    """(N, R) what each stream adds to the score, without the bias, in evaluation mode."""
+    ranker.eval()
+    parts = [ranker(collate(data[i : i + batch], ranker.config.dimensions)) for i in range(0, len(data), batch)]
+    rows = [[ranker.final(out.contributions.sum(-1)) for out in part.streams.values()] for part in parts]
+    return torch.cat([torch.stack(row, 1) for row in rows])
 
 
 @torch.no_grad()

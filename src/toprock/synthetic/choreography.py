@@ -2,7 +2,7 @@
 
 Quality comes from the planted moments and from nothing else. Every toprock, footwork and freeze has two
 places for a moment, one of timing and then one of posture; spins and drops have none. A latent ability
-a ~ U(0, 1) sets the chances of a good (0.1 + 0.5 a), a bad (0.6 - 0.5 a) and a neutral (0.3) outcome, for
+a ~ U(0, 1) sets the chances of a good (0.05 + 0.75 a), a bad (0.8 - 0.75 a) and a neutral (0.15) outcome, for
 each place alike; a performance without any good or any bad one gets one in place of a neutral. With N places,
 
     net     = (sum of good weights - sum of bad weights) / N
@@ -225,7 +225,7 @@ def _halfway(element: Element, style: Style) -> float:
 def _outcomes(count: int, ability: float, rng: np.random.Generator) -> list[Outcome]:
     """One outcome a place; at least one good and one bad, whatever the ability."""
     names: tuple[Outcome, ...] = ("good", "neutral", "bad")
-    drawn = [names[n] for n in rng.choice(3, size=count, p=(0.1 + 0.5 * ability, 0.3, 0.6 - 0.5 * ability))]
+    drawn = [names[n] for n in rng.choice(3, size=count, p=(0.05 + 0.75 * ability, 0.15, 0.8 - 0.75 * ability))]
     wanted: Outcome
     for wanted in ("good", "bad"):
         free = [place for place, outcome in enumerate(drawn) if outcome == "neutral"]
