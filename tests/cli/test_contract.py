@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -239,7 +240,7 @@ def test_without_a_command_it_shows_what_there_is(toprock):
 
 
 def test_broken_output_is_no_traceback(toprock):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run([sys.executable, "-m", "toprock", "backbones", "--json"], stdout=full, stderr=-1)
     assert (done.returncode, done.stderr) == (1, b"error: standard output: No space left on device.\n")
     half = subprocess.Popen([sys.executable, "-m", "toprock", "backbones", "--json"], stdout=-1, stderr=-1)
