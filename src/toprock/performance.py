@@ -124,17 +124,12 @@ def read_manifest(path: str | Path) -> list[Performance]:
 def write_manifest(performances: Iterable[Performance], path: str | Path) -> None:
     """Write a manifest that `read_manifest` reads back; videos below its folder are named relative to it."""
     path = Path(path)
-    performances = list(performances)
-    extra = sorted({column for p in performances for column in p.extra})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *extra])
+    rows = []
     for p in performances:
         inside = p.video.is_relative_to(path.parent)
         video = p.video.relative_to(path.parent) if inside else p.video.absolute()
-        fixed = [p.id, video.as_posix(), format_intervals(p.intervals), p.performer, p.event]
-        writer.writerow([*fixed, *(p.extra.get(column, "") for column in extra)])
-    write_text(path, text.getvalue())
+        rows.append(([p.id, video.as_posix(), format_intervals(p.intervals), p.performer, p.event], p.extra))
+    write_table(path, _COLUMNS, rows)
 
 
 def is_manifest(source: str | Path) -> bool:
@@ -306,6 +301,22 @@ def read_table(
         return rows
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise fail(f"cannot be read ({problem})", "Give a CSV file in UTF-8.") from problem
+
+
+def write_table(
+    path: str | Path, columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Mapping[str, str]]]
+) -> None:
+    """Write CSV that `read_table` reads back: each row is the values of `columns`, and those of further ones.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    further = sorted({column for _, extra in rows for column in extra})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*columns, *further])
+    writer.writerows([*values, *(extra.get(column, "") for column in further)] for values, extra in rows)
+    write_text(path, text.getvalue())
 
 
 def _videos_below(folder: Path) -> list[Path]:

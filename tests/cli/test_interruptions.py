@@ -1,4 +1,4 @@
-"""Interrupted, killed, out of disk: nothing half-written stays, and the same command goes on as if undisturbed."""
+"""Interrupted, killed, out of disk: nothing half-written stays, and the same command goes on."""
 
 import json
 import os

@@ -13,7 +13,7 @@ import pytest
 from toprock.features import FeatureStore
 
 NAMES = ("a b'c", "-dash", "ünï 試合", "new\nline", "[red] %s {x} $HOME;`id`", "\x1b[31mred", "x" * 240, "a.b", "…")
-NOT_TEXT = b"raw-\xff.mp4"
+NOT_TEXT = os.fsdecode(b"raw-\xff.mp4")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def named(place, tmp_path_factory):
     folder = tmp_path_factory.mktemp("named")
     for name in NAMES:
         (folder / f"{name}.mp4").symlink_to(place.video(0))
-    os.symlink(place.video(0), os.fsencode(folder) + b"/" + NOT_TEXT)
+    (folder / NOT_TEXT).symlink_to(place.video(0))
     return folder
 
 
@@ -50,14 +50,14 @@ def test_hard_names_go_all_the_way(toprock, place, named, tmp_path):
     assert len(out.splitlines()) == len(ids)
     assert "\x1b" not in out
     report = tmp_path / "report.html"
-    files = [named / "new\nline.mp4", named / "\x1b[31mred.mp4", os.fsdecode(os.fsencode(named) + b"/" + NOT_TEXT)]
+    files = [named / "new\nline.mp4", named / "\x1b[31mred.mp4", named / NOT_TEXT]
     scored = json.loads(toprock("score", *files, *common, "--json", "--report", report)[0])
     assert [s["id"] for s in scored] == ["new\nline", "\x1b[31mred", "raw-\\xff"]
     assert "raw-\\xff" in report.read_text(encoding="utf-8")
 
 
 def test_messages_about_hard_names_are_one_line_each(toprock, tmp_path):
-    bad = ["new\nline.mp4", "\x1b[31mred.mp4", "[red].mp4", os.fsdecode(NOT_TEXT)]
+    bad = ["new\nline.mp4", "\x1b[31mred.mp4", "[red].mp4", NOT_TEXT]
     (tmp_path / "v").mkdir()
     for name in bad:
         (tmp_path / "v" / name).write_bytes(b"no video")

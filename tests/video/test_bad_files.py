@@ -8,25 +8,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from frame_reading import read
 
 from toprock.errors import EmptyVideo, TruncatedVideo, UnreadableVideo, VideoError, VideoTooLarge
-from toprock.video import Limits, grab_pictures, probe, read_frames
+from toprock.video import Limits, grab_pictures, probe
 
 FUZZED = 60
-
-
-def read(path: Path, limits: Limits = Limits(), rate_hz: float = 1000) -> tuple[list, Any]:
-    with read_frames(path, rate_hz=rate_hz, short_side=32, limits=limits) as frames:
-        return list(frames), frames
-
-
-@pytest.fixture(scope="module")
-def plain(make_video, tmp_path_factory) -> Path:
-    return make_video(tmp_path_factory.mktemp("plain") / "plain.mp4", frames=90)
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +269,7 @@ def test_damaged_copies_end_in_frames_or_in_one_error(make_video, tmp_path, endi
         bad = tmp_path / f"bad-{seed}{ending}"
         bad.write_bytes(damaged(original, np.random.default_rng(seed)))
         try:
-            frames, _ = read(bad, limits, rate_hz=5)
+            frames, _ = read(bad, 5, limits=limits)
             assert frames
             assert {f.image.shape for f in frames} == {frames[0].image.shape}
             times = [f.time_s for f in frames]
@@ -342,7 +332,7 @@ def test_a_header_of_a_thousand_million_frames(plain, tmp_path):
     path.write_bytes(data)
     start = time.monotonic()
     with pytest.raises(VideoError) as caught:
-        read(path, Limits(stall_s=20))
+        read(path, limits=Limits(stall_s=20))
     check(caught.value, path)
     assert time.monotonic() - start < 15
 
@@ -368,16 +358,16 @@ def test_a_header_of_days(make_video, tmp_path):
 )
 def test_limits_hold_for_what_is_declared(plain, limits, words):
     with pytest.raises(VideoTooLarge, match=words) as caught:
-        read(plain, limits)
+        read(plain, limits=limits)
     check(caught.value, plain)
 
 
 def test_limits_hold_for_what_is_decoded_without_a_declaration(make_video, tmp_path):
     path = make_video(tmp_path / "live.mkv", frames=60, container_options={"live": "1"})
     with pytest.raises(VideoTooLarge, match="longer than"):
-        read(path, Limits(max_duration_s=1))
+        read(path, limits=Limits(max_duration_s=1))
     with pytest.raises(VideoTooLarge, match="more than the limit of 20 frames"):
-        read(path, Limits(max_frames=20))
+        read(path, limits=Limits(max_frames=20))
 
 
 def test_too_many_streams(plain, tmp_path):

@@ -9,6 +9,8 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,11 @@ from toprock.video import FrameReader, Limits, probe, read_frames
 
 
 @pytest.fixture(scope="module")
-def plain(make_video, tmp_path_factory) -> Path:
+def film(make_video, tmp_path_factory) -> Path:
     """20 s of pictures big enough that they never fit into the pipe at once."""
     noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
     return make_video(
-        tmp_path_factory.mktemp("plain") / "plain.mp4",
+        tmp_path_factory.mktemp("film") / "film.mp4",
         size=(128, 96),
         pictures=[np.roll(noise, i, axis=1) for i in range(600)],
     )
@@ -75,18 +77,18 @@ CRASHES = {
 
 @pytest.mark.parametrize("words", CRASHES)
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_crash_is_named(plain, words, begun):
+def test_a_crash_is_named(film, words, begun):
     first = 'send(b"I", INFO); send(b"F", FRAME)' if begun else ""
     with pytest.raises(DecoderFailed) as caught:
-        run(plain, f"{first}\n{CRASHES[words]}")
+        run(film, f"{first}\n{CRASHES[words]}")
     assert words in str(caught.value)
-    assert str(plain) in str(caught.value)
+    assert str(film) in str(caught.value)
     assert "ffmpeg" in caught.value.advice
 
 
-def test_a_crash_within_a_message_is_noticed(plain):
+def test_a_crash_within_a_message_is_noticed(film):
     with pytest.raises(DecoderFailed, match="exit status 3"):
-        run(plain, 'send(b"I", INFO); os.write(1, struct.pack("<cI", b"F", 5000) + b"half"); os._exit(3)')
+        run(film, 'send(b"I", INFO); os.write(1, struct.pack("<cI", b"F", 5000) + b"half"); os._exit(3)')
 
 
 @pytest.mark.parametrize(
@@ -100,21 +102,21 @@ def test_a_crash_within_a_message_is_noticed(plain):
         "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
     ],
 )
-def test_a_hang_is_ended(plain, code):
+def test_a_hang_is_ended(film, code):
     start = time.monotonic()
     with pytest.raises(DecoderFailed, match=r"hung|silent"):
-        run(plain, code, stall_s=1.0)
+        run(film, code, stall_s=1.0)
     assert time.monotonic() - start < 10
 
 
-def test_progress_without_frames_is_no_hang(plain):
+def test_progress_without_frames_is_no_hang(film):
     code = """
         send(b"I", INFO)
         for _ in range(10):
             time.sleep(0.3); send(b"P")
         send(b"F", FRAME); send(b"D", json.dumps(dict(end_s=1.0, damaged=0)).encode())
     """
-    assert len(run(plain, textwrap.dedent(code), stall_s=2.0)) == 1
+    assert len(run(film, textwrap.dedent(code), stall_s=2.0)) == 1
 
 
 @pytest.mark.parametrize(
@@ -131,21 +133,21 @@ def test_progress_without_frames_is_no_hang(plain):
         'send(b"F", FRAME)',
     ],
 )
-def test_nonsense_is_not_believed(plain, code):
+def test_nonsense_is_not_believed(film, code):
     with pytest.raises(DecoderFailed, match="nonsense"):
-        run(plain, code)
+        run(film, code)
 
 
-def test_too_little_memory_is_one_error_whatever_the_amount(plain):
+def test_too_little_memory_is_one_error_whatever_the_amount(film):
     for memory_mb in (40, 120, 200, 260):
         try:
-            list(read_frames(plain, rate_hz=5, short_side=96, limits=Limits(memory_mb=memory_mb)))
+            list(read_frames(film, rate_hz=5, short_side=96, limits=Limits(memory_mb=memory_mb)))
         except DecoderFailed as error:
-            assert str(plain) in str(error)
+            assert str(film) in str(error)
             assert error.advice
 
 
-def test_memory_is_bounded_by_the_kernel(plain):
+def test_memory_is_bounded_by_the_kernel(film):
     code = """
         from toprock._decoder.__main__ import _bound
         _bound(job["limits"])
@@ -155,21 +157,21 @@ def test_memory_is_bounded_by_the_kernel(plain):
             os._exit(66)
     """
     with pytest.raises(DecoderFailed, match="exit status 66"):
-        run(plain, textwrap.dedent(code), memory_mb=512)
+        run(film, textwrap.dedent(code), memory_mb=512)
 
 
-def test_processor_time_is_bounded_by_the_kernel(plain):
+def test_processor_time_is_bounded_by_the_kernel(film):
     code = """
         from toprock._decoder.__main__ import _bound
         _bound(job["limits"])
         while True: pass
     """
     with pytest.raises(DecoderFailed, match="1 s of processor time"):
-        run(plain, textwrap.dedent(code), cpu_s=1, stall_s=20)
+        run(film, textwrap.dedent(code), cpu_s=1, stall_s=20)
 
 
-def test_closing_early_leaves_no_process(plain):
-    reader = read_frames(plain, rate_hz=1000, short_side=96)
+def test_closing_early_leaves_no_process(film):
+    reader = read_frames(film, rate_hz=1000, short_side=96)
     child = reader._child
     assert child is not None
     next(reader)
@@ -179,8 +181,8 @@ def test_closing_early_leaves_no_process(plain):
     reader.close()
 
 
-def test_an_exception_in_the_loop_leaves_no_process(plain):
-    with pytest.raises(KeyboardInterrupt), read_frames(plain, rate_hz=1000, short_side=96) as frames:
+def test_an_exception_in_the_loop_leaves_no_process(film):
+    with pytest.raises(KeyboardInterrupt), read_frames(film, rate_hz=1000, short_side=96) as frames:
         child = frames._child
         for _ in frames:
             raise KeyboardInterrupt
@@ -188,8 +190,8 @@ def test_an_exception_in_the_loop_leaves_no_process(plain):
     assert not Path(f"/proc/{child.pid}").exists()
 
 
-def test_a_forgotten_reader_leaves_no_process(plain):
-    reader = read_frames(plain, rate_hz=1000, short_side=96)
+def test_a_forgotten_reader_leaves_no_process(film):
+    reader = read_frames(film, rate_hz=1000, short_side=96)
     assert reader._child is not None
     pid = reader._child.pid
     next(reader)
@@ -197,86 +199,78 @@ def test_a_forgotten_reader_leaves_no_process(plain):
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_a_finished_reader_leaves_no_process_and_no_open_file(plain):
+def test_a_finished_reader_leaves_no_process_and_no_open_file(film):
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
-        probe(plain)
-        list(read_frames(plain, rate_hz=2, short_side=32))
+        probe(film)
+        list(read_frames(film, rate_hz=2, short_side=32))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 PARENT = """
 import sys, time
-from toprock.video import FrameReader, Limits, read_frames
-reader = FrameReader(sys.argv[1], rate_hz=1000, short_side=96)
+from toprock.video import FrameReader
+reader = FrameReader(sys.argv[1], rate_hz=1000, short_side=96{more})
 next(reader)
 print(reader._child.pid, flush=True)
 {after}
 """
 
 
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("after", ["time.sleep(60)", "for frame in reader: time.sleep(0.2)"])
-def test_the_child_ends_with_its_parent(plain, kind, after):
+@contextmanager
+def reading(film: Path, *, after: str, more: str = "") -> Iterator[tuple[subprocess.Popen, int]]:
+    """A process that reads a film, and the pid of its decoder; ends the process."""
+    script = PARENT.format(after=after, more=more)
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT.format(after=after), str(plain)],
+        [sys.executable, "-c", script, str(film)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    assert parent.stdout is not None
     try:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
+        yield parent, int(parent.stdout.readline())
+    finally:
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("after", ["time.sleep(60)", "for frame in reader: time.sleep(0.2)"])
+def test_the_child_ends_with_its_parent(film, kind, after):
+    with reading(film, after=after) as (parent, child):
         assert Path(f"/proc/{child}").exists()
         parent.send_signal(kind)
         parent.wait(timeout=10)
         assert gone(child)
-    finally:
-        parent.kill()
-        parent.wait()
-        assert parent.stdout is not None
-        parent.stdout.close()
 
 
-def test_a_stuck_child_ends_with_its_parent(plain):
+def test_a_stuck_child_ends_with_its_parent(film):
     """One that neither writes nor lets Python run: only the kernel's signal ends it."""
     code = """
         from toprock._decoder.__main__ import _hold_leash
         _hold_leash()
         send(b"I", INFO); send(b"F", FRAME)
-        b"".join(iter(lambda: b"", 0)) if False else sum(range(10**12))
+        sum(range(10**12))
     """
-    command = stub(textwrap.dedent(code))
-    script = PARENT.format(after="time.sleep(60)").replace("short_side=96)", f"short_side=96, _command={command!r})")
-    parent = subprocess.Popen([sys.executable, "-c", script, str(plain)], stdout=subprocess.PIPE)
-    try:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
+    stuck = f", _command={stub(textwrap.dedent(code))!r}"
+    with reading(film, after="time.sleep(60)", more=stuck) as (parent, child):
         parent.kill()
         parent.wait()
         assert gone(child)
-    finally:
-        parent.kill()
-        parent.wait()
-        assert parent.stdout is not None
-        parent.stdout.close()
 
 
-def test_a_reader_made_in_a_thread_outlives_that_thread(plain):
+def test_a_reader_made_in_a_thread_outlives_that_thread(film):
     made: list[FrameReader] = []
-    maker = threading.Thread(target=lambda: made.append(read_frames(plain, rate_hz=10, short_side=32)))
+    maker = threading.Thread(target=lambda: made.append(read_frames(film, rate_hz=10, short_side=32)))
     maker.start()
     maker.join()
     with made[0] as frames:
         assert len(list(frames)) == 200
 
 
-def peak_mb(pid: int | str) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
-
-
-def test_memory_does_not_grow_with_length(make_video, tmp_path, plain):
+def test_memory_does_not_grow_with_length(make_video, tmp_path, film):
     """Peak memory of child and parent over 4000 frames, read slowly, against 600."""
     script = """
 import sys
@@ -299,7 +293,7 @@ for n, frame in enumerate(frames):
     assert sum(late) < 400
 
 
-def test_nothing_in_the_working_folder_is_imported(plain, tmp_path):
+def test_nothing_in_the_working_folder_is_imported(film, tmp_path):
     for name in ("av.py", "json.py", "toprock.py"):
         (tmp_path / name).write_text("raise SystemExit('taken over')")
     script = """
@@ -309,7 +303,7 @@ from toprock.video import probe
 print(probe(sys.argv[1]).width)
 """
     done = subprocess.run(
-        [sys.executable, "-P", "-c", script, str(plain), str(tmp_path)],
+        [sys.executable, "-P", "-c", script, str(film), str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
@@ -317,7 +311,7 @@ print(probe(sys.argv[1]).width)
     assert done.stdout.strip() == "128", done.stderr
 
 
-def test_the_child_imports_little(plain):
+def test_the_child_imports_little(film):
     script = "import sys, toprock._decoder.jobs; print('numpy' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

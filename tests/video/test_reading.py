@@ -12,20 +12,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from frame_reading import read
 
 from toprock.errors import EmptyVideo, TruncatedVideo, UsageError, VideoTooLarge
-from toprock.video import FrameReader, Limits, grab_pictures, probe, read_frames
-
-
-def read(path: Path, rate_hz: float = 1000, short_side: int = 32, **more: Any) -> tuple[list, FrameReader]:
-    with read_frames(path, rate_hz=rate_hz, short_side=short_side, **more) as frames:
-        return list(frames), frames
-
-
-@pytest.fixture(scope="module")
-def plain(make_video, tmp_path_factory) -> Path:
-    """90 numbered pictures at 30 a second, with B-frames."""
-    return make_video(tmp_path_factory.mktemp("plain") / "plain.mp4", frames=90)
+from toprock.video import Limits, grab_pictures, probe, read_frames
 
 
 @pytest.fixture(scope="module")
@@ -242,10 +232,14 @@ def test_intervals_give_what_reading_everything_gives(long_gop, read_number):
     assert reader.end_s == 80.0
 
 
-def test_the_grid_starts_anew_with_each_interval(plain, read_number):
-    frames, reader = read(plain, 10, intervals=[(0.5, 1.0), (1.1, 1.35)])
-    assert [read_number(f.image) for f in frames] == [15, 18, 21, 24, 27, 33, 36, 39]
-    assert reader.end_s == 1.35
+@pytest.mark.parametrize("rate_hz", [7, 10, 12.5, 29.97, 1000])
+def test_intervals_choose_among_the_frames_of_the_whole(plain, read_number, rate_hz):
+    spans = [(0.45, 1.0), (1.03, 1.35), (2.31, 2.7)]
+    frames, reader = read(plain, rate_hz, intervals=spans)
+    whole = read(plain, rate_hz)[0]
+    assert [f.time_s for f in frames] == [f.time_s for f in whole if any(a <= f.time_s < b for a, b in spans)]
+    assert [read_number(f.image) for f in frames] == [round(f.time_s * 30) for f in frames]
+    assert reader.end_s == 2.7
 
 
 def test_touching_intervals_lose_and_double_nothing(plain, read_number):

@@ -158,7 +158,8 @@ class Model:
         others = {recipe.stream for recipe in found.streams} - set(arrays)
         if not arrays or others & set(self.saved.recipes):
             raise _mismatch(found, self.saved)
-        if not any(len(array) for array in arrays.values()):
+        arrays = {stream: array for stream, array in arrays.items() if len(array)}
+        if not arrays:
             raise FeaturesError(
                 f"'{found.id}' is too short to be judged: it holds no whole segment",
                 advice="Leave it out, or give a longer part of its video.",

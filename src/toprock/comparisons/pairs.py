@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from toprock.errors import PairsError
-from toprock.files import write_text
-from toprock.performance import id_matcher, read_table
+from toprock.performance import id_matcher, read_table, write_table
 
 _COLUMNS = ("better", "worse", "outcome", "annotator", "criterion", "weight")
 
@@ -78,15 +76,11 @@ def read_pairs(path: str | Path, *, criterion: str | None = None) -> list[Pair]:
 
 def write_pairs(pairs: Iterable[Pair], path: str | Path) -> None:
     """Write a CSV that `read_pairs` reads back with every column."""
-    pairs = list(pairs)
-    extra = sorted({column for p in pairs for column in p.extra})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *extra])
-    for p in pairs:
-        fixed = [p.better, p.worse, "tie" if p.tie else "win", p.annotator, p.criterion, f"{p.weight:.10g}"]
-        writer.writerow([*fixed, *(p.extra.get(column, "") for column in extra)])
-    write_text(path, text.getvalue())
+    rows = [
+        ([p.better, p.worse, "tie" if p.tie else "win", p.annotator, p.criterion, f"{p.weight:.10g}"], p.extra)
+        for p in pairs
+    ]
+    write_table(path, _COLUMNS, rows)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""What the documents tell a reader to type runs: the README's commands and code, and every docstring's."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+import toprock as library
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+MODULES = [
+    "toprock",
+    *(m.name for m in pkgutil.walk_packages(library.__path__, "toprock.") if "__main__" not in m.name),
+]
+
+
+def blocks(text):
+    """Indented blocks of a Markdown text."""
+    found = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", text, flags=re.MULTILINE)
+    return [re.sub(r"^ {4}", "", block, flags=re.MULTILINE).strip() for block in found]
+
+
+@pytest.fixture(scope="session")
+def desk(place, tmp_path_factory):
+    """A folder that holds what the examples name."""
+    folder = tmp_path_factory.mktemp("desk")
+    shutil.copytree(place / "model", folder / "model")
+    for number, name in enumerate(("battle", "final/anna", "semi/anna", "new", "a", "b")):
+        (folder / f"{name}.mp4").parent.mkdir(exist_ok=True)
+        (folder / f"{name}.mp4").symlink_to(place.video(number))
+    return folder
+
+
+@pytest.mark.parametrize("name", [m for m in MODULES if ">>>" in Path(importlib.util.find_spec(m).origin).read_text()])
+def test_docstrings(name, desk, monkeypatch):
+    monkeypatch.chdir(desk)
+    module = importlib.import_module(name)
+    done = doctest.testmod(module, extraglobs={"toprock": library}, raise_on_error=False, report=True)
+    assert done.attempted > 0
+    assert done.failed == 0
+
+
+def test_no_example_is_skipped():
+    files = Path(library.__file__).parent.rglob("*.py")
+    assert [str(file) for file in files if "doctest: +SKIP" in file.read_text(encoding="utf-8")] == []
+
+
+def test_the_library_example_of_the_readme(desk, monkeypatch, capsys):
+    monkeypatch.chdir(desk)
+    (code,) = [block for block in blocks(README) if "import toprock" in block]
+    exec(compile(code, "README.md", "exec"), {})
+    score, *moments, difference = capsys.readouterr().out.splitlines()
+    model = library.load("model")
+    assert float(score.split()[0]) == pytest.approx(model.assess("new.mp4").score)
+    assert {line.split()[0] for line in moments} <= {"best", "worst"}
+    assert float(difference) == pytest.approx(model.compare("a.mp4", "b.mp4").difference)
+
+
+def test_the_commands_of_the_readme(toprock, place, tmp_path):
+    (commands,) = [block for block in blocks(README) if block.startswith("toprock extract")]
+    (tmp_path / "VIDEOS").mkdir()
+    for number in range(4):
+        (tmp_path / f"VIDEOS/battle-{number:03}.mp4").symlink_to(place.video(number))
+    for number, name in enumerate(("NEW", "A", "B")):
+        (tmp_path / f"{name}.mp4").symlink_to(place.video(number))
+    few = {f"battle-{number:03}" for number in range(4)}
+    pairs = [line for line in (place / "pairs.txt").read_text().splitlines() if set(line.split()) <= few]
+    for name in ("pairs.txt", "test.txt"):
+        (tmp_path / name).write_text("\n".join(pairs))
+    done = []
+    for line in commands.splitlines():
+        name, *arguments = shlex.split(line, comments=True)
+        assert name == "toprock"
+        toprock(*arguments, cwd=tmp_path)
+        done.append(arguments[0])
+    assert done == ["extract", "train", "score", "rank", "compare", "evaluate"]
+    assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_pairs_and_the_manifest_of_the_readme(tmp_path):
+    (pairs,) = [block for block in blocks(README) if "anna" in block]
+    (tmp_path / "pairs.txt").write_text(pairs)
+    assert [(p.better, p.worse) for p in library.read_pairs(tmp_path / "pairs.txt")] == [
+        ("semi/anna", "semi/bert"),
+        ("semi/bert", "semi/cleo"),
+    ]
+    header, spans = (re.search(pattern, README)[1] for pattern in (r"`(id,video,[a-z,]+)`", r"`([\d.]+-[\d.;-]+)`"))
+    (tmp_path / "m.csv").write_text(f"{header}\none,one.mp4,{spans},Ann,final\n")
+    (one,) = library.read_manifest(tmp_path / "m.csv")
+    assert one.intervals == ((12.0, 45.5), (60.0, 70.0))
+    assert (one.performer, one.event) == ("Ann", "final")
