@@ -111,3 +111,20 @@ def test_collate_refuses_what_would_give_nonsense(toy):
         collate([{"static": np.full((3, 6), np.nan, np.float32)}], {"static": 6})
     with pytest.raises(FeaturesError, match="no segment in any stream"):
         collate([{"static": np.ones((0, 6), np.float32)}], {"static": 6})
+
+
+@torch.no_grad()
+def test_length_alone_changes_nothing(toy):
+    model = ranker(layers=2)
+    doubled = [{stream: np.repeat(x, 2, axis=0) for stream, x in d.items()} for d in toy.data[:5]]
+    torch.testing.assert_close(branch_scores(model, doubled), branch_scores(model, toy.data[:5]), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_full_contrast_hides_what_all_segments_share_from_high_and_low_alone(toy):
+    moved = [{stream: x + np.float32(1.5) for stream, x in d.items()} for d in toy.data[:5]]
+    for contrast, blind in ((1.0, True), (0.0, False)):
+        model = ranker(contrast=contrast)
+        before, after = branch_scores(model, toy.data[:5]), branch_scores(model, moved)
+        assert torch.allclose(before[:, :2], after[:, :2], atol=2e-3) is blind
+        assert not torch.allclose(before[:, 2], after[:, 2], atol=2e-3)
