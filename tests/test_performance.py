@@ -14,7 +14,7 @@ from toprock.performance import (
     Performance,
     by_known_id,
     find_performances,
-    match_id,
+    id_matcher,
     parse_intervals,
     read_manifest,
     tell_apart,
@@ -149,10 +149,10 @@ def test_values_under_known_ids() -> None:
 
 
 def test_ids_match_exactly_then_by_their_stem() -> None:
-    assert match_id("a.mp4", ["a", "a.mp4"]) == "a.mp4"
-    assert match_id("a.mp4", ["a", "b"]) == "a"
-    assert match_id("a", ["a.mov", "b"]) == "a.mov"
-    assert match_id("a.mp4", ["a.mov"]) is None
-    assert match_id("v1.5", ["v1"]) is None
+    assert id_matcher(["a", "a.mp4"])("a.mp4") == "a.mp4"
+    assert id_matcher(["a", "b"])("a.mp4") == "a"
+    assert id_matcher(["a.mov", "b"])("a") == "a.mov"
+    assert id_matcher(["a.mov"])("a.mp4") is None
+    assert id_matcher(["v1"])("v1.5") is None
     with pytest.raises(UnknownPerformance, match=r"'a' fits both 'a\.mov' and 'a\.mp4'"):
-        match_id("a", ["a.mp4", "a.mov"])
+        id_matcher(["a.mp4", "a.mov"])("a")

@@ -220,7 +220,13 @@ def tell_apart(performances: Sequence[Performance], *, taken: Collection[str] = 
 
 
 def id_matcher(ids: Iterable[str]) -> Callable[[str], str | None]:
-    """A function that finds the one of `ids` that a name means; see `match_id`."""
+    """A function that finds the one of `ids` that a name means: the same text, else the same but for a file ending.
+
+    It gives None if there is none, and raises UnknownPerformance if two fit.
+
+    >>> id_matcher(["v01", "v02"])("v01.mp4")
+    'v01'
+    """
     known = set(ids)
     stems: dict[str, list[str]] = {}
     for ident in known:
@@ -238,18 +244,6 @@ def id_matcher(ids: Iterable[str]) -> Callable[[str], str | None]:
         return fits[0] if fits else None
 
     return find
-
-
-def match_id(wanted: str, ids: Iterable[str]) -> str | None:
-    """The one of `ids` that `wanted` means: the same text, else the same but for a file ending. None if none.
-
-    Raises:
-        UnknownPerformance: two ids fit.
-
-    >>> match_id("v01.mp4", ["v01", "v02"])
-    'v01'
-    """
-    return id_matcher(ids)(wanted)
 
 
 Value = TypeVar("Value")

@@ -23,7 +23,7 @@ import numpy as np
 from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import FeaturesError, UnknownPerformance
 from toprock.features.recipe import Recipe
-from toprock.files import storage_errors, write_bytes, write_json
+from toprock.files import write_bytes, write_json
 
 FORMAT = 1
 _SUFFIX = ".safetensors"
@@ -53,11 +53,6 @@ class PerformanceFeatures:
     streams: Mapping[Recipe, StreamFeatures]
     facts: Mapping[str, float | None] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
-
-    def of_stream(self, stream: Stream) -> StreamFeatures | None:
-        """The features of a stream where exactly one recipe makes it."""
-        found = [value for recipe, value in self.streams.items() if recipe.stream == stream]
-        return found[0] if len(found) == 1 else None
 
 
 class FeatureStore:
@@ -206,11 +201,6 @@ class FeatureStore:
             return PerformanceFeatures(ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"]))
         except (SafetensorError, KeyError, ValueError) as problem:
             raise _damaged(path) from problem
-
-    def remove(self, ident: str) -> None:
-        """Forget a performance."""
-        with storage_errors(self.folder):
-            self.path(ident).unlink(missing_ok=True)
 
     def failures(self) -> dict[str, str]:
         """Id -> why extraction failed the last time."""

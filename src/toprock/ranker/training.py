@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -263,11 +262,6 @@ def fix_zero(ranker: Ranker, data: Sequence[Arrays]) -> None:
 def bias(ranker: Ranker) -> float:
     """The score of a typical performance: what `fix_zero` took out of the contributions that count."""
     return sum(float(ranker.final(ranker.stream(stream).zero)) for stream in ranker.config.dimensions)
-
-
-def snapshot(ranker: Ranker) -> dict[str, Tensor]:
-    """A copy of all weights."""
-    return copy.deepcopy(ranker.state_dict())
 
 
 def _segments(data: Sequence[Arrays], stream: Stream) -> Tensor:

@@ -16,7 +16,7 @@ class Warp:
     """One span of changed speed.
 
     Attributes:
-        name: kind of the planted moment; "pulse" for a normal unevenness.
+        name: of its shape; see `make_warp`.
         start_s, end_s: real time.
         shape: (N,) path position at N equally spaced times, in units of the span's length.
         label_s: the part of the span that shows it, real time.
@@ -36,7 +36,6 @@ class Warp:
 
 _KNOTS = {
     # (time, position) with time in 0..1; scaled to unit length afterwards
-    "stutter": ((0, 0), (0.2, 0.55), (0.34, 0.55), (0.52, 0.1), (0.62, 0.1), (1, 1)),
     "hesitation": (
         (0, 0),
         (0.16, 0.4),
@@ -50,10 +49,8 @@ _KNOTS = {
     "backs out": ((0, 0), (0.36, 1), (0.46, 1), (0.82, 0.0), (0.88, 0.0), (1, 0.25)),
     "on the beat": ((0, 0), (0.25, 0.02), (0.36, 0.33), (0.6, 0.35), (0.7, 0.66), (0.9, 0.68), (1, 1)),
     "stuck landing": ((0, 0), (0.3, 0.1), (0.55, 0.97), (1, 1)),
-    "drive": ((0, 0), (0.22, 0.1), (0.78, 0.9), (1, 1)),
-    "pulse": ((0, 0), (0.25, 0.17), (0.5, 0.52), (0.75, 0.68), (1, 1)),
 }
-_LABELLED = {"drive": (0.18, 0.82), "stuck landing": (0.2, 0.8)}
+_LABELLED = {"stuck landing": (0.2, 0.8)}
 _SAMPLES = 65
 
 
