@@ -6,7 +6,7 @@ from toprock.comparisons import Pair
 from toprock.ranker.batch import collate
 from toprock.ranker.fusion import apply_gains, stream_gains
 from toprock.ranker.model import Ranker, RankerConfig
-from toprock.ranker.training import stream_scores
+from toprock.ranker.training import fix_zero, stream_scores
 
 
 def held_out(count, noise):
@@ -41,6 +41,7 @@ def test_nothing_held_out_leaves_all_streams_alike():
 def test_gains_scale_scores_and_evidence_of_their_stream_alone(toy):
     torch.manual_seed(0)
     model = Ranker(RankerConfig(dimensions={"dynamic": 5, "static": 6}, width=16)).eval()
+    fix_zero(model, toy.data)
     batch = collate(toy.data[:4], model.config.dimensions)
     before, scores = model(batch).streams, stream_scores(model, toy.data[:4])
     apply_gains(model, {"dynamic": 2.0, "static": 0.5})

@@ -110,6 +110,25 @@ def test_a_fit_interrupted_at_any_stage_ends_the_same(toy, tmp_path):
         torch.testing.assert_close(weights(a), weights(b), atol=1e-6, rtol=0)
 
 
+def test_the_members_carry_the_gains_that_were_found(toy):
+    arguments = (toy.data[:36], toy.ids[:36], toy.ids[:36], toy.pairs(range(36)), MODEL, TrainingConfig(steps=30))
+    chosen = fit(*arguments)
+    fixed = fit(*arguments, steps=chosen.choice.steps)
+    assert (fixed.choice.gains, fixed.choice.held_out) == ({}, {})
+    assert chosen.choice.gains["static"] > 1 > chosen.choice.gains["dynamic"]  # all that matters is in static
+    for stream, gain in chosen.choice.gains.items():
+        weighed, plain = (fitted.members[0].stream(stream).value.weight for fitted in (chosen, fixed))
+        torch.testing.assert_close(weighed, gain * plain)
+
+
+def test_folds_that_leave_a_stream_to_nobody_are_passed_over(toy):
+    """Only one performer has dynamic features: without him they cannot be learnt."""
+    data = [d if i < 4 else {"static": d["static"]} for i, d in enumerate(toy.data[:20])]
+    groups = [f"p{i // 4}" for i in range(20)]
+    fitted = fit(data, toy.ids[:20], groups, toy.pairs(range(20)), MODEL, TrainingConfig(steps=6))
+    assert set(fitted.choice.held_out) == set(toy.ids[4:20])
+
+
 def test_a_checkpoint_of_other_inputs_is_not_used(toy, tmp_path):
     state = start(toy.data, MODEL, TrainingConfig(steps=3))
     Checkpoint(tmp_path / "c", "one").save("fold", state)

@@ -1,4 +1,4 @@
-"""How long to train, chosen on the training side alone: cross-validation that keeps performers apart."""
+"""How long to train and how much each stream counts: cross-validation on the training side, performers kept apart."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def choose_steps(
     checkpoint: Checkpoint,
     on_advance: Advance | None = None,
 ) -> Choice:
-    """Train on folds and take the number of steps at which unseen performances are ranked best.
+    """Train on folds; take the steps at which unseen performances are ranked best, and the gains that fit them there.
 
     Args:
         data, ids, groups: features, ids and performers of the training performances, in one order.
@@ -132,7 +132,8 @@ def _fold(
     names = {ids[row] for row in kept}
     inside = [p for p in pairs if p.better in names and p.worse in names]
     test = [p for p in pairs if not p.tie and not (p.better in names and p.worse in names)]
-    if not any(not p.tie for p in inside) or not test:
+    lacking = any(not any(len(data[row].get(stream, ())) for row in kept) for stream in model.dimensions)
+    if lacking or all(p.tie for p in inside) or not test:
         return {}
     weight = np.array([p.weight for p in test])
     every = max(1, config.steps // 30)

@@ -63,7 +63,8 @@ def fit(
         pairs: among them.
         model, config: what is trained, and how.
         members: rankers in the ensemble.
-        steps: how long to train; None chooses by cross-validation.
+        steps: how long to train; None chooses by cross-validation. With fixed steps nothing is held out: every
+            stream counts alike, and there is no percentile.
         checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
         on_advance: called after every step.
     """

@@ -54,5 +54,6 @@ def apply_gains(ranker: Ranker, gains: Mapping[Stream, float]) -> None:
     """Scale what each stream says, in place; its value maps are linear, so scores and evidence scale alike."""
     for stream, gain in gains.items():
         module = ranker.stream(stream)
+        module.zero *= gain
         module.value.weight *= gain
         module.value_average.weight *= gain
