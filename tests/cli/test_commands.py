@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from toprock.backbones import build
 from toprock.features import FeatureStore, extract
@@ -155,6 +156,10 @@ def test_a_damaged_model_is_named(toprock, place, tmp_path):
     assert "is no model folder" in told
     shutil.copytree(place / "model", tmp_path / "m")
     weights = tmp_path / "m/model.safetensors"
+    tensors = load_file(weights)
+    save_file({name.replace("refine", "encode.3"): value for name, value in tensors.items()}, weights)
+    _, told = toprock("score", place.video(0), "--model", tmp_path / "m", status=1)
+    assert told.endswith("its weights do not fit this version of toprock. Train it again.\n")
     weights.write_bytes(weights.read_bytes()[:1000])
     _, told = toprock("score", place.video(0), "--model", tmp_path / "m", status=1)
     assert "is damaged" in told
@@ -166,6 +171,11 @@ def test_a_model_never_overwrites_what_is_not_a_model(toprock, place, tmp_path):
     _, told = toprock(*train, tmp_path, status=1)
     assert "is a folder with other things in it" in told
     assert (tmp_path / "README.md").read_text() == "mine"
+    (tmp_path / "run/checkpoint").mkdir(parents=True)
+    (tmp_path / "run/checkpoint/epoch-9").write_text("mine")
+    _, told = toprock(*train, tmp_path / "run", status=1)
+    assert "is a folder with other things in it" in told
+    assert (tmp_path / "run/checkpoint/epoch-9").read_text() == "mine"
     shutil.copytree(place / "model", tmp_path / "m")
     toprock(*train, tmp_path / "m")  # a model may be replaced
     assert json.loads((tmp_path / "m/config.json").read_text())["steps"] == 1

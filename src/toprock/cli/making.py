@@ -180,5 +180,8 @@ def _check_place(out: Path) -> None:
     """A model is written into a folder of its own, so that it never overwrites anything else's files."""
     if out.is_dir():
         names = {path.name for path in out.iterdir()}
-        if names and "checkpoint" not in names and not names >= {"config.json", "model.safetensors"}:
+        begun = out / "checkpoint"
+        kept = {path.name for path in begun.iterdir() if path.suffix != ".part"} if begun.is_dir() else {"nothing"}
+        ours = not kept or "inputs.json" in kept or names >= {"config.json", "model.safetensors"}
+        if names and not ours:
             raise ModelError(f"{out}: is a folder with other things in it", advice="Give an empty or a new folder.")

@@ -86,7 +86,7 @@ class SavedModel:
         return {stream: Recipe.from_json(value) for stream, value in self.config.recipes.items()}
 
     def percentile(self, score: float) -> float | None:
-        """Share (0 to 100) of held-out training performances below a score; ties count half."""
+        """Share (0 to 100) of held-out training performances below a score; ties count half. None without any."""
         others = list(self.config.held_out.values())
         if not others:
             return None
@@ -118,7 +118,7 @@ class SavedModel:
         """Read a model folder.
 
         Raises:
-            ModelError: it is none, is damaged, or is of a newer format.
+            ModelError: it is none, is damaged, or was written by another version.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -149,14 +149,11 @@ class SavedModel:
             if set(model.recipes) != set(config.ranker.dimensions):
                 raise ValueError("its recipes and its streams differ")
             return model
-        except (
-            OSError,
-            ValueError,
-            ValidationError,
-            SafetensorError,
-            RuntimeError,
-            FeaturesError,
-        ) as problem:
+        except RuntimeError as problem:  # names and shapes, over many lines
+            raise ModelError(
+                f"{folder}: its weights do not fit this version of toprock", advice="Train it again."
+            ) from problem
+        except (OSError, ValueError, ValidationError, SafetensorError, FeaturesError) as problem:
             first = str(problem).splitlines()[0]
             raise ModelError(f"{folder}: is damaged ({first})", advice="Train it again.") from problem
 
