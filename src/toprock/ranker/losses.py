@@ -21,7 +21,7 @@ class LossConfig(BaseModel):
     Attributes:
         form: `hinge` (RAAN's) or `logistic` (Bradley-Terry) for the ranking term.
         margin_ranking, margin_average, margin_disagreement: m1, m2, m3.
-        ranking, average, disagreement, overlap, entropy, final: weights of the terms.
+        ranking, average, disagreement, overlap, entropy: weights of the terms.
         entropy_floor: share of the entropy of even attention below which attention counts as collapsed.
     """
 

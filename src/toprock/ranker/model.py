@@ -22,8 +22,6 @@ from torch.nn import functional as F
 from toprock.backbones.base import Stream
 from toprock.ranker.batch import Batch
 
-BRANCH_INDEX = {"high": 0, "low": 1, "average": 2}
-
 
 class RankerConfig(BaseModel):
     """What the ranker is made of.
@@ -132,7 +130,7 @@ class Ranker(nn.Module):
 
 
 class StreamRanker(nn.Module):
-    """One stream: embedding, prototypes, decoder, and a linear value of each segment a branch."""
+    """One stream: embedding, encoder, prototypes, decoder, and a value of each segment a branch."""
 
     mean: Tensor
     spread: Tensor
