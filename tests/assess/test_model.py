@@ -1,5 +1,6 @@
 """A model as the library gives it: files and features in, scores with their evidence out."""
 
+import json
 import shutil
 
 import numpy as np
@@ -90,6 +91,27 @@ def test_a_stream_that_is_absent_is_done_without(model, found, stream):
     assert alone.score == pytest.approx(whole.bias + sum(rest), abs=1e-5)
     with pytest.raises(RecipeMismatch, match="none of the model's streams"):
         model.assess(PerformanceFeatures("x", {}))
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda config: config | {"format": 99}, "newer version of toprock"),
+        (lambda config: config | {"bias": float("nan")}, "scores that are no numbers"),
+        (lambda config: config | {"members": 3}, "is damaged"),
+        (lambda config: config | {"recipes": {}}, "is damaged"),
+        (lambda config: config | {"more": 1}, "is damaged"),
+        (lambda config: {k: v for k, v in config.items() if k != "ranker"}, "is damaged"),
+        (lambda config: [], "is damaged"),
+    ],
+)
+def test_a_model_folder_that_is_not_what_it_was(place, found, tmp_path, change, what):
+    folder = shutil.copytree(place / "model", tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(change(config)))
+    with pytest.raises(ModelError, match=what) as caught:
+        library.load(folder).assess(found)
+    assert caught.value.advice
 
 
 def test_one_that_holds_no_segment_is_too_short(model, found):

@@ -1,6 +1,8 @@
 """What the command line promises to programs that call it: documents, ids, exit statuses, one line for wrong use."""
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -174,6 +176,8 @@ def test_backbones_have_the_documented_keys(toprock):
         (("extract", "x", "--out", "y", "--static", "nonsense"), "there is no backbone 'nonsense'. Allowed are"),
         (("extract", "x", "--out", "y", "--static", "none", "--dynamic", "none"), "nothing to extract"),
         (("extract", "x", "--out", "y", "--workers", "0"), "--workers"),
+        (("train", "--features", "x", "--pairs", "p", "--out", "y", "--seed", "-1"), "--seed"),
+        (("train", "--features", "x", "--pairs", "p", "--out", "y", "--seed", "9" * 30), "--seed"),
         (("train", "--features", "x", "--pairs", "p", "--out", "y", "--steps", "many"), "--steps"),
         (
             ("train", "--features", "x", "--pairs", "p", "--out", "y", "--dynamic", "none", "--static", "none"),
@@ -247,3 +251,21 @@ def test_broken_output_is_no_traceback(toprock):
     half.stdout.close()
     assert (half.stderr.read(), half.wait()) == (b"", 1)
     half.stderr.close()
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_closed_streams_never_mix_with_the_document(toprock, place, closed):
+    words = [sys.executable, "-m", "toprock", "score", place.video(0), "gone.mp4", "-m", place / "model", "--json"]
+    command = f"{shlex.join(map(str, words))} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert [set(one) == {"id", "error"} for one in json.loads(done.stdout)] == [False, True]
+
+
+def test_a_document_is_one_in_any_locale(toprock, place, tmp_path):
+    (tmp_path / "ünï.mp4").symlink_to(place.video(0))
+    locale = {"env": {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}}
+    out, _ = toprock("score", tmp_path / "ünï.mp4", "--model", place / "model", "--json", **locale)
+    assert json.loads(out)["id"] == "ünï"
+    out, _ = toprock("score", tmp_path / "ünï.mp4", "--model", place / "model", **locale)
+    assert out.startswith("\\xfcn\\xef ")

@@ -107,6 +107,11 @@ def test_damage_and_newer_formats_are_named(tmp_path):
     with pytest.raises(FeaturesError, match="is damaged"):
         store.read("a")
     assert not store.has("a", [STATIC], {"size": 1})
+    odd = features("odd")
+    odd.streams[STATIC].times.resize((3, 2), refcheck=False)
+    store.write(odd)
+    with pytest.raises(FeaturesError, match="is damaged"):
+        store.read("odd")
     with pytest.raises(UnknownPerformance, match="no features of 'b'"):
         store.read("b")
     (tmp_path / "f" / "store.json").write_text(json.dumps({"format": 99, "recipes": []}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 
 from toprock.assess.assessment import BRANCHES, Assessment, Branch, SegmentEvidence
 from toprock.assess.evidence import find_moments
-from toprock.errors import FeaturesError, RecipeMismatch, ToprockError
+from toprock.errors import FeaturesError, ModelError, RecipeMismatch, ToprockError
 from toprock.features.extraction import describe_video
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.performance import Performance, tell_apart, whole_video
@@ -78,6 +79,7 @@ class Model:
             VideoError: the video cannot be used.
             RecipeMismatch: features were made by another recipe than the model's.
             FeaturesError: it is too short to hold one segment.
+            ModelError: the model is damaged.
 
         >>> assessment = toprock.load("model").assess("battle.mp4")
         >>> sum(s.contribution for s in assessment.segments) + assessment.bias == assessment.score
@@ -89,6 +91,8 @@ class Model:
         segments = self.evidence(found)
         config = self.saved.config
         score = config.bias + sum(s.contribution for s in segments)
+        if not math.isfinite(score):
+            raise ModelError(f"the model '{config.name}' gives scores that are no numbers", advice="Train it again.")
         return Assessment(
             found.id,
             score,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,17 +41,14 @@ def _common(
 
 def main() -> None:
     """Run the command line; exit 2 on wrong use, 1 where something failed, 130 on an interrupt."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
+    _ready_streams()
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         from toprock.cli import assessing, evaluating, making
 
         del assessing, evaluating, making  # importing them adds their commands
         status = app(standalone_mode=False)
-        if sys.stdout:
-            sys.stdout.flush()
+        sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command
             raise KeyboardInterrupt
     except UsageError as problem:
@@ -59,10 +58,10 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         _tell("interrupted; extract, train and demo go on from here when run again.", _INTERRUPTED, label="")
     except OSError as problem:
-        _let_go_of_output()
+        place = "standard output" if _let_go_of_output() else problem.filename or "the system"
         if isinstance(problem, BrokenPipeError):
             sys.exit(1)
-        _tell(f"{problem.filename or 'standard output'}: {problem.strerror or problem}.", 1)
+        _tell(f"{place}: {problem.strerror or problem}.", 1)
     except Exception as problem:
         if not hasattr(problem, "format_message"):
             raise
@@ -73,13 +72,23 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _let_go_of_output() -> None:
-    """Where standard output is broken, keep Python from trying again at its end."""
-    if sys.stdout:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _ready_streams() -> None:
+    """Streams that take any text, and none that is closed: the next file opened would be in its place."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r+"))  # noqa: SIM115 - until the end
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
+
+
+def _let_go_of_output() -> bool:
+    """Whether standard output is broken; if so, Python does not try it again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _tell(text: str, status: int, label: str = "error: ") -> None:

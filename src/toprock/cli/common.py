@@ -23,6 +23,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 ManifestOption = Annotated[
     Path | None, typer.Option("--manifest", help="Manifest (CSV) that names performers.", show_default=False)
 ]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of everything that is drawn at random.")]
 SkipOption = Annotated[bool, typer.Option("--skip-missing", help="Leave out pairs without features, and say so.")]
 CriterionOption = Annotated[
     str | None, typer.Option("--criterion", help="Which judgements to take from a file with several kinds.")

@@ -13,6 +13,7 @@ from toprock.cli.common import (
     FeaturesOption,
     JsonOption,
     ManifestOption,
+    SeedOption,
     SkipOption,
     bar,
     performers_of,
@@ -41,7 +42,7 @@ def evaluate(
     criterion: CriterionOption = None,
     skip_missing: SkipOption = False,
     members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble, with --train-pairs.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of training, with --train-pairs.")] = 0,
+    seed: SeedOption = 0,
     json: JsonOption = False,
 ) -> None:
     """Measure a model on pairs it was not trained on, beside controls that never look at the video."""

@@ -13,6 +13,7 @@ from toprock.cli.common import (
     FeaturesOption,
     JsonOption,
     ManifestOption,
+    SeedOption,
     SkipOption,
     bar,
     extraction_bar,
@@ -87,7 +88,7 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Training steps; by default chosen by cross-validation.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of initial values and order.")] = 0,
+    seed: SeedOption = 0,
     name: Annotated[str | None, typer.Option(help="Of the model, for people.", show_default=False)] = None,
 ) -> None:
     """Learn from pairs. Safe to interrupt; run it again to go on."""
@@ -115,7 +116,7 @@ def train(
         model = train_from_store(
             store,
             found,
-            name=name or out.name,
+            name=name or out.resolve().name,
             recipes=recipes,
             performers=performers_of(manifest, store),
             plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps),
@@ -162,7 +163,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Where videos, model, results and report go.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option(help="Of the rendered performances.")] = 1,
+    seed: SeedOption = 1,
     json: JsonOption = False,
 ) -> None:
     """Render battles with planted moments, learn from pairs, and report on one that was never seen."""

@@ -56,6 +56,8 @@ def read_moments(path: str | Path) -> list[LabelledMoment]:
         extra = {k: v for k, v in row.items() if k not in ("id", "start_s", "end_s", "label")}
         label: Label = "good" if row["label"] == "good" else "bad"
         moments.append(LabelledMoment(ident, start_s, end_s, label, MappingProxyType(extra)))
+    if not moments:
+        raise ManifestError(f"{path}: holds no moment", advice="Add a line for each below the header.")
     return moments
 
 

@@ -198,6 +198,8 @@ class FeatureStore:
             arrays = load(path.read_bytes())
             recipes = [Recipe.from_json(value) for value in json.loads(metadata["recipes"])]
             streams = {r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes}
+            if any(s.features.ndim != 2 or s.times.shape != (len(s.features), 2) for s in streams.values()):
+                raise ValueError("features and times do not fit together")
             return PerformanceFeatures(ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"]))
         except (SafetensorError, KeyError, ValueError) as problem:
             raise _damaged(path) from problem
