@@ -24,6 +24,8 @@ from toprock.ranker.from_store import arrays_of
 from toprock.synthetic import SyntheticPerformance, render_performances
 
 TRAIN, TEST = 220, 40
+COLOUR_TRAIN = 60
+"""Training performances from which the direction of the colour control is learnt: reading them takes time."""
 CLEAR = 0.1
 """Pairs whose planted quality differs by at least this share of its range are clear."""
 
@@ -199,21 +201,25 @@ def _kind_auc(curves: Mapping[str, Any], values: Sequence[tuple[Any, Any, Any]],
 
 
 def colour_control(rendered: Rendered) -> Accuracy:
-    """Mean colour of the pictures: the channel and direction that rank the training pairs best."""
+    """Mean colour of the pictures: the channel and direction that rank pairs of some training performances best."""
+    import os
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
 
     from toprock.comparisons import pairwise_accuracy
     from toprock.video import read_frames
 
-    def colours(performances: Sequence[SyntheticPerformance]) -> dict[str, np.ndarray]:
-        means = {}
-        for p in performances:
-            with read_frames(p.video, rate_hz=0.5, short_side=32) as frames:
-                means[p.id] = np.mean([f.image.mean((0, 1)) for f in frames], axis=0)
-        return means
+    def colour(p: SyntheticPerformance) -> np.ndarray:
+        with read_frames(p.video, rate_hz=0.5, short_side=32) as frames:
+            return np.mean([f.image.mean((0, 1)) for f in frames], axis=0)
 
-    train, test = colours(rendered.train), colours(rendered.test)
-    pairs = quality_pairs(rendered.train)
+    some = rendered.train[:COLOUR_TRAIN]
+    both = [*some, *rendered.test]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:  # each reads in a process of its own
+        means = dict(zip([p.id for p in both], pool.map(colour, both), strict=True))
+    train, test = ({p.id: means[p.id] for p in side} for side in (some, rendered.test))
+    pairs = quality_pairs(some)
     accuracies = [pairwise_accuracy({i: v[c] for i, v in train.items()}, pairs) for c in range(3)]
     channel = int(np.argmax(np.abs(np.array(accuracies) - 0.5)))
     sign = 1 if accuracies[channel] >= 0.5 else -1
