@@ -58,10 +58,10 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         _tell("interrupted; extract, train and demo go on from here when run again.", _INTERRUPTED, label="")
     except OSError as problem:
-        place = "standard output" if _let_go_of_output() else problem.filename or "the system"
+        _let_go_of_output()
         if isinstance(problem, BrokenPipeError):
             sys.exit(1)
-        _tell(f"{place}: {problem.strerror or problem}.", 1)
+        _tell(f"{problem.filename or 'standard output'}: {problem.strerror or problem}.", 1)
     except Exception as problem:
         if not hasattr(problem, "format_message"):
             raise
@@ -81,14 +81,12 @@ def _ready_streams() -> None:
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text
 
 
-def _let_go_of_output() -> bool:
-    """Whether standard output is broken; if so, Python does not try it again at its end."""
+def _let_go_of_output() -> None:
+    """Where standard output is broken, keep Python from trying again at its end."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
 
 
 def _tell(text: str, status: int, label: str = "error: ") -> None:
