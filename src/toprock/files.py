@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +33,59 @@ def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
     Raises:
         StorageError: the disk is full or the file cannot be written; nothing half-written stays.
     """
-    path = Path(path)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    write_together([(Path(path), data)])
+
+
+def write_together(files: Sequence[tuple[Path, bytes | memoryview]]) -> None:
+    """Write files that belong together: all of them, or none where the disk is full or one cannot be written.
+
+    The last one vouches for the others: it is absent while they are being replaced.
+
+    Raises:
+        StorageError: the disk is full or a file cannot be written; what stood there before still does.
+    """
+    parts: list[tuple[Path, Path]] = []
+    try:
+        for path, data in files:
+            with storage_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+                parts.append((Path(name), path))
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).chmod(0o666 & ~_umask())
+        if len(parts) > 1:
+            with storage_errors(parts[-1][1]):
+                parts[-1][1].unlink(missing_ok=True)
+        for part, path in parts:
+            with storage_errors(path):
+                part.replace(path)
+    except BaseException:
+        for part, _ in parts:
+            part.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: str | Path, text: str) -> None:
     """`write_bytes` of UTF-8; what is no text in the name of a file is written as its escape, which JSON reads back."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    write_bytes(path, as_bytes(text))
+
+
+def as_bytes(text: str) -> bytes:
+    """What `write_text` writes."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write_json(path: str | Path, value: Any) -> None:
     """`write_text` of indented JSON; numbers that are not finite become null."""
-    write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from toprock.backbones.base import Stream
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
-from toprock.files import write_bytes, write_json, write_text
+from toprock.files import as_bytes, json_text, write_together
 from toprock.ranker.model import Ranker, RankerConfig
 from toprock.ranker.training import TrainingConfig
 
@@ -98,7 +98,7 @@ class SavedModel:
         """Write the folder; config.json comes last, so that a folder without one is not taken for a model.
 
         Raises:
-            StorageError: the disk is full or refuses.
+            StorageError: the disk is full or refuses; a model that was there before is still there.
         """
         from safetensors.torch import save
 
@@ -108,10 +108,12 @@ class SavedModel:
             for i, member in enumerate(self.members)
             for name, value in member.state_dict().items()
         }
-        (folder / "config.json").unlink(missing_ok=True)
-        write_bytes(folder / "model.safetensors", save(tensors, metadata={"format": str(FORMAT)}))
-        write_text(folder / "README.md", card(self.config))
-        write_json(folder / "config.json", self.config.model_dump(mode="json"))
+        files = {
+            "model.safetensors": save(tensors, metadata={"format": str(FORMAT)}),
+            "README.md": as_bytes(card(self.config)),
+            "config.json": as_bytes(json_text(self.config.model_dump(mode="json"))),
+        }
+        write_together([(folder / name, data) for name, data in files.items()])
 
     @classmethod
     def load(cls, folder: str | Path) -> SavedModel:
