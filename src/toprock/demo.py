@@ -18,6 +18,7 @@ from toprock.evaluate.linear import fit_linear
 from toprock.evaluate.moments import LabelledMoment, MomentScores
 from toprock.features import FeatureStore, PerformanceFeatures, extract
 from toprock.files import write_json
+from toprock.machine import cores
 from toprock.performance import read_manifest
 from toprock.ranker import Plan, train_from_store
 from toprock.ranker.from_store import arrays_of
@@ -202,7 +203,6 @@ def _kind_auc(curves: Mapping[str, Any], values: Sequence[tuple[Any, Any, Any]],
 
 def colour_control(rendered: Rendered) -> Accuracy:
     """Mean colour of the pictures: the channel and direction that rank pairs of some training performances best."""
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
@@ -216,7 +216,7 @@ def colour_control(rendered: Rendered) -> Accuracy:
 
     some = rendered.train[:COLOUR_TRAIN]
     both = [*some, *rendered.test]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:  # each reads in a process of its own
+    with ThreadPoolExecutor(cores()) as pool:  # each reads in a process of its own
         means = dict(zip([p.id for p in both], pool.map(colour, both), strict=True))
     train, test = ({p.id: means[p.id] for p in side} for side in (some, rendered.test))
     pairs = quality_pairs(some)

@@ -195,11 +195,7 @@ def test_backbones_have_the_documented_keys(toprock):
     ],
 )
 def test_wrong_use_is_answered_in_one_line(toprock, arguments, what, tmp_path):
-    out, told = toprock(*arguments, status=2, cwd=tmp_path)
-    assert out == ""
-    assert what in told
-    assert len(told.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert_one_line(toprock, arguments, what, tmp_path, status=2)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +210,15 @@ def test_wrong_use_is_answered_in_one_line(toprock, arguments, what, tmp_path):
     ],
 )
 def test_what_is_not_there_is_named_in_one_line(toprock, arguments, what, tmp_path):
-    out, told = toprock(*arguments, status=1, cwd=tmp_path)
+    assert_one_line(toprock, arguments, what, tmp_path, status=1)
+
+
+def assert_one_line(toprock, arguments, what, folder, *, status):
+    out, told = toprock(*arguments, status=status, cwd=folder)
     assert out == ""
     assert what in told
     assert len(told.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -139,12 +139,15 @@ def test_nonsense_is_not_believed(film, code):
 
 
 def test_too_little_memory_is_one_error_whatever_the_amount(film):
+    refused = []
     for memory_mb in (40, 120, 200, 260):
         try:
             list(read_frames(film, rate_hz=5, short_side=96, limits=Limits(memory_mb=memory_mb)))
         except DecoderFailed as error:
             assert str(film) in str(error)
             assert error.advice
+            refused.append(memory_mb)
+    assert 40 in refused
 
 
 def test_memory_is_bounded_by_the_kernel(film):

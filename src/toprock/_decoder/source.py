@@ -13,6 +13,7 @@ import av
 
 from toprock._decoder.geometry import display_size, upright
 from toprock._decoder.output import Output, Refusal
+from toprock.machine import cores
 
 # HLS, concat and other lists that name further files must stay off: they read what the user never gave.
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
@@ -145,8 +146,7 @@ class Source:
         """One thread a core and one more, as FFmpeg has it; fewer where frames would fill the memory."""
         frame_mb = max(1, self._codec.width * self._codec.height) * 3 / (1 << 20)
         affordable = int(self._limits["memory_mb"] / 2 / frame_mb) - 17  # 16 reference frames
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, min(cores + 1, affordable, 16))
+        return max(1, min(cores() + 1, affordable, 16))
 
     def _declared(self) -> tuple[float | None, bool]:
         """Length in seconds and whether the picture stream itself says so."""

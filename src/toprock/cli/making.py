@@ -97,15 +97,14 @@ def train(
     if dynamic == static == "none":
         raise UsageError("there is no stream to train on", advice="Leave out --dynamic none or --static none.")
     _check_place(out)
-    from toprock.comparisons import check_consistency, match_pairs, read_pairs
+    from toprock.comparisons import check_consistency, read_pairs
     from toprock.features import FeatureStore
     from toprock.ranker import Plan, TrainingConfig, train_from_store
 
     store = FeatureStore(features)
     recipes = store.choose(dynamic=dynamic, static=static)
     found = read_pairs(pairs, criterion=criterion)
-    matched = match_pairs(found, store.ids(), skip_missing=skip_missing, why=store.failures())
-    if all(pair.tie for pair in matched.pairs):
+    if all(pair.tie for pair in found):
         raise PairsError(f"{pairs}: every pair is a tie", advice="Judge a few pairs that have a winner.")
     consistency = check_consistency(found)
     if consistency.contradictions or consistency.cycles:

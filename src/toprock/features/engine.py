@@ -23,6 +23,7 @@ from toprock.features.extraction import describe_video, source_of
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore
 from toprock.files import tidy
+from toprock.machine import cores
 from toprock.performance import Performance, format_intervals, parse_intervals
 from toprock.video import Limits
 
@@ -89,7 +90,7 @@ def extract(
         result.written.extend(p.id for p in group if p.id not in failed)
         store.set_failures(known)
 
-    count = min(workers or _cores(), len(files))
+    count = min(workers or cores(), len(files))
     run = _run_here if count <= 1 else _run_workers
     run(files, store, recipes, limits or Limits(), count, finish, on_progress)
     result.written.sort()
@@ -159,7 +160,7 @@ def _run_workers(
     for video in sorted(files, key=_size, reverse=True):  # long ones first, so that no core waits at the end
         jobs.put(video)
     setup: dict[str, Any] = {"store": str(store.folder.absolute()), "recipes": [r.to_json() for r in recipes]}
-    setup["limits"] = asdict(replace(limits, threads=limits.threads or max(1, _cores() // count)))
+    setup["limits"] = asdict(replace(limits, threads=limits.threads or max(1, cores() // count)))
     workers = [_Worker(setup) for _ in range(count)]
     threads = [threading.Thread(target=w.serve, args=(jobs, files, news), daemon=True) for w in workers]
     try:
@@ -277,10 +278,6 @@ def _plain(performance: Performance) -> dict[str, str]:
 def performance_of(plain: dict[str, str]) -> Performance:
     """What a worker makes of a job's line."""
     return Performance(plain["id"], Path(plain["video"]), parse_intervals(plain["intervals"]))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _size(path: Path) -> int:

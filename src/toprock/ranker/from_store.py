@@ -67,6 +67,8 @@ def train_from_store(
     plan = plan or Plan()
     recipes = dict(recipes or store.choose())
     matched = match_pairs(pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
+    if all(p.tie for p in matched.pairs):
+        raise PairsError("every pair is a tie", advice="Judge a few pairs that have a winner.")
     ids = sorted({ident for p in matched.pairs for ident in (p.better, p.worse)})
     found = {ident: store.read(ident) for ident in ids}
     data = [arrays_of(found[ident], recipes) for ident in ids]
@@ -145,8 +147,6 @@ def control_signs(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair
 
 def _trained_on(ids: Sequence[str], groups: Sequence[str], matched: Matched) -> TrainedOn:
     consistency = check_consistency(matched.pairs)
-    if not any(not p.tie for p in matched.pairs):
-        raise PairsError("every pair is a tie", advice="Judge a few pairs that have a winner.")
     return TrainedOn(
         performances=list(ids),
         pairs=len(matched.pairs),

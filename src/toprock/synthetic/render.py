@@ -18,6 +18,7 @@ import numpy as np
 
 from toprock.errors import UsageError
 from toprock.files import storage_errors, write_text
+from toprock.machine import cores
 from toprock.performance import Performance, write_manifest
 from toprock.synthetic.choreography import FPS, PlantedMoment, choreograph
 from toprock.synthetic.draw import draw_performance
@@ -159,7 +160,7 @@ def _render_one(task: tuple[str, int, int]) -> None:
 def _run(
     work: Callable[[tuple[str, int, int]], None], tasks: Sequence[tuple[str, int, int]], processes: int | None
 ) -> Iterator[None]:
-    processes = min(processes or os.cpu_count() or 1, len(tasks))
+    processes = min(processes or cores(), len(tasks))
     if processes == 1:
         yield from map(work, tasks)
         return
