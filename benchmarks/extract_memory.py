@@ -1,4 +1,4 @@
-"""Peak memory of extraction (parent and decoder together) on a 40-minute file beside a 1-minute one.
+"""Peak memory of extraction into a store (parent and decoder together) on a 40-minute file beside a 1-minute one.
 
 python benchmarks/extract_memory.py
 """
@@ -16,10 +16,11 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from toprock.backbones import build
-from toprock.features.extraction import describe_video
+from toprock.features import FeatureStore, extract
 from toprock.performance import Performance
 video = Path(sys.argv[1])
-describe_video(video, [Performance(video.stem, video)], [build("flow"), build("posture")])
+store = FeatureStore(video.parent / f"{video.stem}-features", create=True)
+extract([Performance(video.stem, video)], store, [build("flow"), build("posture")], workers=1)
 """
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from toprock.backbones import build
 from toprock.errors import EmptyVideo, RecipeMismatch
-from toprock.features import FeatureStore, Recipe, extract
-from toprock.features import extraction as module
+from toprock.features import FeatureStore, Recipe, extract, spool
 from toprock.features.extraction import describe_video
 from toprock.performance import Performance
 from toprock.video import Limits
@@ -70,7 +69,7 @@ def test_every_interval_needs_a_frame(video):
 
 
 def test_very_long_videos_keep_a_bounded_number_of_segments_over_all_their_length(video, monkeypatch):
-    monkeypatch.setattr(module, "MAX_SEGMENTS", 20)
+    monkeypatch.setattr(spool, "MAX_SEGMENTS", 20)
     (found,) = described(video, ["posture"], Performance("a", video))["a"].streams.values()
     assert 10 <= len(found.times) <= 20
     assert found.times[0, 0] == 0.0

@@ -8,12 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from toprock.backbones.base import Backbone, Describer, Frame, Segment
 from toprock.backbones.shots import ShotCuts
 from toprock.errors import EmptyVideo
 from toprock.features.recipe import Recipe
+from toprock.features.spool import Spool
 from toprock.features.store import PerformanceFeatures, StreamFeatures
 from toprock.performance import Performance, format_intervals
 from toprock.video import Limits, read_frames
@@ -21,10 +20,6 @@ from toprock.video import Limits, read_frames
 READ_HZ = 30.0
 """Every reading looks for shot cuts on this grid, whatever backbones are asked for: the features of a stream are
 the same alone and beside another stream."""
-
-MAX_SEGMENTS = 16_384
-"""Segments kept a stream and performance. Beyond it every second one is dropped, again and again, so that a
-stream at 6 segments a second keeps its full rate up to 45 minutes."""
 
 
 def describe_video(
@@ -137,7 +132,7 @@ class _Watch:
         self._at = 0
         self._eyes: list[_Eye] = []
         self._shots = ShotCuts()
-        self._rows = [_Rows() for _ in backbones]
+        self._rows = [Spool(b.spec.dimension) for b in backbones]
         self._motion: list[tuple[float, float]] = []
         self._cuts = 0
         self._duration_s = 0.0
@@ -183,10 +178,7 @@ class _Watch:
         self._eyes = []
 
     def result(self) -> tuple[dict[Recipe, StreamFeatures], dict[str, float | None]]:
-        found = {
-            Recipe.of(backbone): rows.stack(backbone.spec.dimension)
-            for backbone, rows in zip(self._backbones, self._rows, strict=True)
-        }
+        found = {Recipe.of(backbone): rows.stack() for backbone, rows in zip(self._backbones, self._rows, strict=True)}
         weight = sum(length for _, length in self._motion)
         motion = sum(value * length for value, length in self._motion) / weight if weight else None
         return found, {"duration_s": self._duration_s, "cuts": float(self._cuts), "mean_motion": motion}
@@ -209,28 +201,3 @@ class _Eye:
         self._last = index
         new_shot, self._cut = self._cut, False
         return self.describer.push(frame, new_shot=new_shot)
-
-
-class _Rows:
-    """Segments of one stream, thinned by half each time there are too many."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[float, float, np.ndarray]] = []
-        self._every = 1
-        self._seen = 0
-
-    def extend(self, segments: Iterable[Segment]) -> None:
-        for start_s, end_s, vector in segments:
-            if self._seen % self._every == 0:
-                self._rows.append((start_s, end_s, vector.astype(np.float16)))
-            self._seen += 1
-            if len(self._rows) > MAX_SEGMENTS:
-                self._rows = self._rows[::2]
-                self._every *= 2
-
-    def stack(self, dimension: int) -> StreamFeatures:
-        if not self._rows:
-            return StreamFeatures(np.zeros((0, dimension), np.float16), np.zeros((0, 2)))
-        features = np.stack([vector for _, _, vector in self._rows])
-        times = np.array([(start, end) for start, end, _ in self._rows], dtype=np.float64)
-        return StreamFeatures(features, times)
