@@ -166,11 +166,13 @@ class StreamRanker(nn.Module):
         """(B, T, D) and (B, T) -> contributions and attention; a row without any segment gives zeros."""
         x = ((x - self.mean) / self.spread).clamp(-8, 8)
         x = self.blind(x.mT).mT
-        plain = self.dropout(self.norm(self.embed(x)).mT).mT  # (B, T, d), what the average branch reads
+        embedded = self.embed(x)
+        plain = self.dropout(self.norm(embedded).mT).mT  # (B, T, d), what the average branch reads
         uniform = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (B, T)
-        y = x - self.contrast * (uniform[:, None] @ x)
-        h = self.encode(y)  # (B, T, hidden), what is valued
-        z = self.norm_encoded(self.embed(y) + self.refine(h))
+        own = self.contrast * (uniform[:, None] @ x)  # (B, 1, D)
+        h = self.encode(x - own)  # (B, T, hidden), what is valued
+        # the map is linear: what it makes of x - own, without another pass over the features
+        z = self.norm_encoded(embedded - F.linear(own, self.embed.weight) + self.refine(h))
         z = self.dropout(z.mT).mT  # (B, T, d), what the prototypes look at
         q = self.queries.expand(len(x), -1, -1)  # (B, P, d)
         for layer in self.decoder:

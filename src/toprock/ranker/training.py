@@ -28,7 +28,9 @@ class TrainingConfig(BaseModel):
         batch: performances a step at most; all pairs among them are used.
         noise: spread of a random offset of a performance's standardised features, the same in all its segments:
             another body, another place.
-        segment_dropout: share of the segments left out of a step.
+        segments: of a performance and stream, so many at most are drawn at random for a step. The work of a step does
+            not grow with the length of a video.
+        segment_dropout: share of the segments left out of a step where there are fewer.
         stream_dropout: chance that a performance is trained on without one of its streams.
         seed: of initial values, order and noise.
         loss: terms, margins and weights.
@@ -41,6 +43,7 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     batch: int = Field(64, ge=2)
     noise: float = Field(0.3, ge=0)
+    segments: int = Field(48, ge=1)
     segment_dropout: float = Field(0.3, ge=0, lt=1)
     stream_dropout: float = Field(0.5, ge=0, lt=1)
     seed: int = 0
@@ -198,18 +201,17 @@ def keep_streams(batch: Batch, chance: float) -> dict[Stream, Tensor]:
 
 
 def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig) -> Batch:
-    """The batch with some segments left out and a random offset of every performance's features."""
+    """Some segments of every performance, drawn at random, with a random offset of its features."""
     features, masks = {}, {}
     for stream, x in batch.features.items():
-        kept = max(1, round(x.shape[1] * (1 - config.segment_dropout)))
-        columns = torch.randperm(x.shape[1])[:kept].sort().values
-        x, mask = x[:, columns], batch.masks[stream][:, columns]
-        # those that would lose their last segment in this draw keep what they had, their first
-        bare = batch.masks[stream].any(1) & ~mask.any(1)
-        x[bare, 0], mask[bare, 0] = batch.features[stream][bare, 0], batch.masks[stream][bare, 0]
+        mask = batch.masks[stream]
+        kept = (mask.sum(1) * (1 - config.segment_dropout)).ceil().clamp(max=config.segments).long()  # (B,)
+        drawn = torch.rand(mask.shape).masked_fill(~mask, -1.0).topk(max(1, int(kept.max()))).indices  # (B, T')
+        masks[stream] = torch.arange(drawn.shape[1]) < kept[:, None]
+        x = x[torch.arange(len(x))[:, None], drawn] * masks[stream][..., None]
         scale = ranker.stream(stream).spread
         offset = torch.randn(len(x), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
-        features[stream], masks[stream] = x + config.noise * offset, mask
+        features[stream] = x + config.noise * offset
     return Batch(features, masks)
 
 
