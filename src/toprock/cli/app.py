@@ -44,9 +44,9 @@ def main() -> None:
     _ready_streams()
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        from toprock.cli import assessing, evaluating, making
+        from toprock.cli import assessing, evaluating, importing, making
 
-        del assessing, evaluating, making  # importing them adds their commands
+        del assessing, evaluating, importing, making  # importing them adds their commands
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command
@@ -56,7 +56,11 @@ def main() -> None:
     except ToprockError as problem:
         _tell(str(problem), 1)
     except (KeyboardInterrupt, typer.Abort):
-        _tell("interrupted; extract, train and demo go on from here when run again.", _INTERRUPTED, label="")
+        _tell(
+            "interrupted; extract, train and demo go on from here when run again.",
+            _INTERRUPTED,
+            label="",
+        )
     except OSError as problem:
         _let_go_of_output()
         if isinstance(problem, BrokenPipeError):
