@@ -10,10 +10,11 @@ whoever names them: two kinds of features of one size need two names.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,19 @@ def find_arrays(source: Path, *, suffix: str = "") -> dict[str, list[Path]]:
             found.setdefault(ident, []).append(path)
     if not found:
         what = f"named like <id>{suffix}" if suffix else "with features"
-        raise FeaturesError(f"{source}: holds no .npz or .npy file {what}", advice="Check the path and --suffix.")
+        raise FeaturesError(
+            f"{source}: holds no .npz or .npy file {what}", advice="Check the path, and what the names end in."
+        )
     return found
+
+
+def common_dimension(paths: Iterable[Path], *, key: str = "arr_0") -> int:
+    """Length D of the vectors in most files, from their headers; 0 where none can be read."""
+    found: Counter[int] = Counter()
+    for path in paths:
+        with contextlib.suppress(FeaturesError):  # told when the file is read
+            found[read_shape(path, key=key)[1]] += 1
+    return found.most_common(1)[0][0] if found else 0
 
 
 def read_spans(path: Path) -> dict[str, Span]:
@@ -259,16 +271,7 @@ def _recipe(
 ) -> Recipe:
     """What these files are; the same that the store has under this name, where it has any."""
     there = next((r for r in store.recipes if (r.stream, r.backbone) == (stream, name)), None)
-    if there is not None and there.imported:
-        dimension = there.settings["shape"][1]
-    else:
-        found: Counter[int] = Counter()
-        for path in paths:
-            try:
-                found[read_shape(path, key=key)[1]] += 1
-            except FeaturesError:  # told when it is its turn
-                continue
-        dimension = found.most_common(1)[0][0] if found else 0
+    dimension = there.settings["shape"][1] if there and there.imported else common_dimension(paths, key=key)
     recipe = import_recipe(stream, name, dimension, segments=segments, rate_hz=rate_hz)
     if there is not None and there != recipe:
         raise FeaturesError(

@@ -165,7 +165,7 @@ class FeatureStore:
 
         self.add_recipes(*found.streams)
         with contextlib.suppress(FeaturesError, UnknownPerformance):
-            found = _joined(self.read(found.id), found)
+            found = joined(self.read(found.id), found)
         arrays = _arrays(found.streams)
         metadata = {
             "format": str(FORMAT),
@@ -239,8 +239,8 @@ def _damaged(path: Path) -> FeaturesError:
     return FeaturesError(f"{path}: is damaged", advice="Delete it and extract again.")
 
 
-def _joined(old: PerformanceFeatures, new: PerformanceFeatures) -> PerformanceFeatures:
-    """What is stored of a performance after `new` has come: what was made from another state of the video goes."""
+def joined(old: PerformanceFeatures, new: PerformanceFeatures) -> PerformanceFeatures:
+    """All that is known of a performance after `new` has come: what was made from another state of the video goes."""
     comes_in = "imported" in new.source
     same = comes_in or _video(old.source) == _video(new.source)
     before = old.source.get("imported", {})
