@@ -38,7 +38,7 @@ def trained(desk, toprock):
     _, told = toprock("features", "import", desk / "i3d", "--out", desk / "store", *options, "--duration", 80)
     assert told.splitlines() == [f"10 performances imported into {desk / 'store'}, 0 failed."]
     common = ("--features", desk / "store", "--pairs", desk / "train.txt")
-    toprock("train", *common, "--out", desk / "model", "--steps", 60)
+    toprock("train", *common, "--out", desk / "model", "--steps", 30)
     return desk
 
 
@@ -53,8 +53,22 @@ def test_one_stream_from_import_to_evaluation(trained, toprock):
     found = json.loads(toprock("evaluate", *common, "--pairs", trained / "test.txt")[0])
     assert found["accuracy"] > 0.7
     assert found["both_unseen_pairs"] == 1
-    out, _ = toprock("evaluate", *common[:-1], "--pairs", trained / "test.txt")
-    assert "control duration" in out
+    assert found["controls"]["duration"] is not None
+
+
+def test_a_later_import_of_new_performances_is_scored(trained, toprock, tmp_path):
+    (tmp_path / "new").mkdir()
+    np.savez(tmp_path / "new/anna.npz", np.load(trained / "i3d/v9_rgb.npz")["arr_0"][:30])
+    (tmp_path / "spans.csv").write_text("id,start_s,end_s\nbert,0,3\n")
+    options = ("--name", "i3d", "--stream", "dynamic", "--manifest", tmp_path / "spans.csv")
+    _, told = toprock("features", "import", tmp_path / "new", "--out", tmp_path / "store", *options)
+    assert "names none of the performances" in told
+    report = tmp_path / "report.html"
+    common = ("--features", tmp_path / "store", "--model", trained / "model")
+    out, _ = toprock("score", *common, "anna", "--json", "--report", report)
+    found = json.loads(out)
+    assert [s["end_s"] for s in found["segments"]] == list(range(1, 31))
+    assert "anna" in report.read_text(encoding="utf-8")
 
 
 def test_a_model_of_an_import_refuses_videos_and_says_what_it_needs(trained, toprock, place):

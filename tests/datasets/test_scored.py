@@ -8,12 +8,12 @@ from toprock.errors import FeaturesError, PairsError, UsageError
 
 HEADER = "Video_Name\tDifficulty_Score    Execution_Score Total_Score\tPenalty\tVideo_length\n"
 GYMNASTICS = {
-    "train": "Ball_001\t9.50\t8.30\t17.80\t0.00\t90\nBall_002\t7.20\t4.20\t10.80\t0.60\t93\n"
-    "Ball_003\t7.20\t3.60\t10.80\t0.00\t93\nHoop_001\t9.40\t7.80\t17.20\t0.00\t92\nHoop_002\t7.1\t4\t11.1\t0\t93\n",
-    "test": "Ball_004\t7.40\t6.35\t13.75\t0.00\t91\nBall_005\t7.00\t4.20\t11.20\t0.00\t92\n"
-    "Hoop_003\t7.80\t6.80\t14.60\t0.00\t91\nHoop_004\t5.0\t6.80\t11.80\t0.00\t91\n",
+    "train": "Ball_001\t9.00\t8.00\t17.00\t0.00\t90\nBall_002\t7.00\t4.00\t10.50\t0.50\t93\n"
+    "Ball_003\t7.00\t3.50\t10.50\t0.00\t93\nHoop_001\t9.00\t7.00\t16.00\t0.00\t92\nHoop_002\t7\t4\t11\t0\t93\n",
+    "test": "Ball_004\t7.00\t6.25\t13.25\t0.00\t91\nBall_005\t7.00\t4.00\t11.00\t0.00\t92\n"
+    "Hoop_003\t7.50\t7.00\t14.50\t0.00\t91\nHoop_004\t5.0\t7.00\t12.00\t0.00\t91\n",
 }
-SKATING = {"train": "1 28.88 27.08 1\n2 32.21 28.57 0\n3 24.76 28.57 2\n", "test": "4 27.54 27.81 2\n5 35.06 30.57 0\n"}
+SKATING = {"train": "1 30.5 27 1\n2 31.5 28.5 0\n3 20.25 28.5 2\n", "test": "4 27 26.5 2\n5 33.75 32.25 0\n"}
 
 
 def words(text):
@@ -50,7 +50,7 @@ def test_rhythmic_gymnastics(gymnastics):
     (fold,) = ball.folds
     assert names(fold.train) == [("Ball_001", "Ball_002"), ("Ball_001", "Ball_003")]
     assert names(fold.test) == [("Ball_004", "Ball_005")]
-    assert ball.scores == {"Ball_001": 17.8, "Ball_002": 10.8, "Ball_003": 10.8, "Ball_004": 13.75, "Ball_005": 11.2}
+    assert ball.scores == {"Ball_001": 17.0, "Ball_002": 10.5, "Ball_003": 10.5, "Ball_004": 13.25, "Ball_005": 11.0}
     assert {stream: recipe.backbone for stream, recipe in ball.recipes.items()} == {
         "dynamic": "dynamic_feat",
         "static": "static_feat",
@@ -79,7 +79,7 @@ def test_figure_skating(skating):
     assert (tes.name, pcs.name) == ("fis-v/TES", "fis-v/PCS")
     assert names(tes.folds[0].train) == [("2", "1"), ("2", "3"), ("1", "3")]
     assert names(pcs.folds[0].train) == [("2", "1"), ("3", "1")]
-    assert pcs.scores["5"] == 30.57
+    assert pcs.scores["5"] == 32.25
     assert tes.recipes == pcs.recipes
     assert tes.recipes["dynamic"].backbone == "swintx_avg_fps25_clip32"
     assert tes.features["1"].facts == {"duration_s": None}
@@ -116,10 +116,10 @@ def test_folders_that_are_not_clear(gymnastics, skating, save_array):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("1 28.88\n", "line 1: does not hold an id and 2 numbers"),
-        ("1 28.88 27.08\n2 x 3\n", "line 2: does not hold"),
-        ("1 28.88 nan\n", "line 1: does not hold"),
-        ("1 1 2\n1 1 2\n", "line 2: '1' stands twice"),
+        ("1 20\n", "line 1: does not hold an id and 2 numbers"),
+        ("1 20 30\n2 x 3\n", "line 2: does not hold"),
+        ("1 20 nan\n", "line 1: does not hold"),
+        ("1 1 2\n1 1 2\n1 1 3\n", "line 3: '1' has other scores above"),
         ("Video TES PCS\n", "holds no video"),
         (None, r"has no file train\.txt"),
     ],

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -118,6 +119,28 @@ def test_one_bad_file_never_stops_the_others(tmp_path, store):
     assert set(store.failures()) == {"wide", "cut", "z"}
 
 
+def test_an_interrupted_import_goes_on(tmp_path, store):
+    def interrupt(done, total, ident):
+        if ident == "b":
+            raise KeyboardInterrupt
+
+    folder = arrays(tmp_path / "in", "a", "b", "c", suffix="")
+    np.save(folder / "0.npy", np.ones(3))
+    with pytest.raises(KeyboardInterrupt):
+        import_features(folder, store, **I3D, on_progress=interrupt)
+    assert set(store.failures()) == {"0"}
+    done = import_features(folder, store, **I3D)
+    assert (done.written, done.kept, set(done.failed)) == (["b", "c"], ["a"], {"0"})
+
+
+def test_awkward_names_come_back(tmp_path, store):
+    names = ["-rf", "a b", "v1.mp4", "ünï", os.fsdecode(b"raw-\xff")]
+    arrays(tmp_path / "in", *names, ".hidden", suffix="")
+    (tmp_path / "in/folder.npz").mkdir()
+    import_features(tmp_path / "in", store, **I3D)
+    assert store.ids() == sorted([*names[:-1], "raw-\\xff"])
+
+
 def test_a_later_import_of_new_performances_is_of_the_same_recipe(tmp_path, store):
     arrays(tmp_path / "one", "a", segments=9)
     arrays(tmp_path / "two", "b", segments=4)
@@ -176,6 +199,7 @@ def test_spans_of_a_manifest_and_of_a_published_table(tmp_path):
     path.write_text("id,start_s,end_s\na,0,3\n")
     assert read_spans(path) == {"a": (0.0, 3.0)}
     for text in (
+        "id,start_s,end_s\n",
         "id\na\n",
         "id,start_s,end_s\na,3,3\n",
         "id,start_s,end_s\na,x,3\n",

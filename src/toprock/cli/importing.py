@@ -66,9 +66,12 @@ def import_(
             raise UsageError(f"{option} is {value}", advice="Give a number above 0.")
     from toprock.features import FeatureStore
     from toprock.features.importing import find_arrays, import_features, read_spans
+    from toprock.performance import by_known_id
 
-    find_arrays(source, suffix=suffix)
+    files = find_arrays(source, suffix=suffix)
     spans = read_spans(manifest) if manifest else {}
+    if spans and not by_known_id(spans, files):
+        say(f"note: {manifest} names none of the performances in {source} (such as {next(iter(files))}).")
     store = FeatureStore(out, create=True)
     with bar("Importing") as advance:
         result = import_features(

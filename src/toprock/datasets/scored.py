@@ -128,9 +128,8 @@ def _read_labels(folder: Path, side: str, *, numbers: int) -> Rows:
             raise PairsError(
                 f"{path}, line {number}: does not hold an id and {numbers} numbers", advice="Download it again."
             )
-        if ident in rows:
-            raise PairsError(f"{path}, line {number}: '{ident}' stands twice", advice="Delete one of the lines.")
-        rows[ident] = values
+        if rows.setdefault(ident, values) != values:
+            raise PairsError(f"{path}, line {number}: '{ident}' has other scores above", advice="Delete one line.")
     if not rows:
         raise PairsError(f"{path}: holds no video", advice="Download it again.")
     return rows

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -123,13 +124,13 @@ def find_arrays(source: Path, *, suffix: str = "") -> dict[str, list[Path]]:
     if not source.exists():
         raise FeaturesError(f"{source}: there is no such file or folder", advice="Check the path.")
     folder = source if source.is_dir() else source.parent
-    files = sorted(source.rglob("*")) if source.is_dir() else [source]
+    files = sorted(path for path in source.rglob("*") if not path.is_dir()) if source.is_dir() else [source]
     found: dict[str, list[Path]] = {}
     for path in files:
         inside = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in inside.parts)
         if path.suffix.lower() in ENDINGS and path.stem.endswith(suffix) and path.stem != suffix and not hidden:
-            ident = inside.with_name(path.stem.removesuffix(suffix)).as_posix()
+            ident = os.fsencode(inside.with_name(path.stem.removesuffix(suffix))).decode("utf-8", "backslashreplace")
             found.setdefault(ident, []).append(path)
     if not found:
         what = f"named like <id>{suffix}" if suffix else "with features"
@@ -159,7 +160,10 @@ def read_spans(path: Path) -> dict[str, Span]:
         ManifestError: a column is missing, or a span is none.
     """
     spans: dict[str, Span] = {}
-    for number, row in read_table(path, required=(), error=ManifestError):
+    rows = read_table(path, required=(), error=ManifestError)
+    if not rows:
+        raise ManifestError(f"{path}: lists no performance", advice="Add a line for each below the header.")
+    for number, row in rows:
         ident = row.get("id") or row.get("vid_id")
         columns = next((pair for pair in _SPAN_COLUMNS if set(pair) <= set(row)), None)
         if not ident or not (columns or "intervals" in row):
