@@ -200,6 +200,7 @@ def test_backbones_have_the_documented_keys(toprock):
         ((*IMPORT, "--rate-hz", "2"), "--rule rate and --rate-hz belong together"),
         ((*IMPORT, "--rule", "rate", "--rate-hz", "-1"), "--rate-hz is -1.0"),
         ((*IMPORT, "--duration", "nan"), "--duration is nan"),
+        ((*IMPORT, "--name", "flow"), "imported features cannot be called 'flow'"),
     ],
 )
 def test_wrong_use_is_answered_in_one_line(toprock, arguments, what, tmp_path):

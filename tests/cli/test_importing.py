@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from toprock.assess.model import load
+from toprock.errors import RecipeMismatch
 from toprock.features import FeatureStore
 
 COUNT = 10
@@ -77,12 +79,9 @@ def test_a_model_of_an_import_refuses_videos_and_says_what_it_needs(trained, top
     assert "needs the dynamic features 'i3d' of shape (any, 16)" in told
     assert "toprock features import" in told
     assert len(told.splitlines()) == 1
-    _, told = toprock("extract", place.video(0), "--out", trained / "new", "--like", trained / "model", status=1)
-    assert "which were imported" in told
-    out, _ = toprock(
-        "score", "--features", place / "features", "-m", trained / "model", "battle-000", "--json", status=1
-    )
-    assert "The model needs imported features: dynamic 'i3d' (any, 16)" in json.loads(out)["error"]
+    with pytest.raises(RecipeMismatch, match="dynamic is flow, not i3d") as caught:
+        load(trained / "model").features_of(FeatureStore(place / "features"), "battle-000")
+    assert "The model needs imported features: dynamic 'i3d' (any, 16)" in caught.value.advice
 
 
 def test_bad_files_are_listed_and_a_second_run_goes_on(desk, toprock, tmp_path):

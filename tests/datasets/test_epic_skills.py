@@ -86,6 +86,14 @@ def test_a_name_without_its_folder_is_taken_only_where_it_means_one_video(small,
     assert set(drawing.features) == {"Hand/E1-S"}
 
 
+def test_a_file_in_the_folder_of_another_task_is_not_taken(small, save_array):
+    save_array(small / "data/drawing/Hand/E1_rgb.npz")
+    save_array(small / "data/drawing/Hand/E1-S_rgb.npz")
+    drawing, other = epic_skills.read(small / "data", small)
+    assert set(drawing.features) == {"Hand/E1-S"}
+    assert set(other.features) == set()
+
+
 def test_two_files_for_one_video(small, save_array):
     save_array(small / "data/old/Hand/E1-S_rgb.npz")
     save_array(small / "data/new/Hand/E1-S_rgb.npz")

@@ -65,9 +65,10 @@ def import_(
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"{option} is {value}", advice="Give a number above 0.")
     from toprock.features import FeatureStore
-    from toprock.features.importing import find_arrays, import_features, read_spans
+    from toprock.features.importing import check_name, find_arrays, import_features, read_spans
     from toprock.performance import by_known_id
 
+    check_name(name)
     files = find_arrays(source, suffix=suffix)
     spans = read_spans(manifest) if manifest else {}
     if spans and not by_known_id(spans, files):

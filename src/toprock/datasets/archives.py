@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from toprock.datasets.task import Fold, Task
@@ -33,8 +33,13 @@ class Archives:
             place = PurePosixPath(ident)
             self._by_name.setdefault(place.name, []).extend((place, path) for path in paths)
 
-    def locate(self, ids: Iterable[str], *, task: str) -> dict[str, Path]:
-        """id -> file of those that are there; a file in a folder of the task's name goes before others.
+    def locate(self, ids: Iterable[str], *, task: str, others: Collection[str] = ()) -> dict[str, Path]:
+        """id -> file of those that are there.
+
+        Args:
+            ids: of the task's videos.
+            task: a file in a folder of its name goes before others.
+            others: tasks whose folders hold none of these videos.
 
         Raises:
             FeaturesError: two files mean the same video.
@@ -47,7 +52,8 @@ class Archives:
             forms = [ident, ident.replace("/", "_"), *([name] if last[name] == 1 else [])]
             fits = next(filter(None, map(self._ending_in, forms)), [])
             inside = [fit for fit in fits if task in fit[0].parts[:-1]]
-            paths = [path for _, path in inside or fits]
+            elsewhere = [fit for fit in fits if set(fit[0].parts[:-1]).isdisjoint(others)]
+            paths = [path for _, path in inside or elsewhere]
             if len(paths) > 1:
                 raise FeaturesError(
                     f"{self.data}: two files mean the video '{ident}' of {task}: {paths[0]} and {paths[1]}",
@@ -86,7 +92,7 @@ def published_tasks(
         task: {i for fold in folds for p in (*fold.train, *fold.test) for i in (p.better, p.worse)}
         for task, folds in tasks.items()
     }
-    paths = {task: archives.locate(ids[task], task=task) for task in tasks}
+    paths = {task: archives.locate(ids[task], task=task, others=tasks.keys() - {task}) for task in tasks}
     if not any(paths.values()):
         raise FeaturesError(
             f"{archives.data}: holds none of the {sum(map(len, ids.values()))} videos of {name}",

@@ -58,6 +58,16 @@ def import_recipe(
     return Recipe(stream, name, settings)
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that means something else where features are named.
+
+    Raises:
+        UsageError: it is that of a backbone, `none`, or empty.
+    """
+    if name in REGISTRY or name == "none" or not name.strip():
+        raise UsageError(f"imported features cannot be called '{name}'", advice="Give a name such as i3d.")
+
+
 def segment_times(count: int, *, span: Span | None = None, rate_hz: float | None = None) -> np.ndarray:
     """Start and end of every segment, (T, 2).
 
@@ -223,8 +233,7 @@ def import_features(
         UsageError: the name cannot be one.
         StorageError: the disk is full; nothing half-written stays.
     """
-    if name in REGISTRY or name == "none" or not name.strip():
-        raise UsageError(f"imported features cannot be called '{name}'", advice="Give a name such as i3d.")
+    check_name(name)
     files = find_arrays(source, suffix=suffix)
     tidy(store.folder)
     recipe = _recipe(store, stream, name, [p for paths in files.values() for p in paths], key, segments, rate_hz)

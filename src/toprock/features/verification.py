@@ -39,7 +39,9 @@ class Verification:
     failures: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The documented JSON object (schema 1)."""
+        """The JSON object (schema 1): performances, sound, recipes (each with performances, segments, dimension),
+        and damaged and failures, id -> why.
+        """
         recipes = [
             recipe.to_json() | {"performances": h.performances, "segments": h.segments, "dimension": h.dimension}
             for recipe, h in self.holdings.items()
