@@ -11,14 +11,15 @@ DIMENSIONS = {"dynamic": 5, "static": 6}
 
 def masks(*present):
     rows = torch.tensor(present)
-    return Batch({}, {"dynamic": rows[:, :1].expand(-1, 3), "static": rows[:, 1:].expand(-1, 4)})
+    found = {"dynamic": rows[:, :1].expand(-1, 3), "static": rows[:, 1:].expand(-1, 4)}
+    return Batch({}, found, {stream: torch.zeros(mask.shape) for stream, mask in found.items()})
 
 
 @pytest.fixture
 def many():
     """Batches have a length through their features; only masks matter here."""
     batch = masks(*[(True, True)] * 4000, *[(True, False)] * 100, *[(False, True)] * 100)
-    return Batch({s: torch.zeros(*m.shape, 1) for s, m in batch.masks.items()}, batch.masks)
+    return Batch({s: torch.zeros(*m.shape, 1) for s, m in batch.masks.items()}, batch.masks, batch.places)
 
 
 def test_one_of_two_streams_is_hidden_as_often_as_asked_and_never_the_last(many):

@@ -59,6 +59,10 @@ class Task:
         after = sum(len(f.train) + len(f.test) for f in folds)
         return replace(self, folds=folds, missing=missing, pairs_left_out=before - after)
 
+    def with_folds(self, folds: Sequence[Fold]) -> Task:
+        """The same task with other folds."""
+        return replace(self, folds=folds)
+
     def leave_one_out(self) -> Task:
         """The same pairs in folds of one performer each: tested on pairs with them, trained on all others.
 

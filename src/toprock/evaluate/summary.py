@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toprock.comparisons import Pair, pair_outcomes
+from toprock.comparisons import Pair, pair_outcomes, pairwise_accuracy
 from toprock.datasets.task import Fold, Task
 
 RESAMPLES = 2000
@@ -39,6 +39,20 @@ class TaskScores:
         learners = list(dict.fromkeys(row["model"] for row in self.rows))
         common = set.intersection(*(set(fold.scores) for fold in self.folds))
         return learners + [n for n in ("duration", "mean_motion", "cut_rate", "memorisation") if n in common]
+
+    def row_accuracies(self) -> list[dict[str, float | None]]:
+        """Accuracy, and that on pairs of two unseen performances, of every row."""
+        out: list[dict[str, float | None]] = []
+        for row in self.rows:
+            (fold,) = (one.fold for one in self.folds if one.fold.name == row["fold"])
+            unseen = kept_pairs(fold, "unseen", self.durations)
+            out.append(
+                {
+                    "accuracy": pairwise_accuracy(row["scores"], fold.test),
+                    "both_unseen": pairwise_accuracy(row["scores"], unseen) if unseen else None,
+                }
+            )
+        return out
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from toprock.backbones.base import Stream
+from toprock.peers.free_head import FreeHeadRanker
 from toprock.peers.learner import Scorer, TrainingSide, Watch
+from toprock.peers.twin import uniform
 from toprock.ranker.batch import Arrays
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import Ranker, RankerConfig
@@ -23,12 +26,18 @@ class Qsd:
     Attributes:
         model, training: options by name; an option of the loss as `loss.NAME`.
         streams: what it may look at; None is all there are.
+        early: put the streams side by side into one before the ranker sees them, in place of late fusion.
+        free_head: without exact evidence; see `free_head`.
+        members: rankers in the ensemble.
         watch_every: steps between two looks of a watch.
     """
 
     model: Mapping[str, object] = field(default_factory=dict)
     training: Mapping[str, object] = field(default_factory=dict)
     streams: tuple[Stream, ...] | None = None
+    early: bool = False
+    free_head: bool = False
+    members: int = 1
     watch_every: int = 10
 
     @property
@@ -37,7 +46,8 @@ class Qsd:
         model = RankerConfig.model_validate({**self.model, "dimensions": {"static": 1}}).model_dump()
         training = self._config(0).model_dump()
         del model["dimensions"], training["seed"]
-        return {"model": model, "training": training, "streams": self.streams}
+        rest = {"streams": self.streams, "early": self.early, "free_head": self.free_head, "members": self.members}
+        return {"model": model, "training": training, **rest}
 
     def __call__(self, side: TrainingSide, *, seed: int, watch: Watch | None = None) -> Scorer:
         """Choose the steps by cross-validation inside the training side, then train on all of it."""
@@ -46,9 +56,10 @@ class Qsd:
         dimensions = {stream: array.shape[1] for arrays in data for stream, array in arrays.items()}
         model = RankerConfig.model_validate({**self.model, "dimensions": dimensions})
         config = self._config(seed)
-        fitted = fit(data, ids, side.groups(), side.pairs, model, config)
+        build = FreeHeadRanker if self.free_head else Ranker
+        fitted = fit(data, ids, side.groups(), side.pairs, model, config, members=self.members, build=build)
         if watch:
-            state = start(data, model, config)
+            state = start(data, model, config, build=build)
 
             def look(state: TrainingState) -> None:
                 if state.step % self.watch_every == 0:
@@ -63,7 +74,11 @@ class Qsd:
         return TrainingConfig.model_validate({**rest, "loss": loss, "seed": seed})
 
     def _seen(self, arrays: Arrays) -> Arrays:
-        return {stream: array for stream, array in arrays.items() if self.streams is None or stream in self.streams}
+        seen = {stream: array for stream, array in arrays.items() if self.streams is None or stream in self.streams}
+        if not self.early or len(seen) < 2:
+            return seen
+        dynamic, static = seen["dynamic"], seen["static"]
+        return {"dynamic": np.concatenate([dynamic, uniform(static, len(dynamic))], axis=1).astype(np.float32)}
 
     def _scorer(self, *members: Ranker) -> Scorer:
         def scores(data: Mapping[str, Arrays]) -> dict[str, float]:
