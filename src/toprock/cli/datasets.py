@@ -47,7 +47,9 @@ def brace(
     if not single_turns:
         pairs = [pair for pair in battle_pairs(data, battles, uncertain=uncertain) if pair.better in performances]
         write_pairs(pairs, out / "pairs.csv")
-        say(f"{out / 'pairs.csv'}: {len(pairs)} pairs; who won the other battles is not known for certain.")
+        left = len(here) - len(pairs)
+        why = f"; who won the other {left} is not known for certain" if left else ""
+        say(f"{out / 'pairs.csv'}: {len(pairs)} pairs{why}.")
     say(f"go on with: toprock extract {out / 'manifest.csv'} --out {data / 'features'}")
 
 

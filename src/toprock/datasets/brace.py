@@ -66,7 +66,7 @@ def outcomes(data: str | Path, battles: Sequence[Battle]) -> dict[str, Outcome]:
                 raise wrong(path, number, f"certain is '{row['certain']}', neither yes nor no")
             told[battle.video_id] = Outcome(row["winner"], row["loser"], row.get("certain", "yes") == "yes")
         return told
-    found = {}
+    found: dict[str, Outcome] = {}
     for year in sorted({battle.year for battle in battles}):
         try:
             found |= knockout_outcomes({b.video_id: b.dancers for b in battles if b.year == year})
@@ -116,8 +116,8 @@ def write_files(out: str | Path, performances: Mapping[str, Part], videos: Mappi
     found = [part for part in performances.values() if part.battle.video_id in videos]
     write_manifest([part.performance(videos[part.battle.video_id]) for part in found], out / "manifest.csv")
     pieces = [(part.id, span, kind) for part in found for turn in part.turns for span, kind in turn.pieces]
-    rows = [((ident, f"{start:.3f}", f"{end:.3f}", kind), {}) for ident, (start, end), kind in pieces]
-    write_table(out / "segments.csv", ("id", "start_s", "end_s", "type"), rows)
+    rows = [(ident, f"{start:.3f}", f"{end:.3f}", kind) for ident, (start, end), kind in pieces]
+    write_table(out / "segments.csv", ("id", "start_s", "end_s", "type"), [(row, {}) for row in rows])
     write_json(out / "beats.json", {part.id: _rounded(part.beats_s) for part in found if part.beats_s})
     write_json(out / "cuts.json", {part.id: _rounded(part.cuts_s) for part in found if part.cuts_s is not None})
 
@@ -147,12 +147,13 @@ def read(data: str | Path, pairs: str | Path | None = None) -> Iterator[Task]:
             advice="Make them from your own videos: toprock dataset brace, then toprock extract.",
         )
     store = FeatureStore(folder)
-    known = parts(battles) | parts(battles, single_turns=True)
+    judged = read_pairs(pairs) if pairs else battle_pairs(data, battles)
+    named = {ident for pair in judged for ident in (pair.better, pair.worse)}
+    known = {i: p for i, p in (parts(battles) | parts(battles, single_turns=True)).items() if i in named}
     features = {}
-    for ident in (i for i in store.ids() if i in known):
+    for ident in sorted(known.keys() & set(store.ids())):
         found, cuts = store.read(ident), known[ident].cuts_s
         features[ident] = replace(found, facts={**found.facts, "annotated_cuts": None if cuts is None else len(cuts)})
-    judged = read_pairs(pairs) if pairs else battle_pairs(data, battles)
     folds = [_fold(year, judged) for year in sorted({battle.year for battle in battles})]
     performers = {ident: part.dancer for ident, part in known.items()}
     task = Task("brace", features, store.choose(), folds, performers).without_missing(store.failures())
