@@ -201,8 +201,12 @@ def _annotate(out: Path, battles: Sequence[RenderedBattle]) -> None:
             for first, end, kind in _pieces(turn):
                 more = (kind, str(_TYPE_IDS[kind]), *who, f"{b.video_id}.{first}.{end}")
                 pieces.append((b.video_id, str(number), str(first), str(end), *more))
-            pace = {"bpm": 60 / turn.plan.style.beat_s, "beats_confidence": 5.0, "beats_sec": turn.beats_s.tolist()}
-            beats[uid] = pace
+            beats[uid] = {
+                "bpm": 60 / turn.plan.style.beat_s,
+                "beats_confidence": 5.0,
+                "beats_sec": turn.beats_s.tolist(),
+                "beats_frames": np.floor(turn.beats_s * FPS).astype(int).tolist(),
+            }
         if b.ranked:
             won.append((b.video_id, *b.ranked, "", "yes", b.year, "no"))
         for name, start_s, m in b.moments:
