@@ -26,7 +26,8 @@ from toprock.performance import find_performances, write_manifest, write_table
 def find_videos(folder: str | Path, battles: Iterable[Battle]) -> tuple[dict[str, Path], list[str]]:
     """video_id -> file, of the videos that lie at any depth below a folder, and the ids of those that do not.
 
-    A file is called `VIDEO_ID.mp4`, or as downloaders do, `TITLE [VIDEO_ID].mp4`; any video's ending will do.
+    A file is called `VIDEO_ID.mp4`, or as downloaders do, `TITLE [VIDEO_ID].mp4` or `TITLE-VIDEO_ID.mp4`; any video's
+    ending will do.
 
     Raises:
         ManifestError: there is no such folder, it holds none of the videos, or one of them twice.
@@ -34,8 +35,9 @@ def find_videos(folder: str | Path, battles: Iterable[Battle]) -> tuple[dict[str
     ids = [battle.video_id for battle in battles]
     found: dict[str, Path] = {}
     for video in (p.video for p in find_performances(folder)):
-        named = video.stem if video.stem in ids else video.stem.rpartition(" [")[2].removesuffix("]")
-        if named not in ids:
+        ends = [i for i in ids if video.stem.endswith((f" [{i}]", f"-{i}"))]
+        named = video.stem if video.stem in ids else max(ends, key=len, default=None)
+        if named is None:
             continue
         if named in found:
             raise ManifestError(f"{found[named]} and {video} are one video", advice="Keep one of them there.")
@@ -122,6 +124,20 @@ def write_files(out: str | Path, performances: Mapping[str, Part], videos: Mappi
     write_json(out / "cuts.json", {part.id: _rounded(part.cuts_s) for part in found if part.cuts_s is not None})
 
 
+def yearly_folds(pairs: Sequence[Pair]) -> list[Fold]:
+    """One fold a year: its own pairs to test, and those without any of its performances to train on.
+
+    >>> old, new = Pair("2013/v/ann", "2013/v/bob"), Pair("2014/w/ann", "2014/w/cat")
+    >>> [(fold.name, fold.train == [new], fold.test == [old]) for fold in yearly_folds([old, new])]
+    [('2013', True, True), ('2014', False, False)]
+    """
+    years = {pair: {ident.split("/", 1)[0] for ident in (pair.better, pair.worse)} for pair in pairs}
+    return [
+        Fold(year, [p for p in pairs if year not in years[p]], [p for p in pairs if years[p] == {year}])
+        for year in sorted(set().union(*years.values()))
+    ]
+
+
 def read(data: str | Path, pairs: str | Path | None = None) -> Iterator[Task]:
     """The task: rank the two dancers of battles of a year that nothing was learnt from.
 
@@ -154,7 +170,7 @@ def read(data: str | Path, pairs: str | Path | None = None) -> Iterator[Task]:
     for ident in sorted(known.keys() & set(store.ids())):
         found, cuts = store.read(ident), known[ident].cuts_s
         features[ident] = replace(found, facts={**found.facts, "annotated_cuts": None if cuts is None else len(cuts)})
-    folds = [_fold(year, judged) for year in sorted({battle.year for battle in battles})]
+    folds = yearly_folds(judged)
     performers = {ident: part.dancer for ident, part in known.items()}
     task = Task("brace", features, store.choose(), folds, performers).without_missing(store.failures())
     usable = [fold for fold in task.folds if fold.train and fold.test]
@@ -165,12 +181,6 @@ def read(data: str | Path, pairs: str | Path | None = None) -> Iterator[Task]:
             advice="Extract videos of two years at least.",
         )
     yield replace(task, folds=usable)
-
-
-def _fold(year: str, pairs: Iterable[Pair]) -> Fold:
-    """The year's own pairs to test, those without any of its performances to train on."""
-    inside = [(pair, [i.split("/", 1)[0] == year for i in (pair.better, pair.worse)]) for pair in pairs]
-    return Fold(year, [p for p, here in inside if not any(here)], [p for p, here in inside if all(here)])
 
 
 def _rounded(times_s: Iterable[float]) -> list[float]:
