@@ -131,10 +131,10 @@ def yearly_folds(pairs: Sequence[Pair]) -> list[Fold]:
     >>> [(fold.name, fold.train == [new], fold.test == [old]) for fold in yearly_folds([old, new])]
     [('2013', True, True), ('2014', False, False)]
     """
-    years = {pair: {ident.split("/", 1)[0] for ident in (pair.better, pair.worse)} for pair in pairs}
+    dated = [(pair, {ident.split("/", 1)[0] for ident in (pair.better, pair.worse)}) for pair in pairs]
     return [
-        Fold(year, [p for p in pairs if year not in years[p]], [p for p in pairs if years[p] == {year}])
-        for year in sorted(set().union(*years.values()))
+        Fold(year, [p for p, years in dated if year not in years], [p for p, years in dated if years == {year}])
+        for year in sorted({year for _, years in dated for year in years})
     ]
 
 
