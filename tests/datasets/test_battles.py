@@ -86,6 +86,14 @@ def test_what_makes_no_sense_is_named_with_its_file(data, name, old, new, said):
         read_battles(data)
 
 
+def test_no_battle_at_all_is_an_error(data):
+    (data / "videos_info.csv").write_text("video_id,year,fps,duration\n")
+    (data / "annotations/sequences.csv").write_text(SEQUENCES)
+    (data / "annotations/segments.csv").unlink()
+    with pytest.raises(ManifestError, match="lists no battle"):
+        read_battles(data)
+
+
 def test_a_missing_file_is_named(data):
     (data / "annotations/sequences.csv").unlink()
     with pytest.raises(ManifestError, match=r"sequences\.csv: cannot be read"):

@@ -111,6 +111,8 @@ def test_pairs_of_ones_own_take_the_place_of_the_outcomes(championship, tmp_path
     (own,) = read(championship.folder, tmp_path / "pairs.csv")
     assert [(p.better, p.worse) for p in own.folds[0].test] == [(p.worse, p.better) for p in task.folds[0].test]
     assert all(across not in (*fold.train, *fold.test) for fold in own.folds)
+    (same,) = read(championship.folder, tmp_path)
+    assert same.folds == own.folds
 
 
 def test_performances_without_features_are_counted_and_named(championship, copy):

@@ -131,7 +131,8 @@ def read_battles(data: str | Path) -> list[Battle]:
         data: the folder; see above.
 
     Raises:
-        ManifestError: a file or a column is missing, a value makes no sense, or a battle has not two dancers.
+        ManifestError: a file or a column is missing, there is no battle, a value makes no sense, or a battle has not
+            two dancers.
     """
     folder, info = Path(data) / "annotations", Path(data) / "videos_info.csv"
     videos = {row["video_id"]: (number, row) for number, row in rows_of(info, "video_id", "year", "fps", "duration")}
@@ -149,6 +150,8 @@ def read_battles(data: str | Path) -> list[Battle]:
         shots = _numbers(folder / "shot_boundaries.json", cuts[video]) if video in cuts else None
         cuts_s = tuple(frame / fps[video] for frame in shots) if shots is not None else None
         battles.append(Battle(video, row["year"], _number(info, number, row, "duration"), tuple(here), cuts_s))
+    if not battles:
+        raise ManifestError(f"{info}: lists no battle", advice="Take the file of the BRACE authors anew.")
     return battles
 
 
@@ -172,8 +175,8 @@ def _turns(folder: Path, fps: Mapping[str, float]) -> dict[str, list[Turn]]:
             turn.dancer == row["dancer"] and turn.span[0] < span[1] and span[0] < turn.span[1] for turn in before
         ):
             raise wrong(sequences, number, f"'{row['dancer']}' is nobody, or dances in two turns at once")
-        heard = beats.get(f"{video}.{index}", {})
-        heard = _numbers(music, heard.get("beats_sec") if isinstance(heard, dict) and heard else heard or [])
+        entry = beats.get(f"{video}.{index}", {"beats_sec": []})
+        heard = _numbers(music, entry.get("beats_sec") if isinstance(entry, dict) else entry)
         found = tuple(sorted(pieces.get((video, index), ())))
         before.append(Turn(int(index), row["dancer"], span, found, tuple(span[0] + beat for beat in heard)))
     return {video: sorted(here, key=lambda turn: turn.span) for video, here in turns.items()}

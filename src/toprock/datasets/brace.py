@@ -148,7 +148,7 @@ def read(data: str | Path, pairs: str | Path | None = None) -> Iterator[Task]:
 
     Args:
         data: the folder; see above. Its features are those of the manifest that `toprock dataset brace` writes.
-        pairs: a pairs file in place of the outcomes; it may compare single turns too.
+        pairs: a pairs file in place of the outcomes, or a folder with pairs.csv; it may compare single turns too.
 
     Raises:
         FeaturesError: there are no features.
@@ -163,7 +163,10 @@ def read(data: str | Path, pairs: str | Path | None = None) -> Iterator[Task]:
             advice="Make them from your own videos: toprock dataset brace, then toprock extract.",
         )
     store = FeatureStore(folder)
-    judged = read_pairs(pairs) if pairs else battle_pairs(data, battles)
+    if pairs is None:
+        judged = battle_pairs(data, battles)
+    else:
+        judged = read_pairs(Path(pairs, "pairs.csv") if Path(pairs).is_dir() else pairs)
     named = {ident for pair in judged for ident in (pair.better, pair.worse)}
     known = {i: p for i, p in (parts(battles) | parts(battles, single_turns=True)).items() if i in named}
     features = {}
