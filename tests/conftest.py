@@ -174,6 +174,31 @@ def place(tmp_path_factory: pytest.TempPathFactory, toprock: Toprock) -> Place:
     return made
 
 
+@dataclass(frozen=True)
+class Championship:
+    """Rendered battles in BRACE's layout, one of 2031 and two of 2032, as the commands left them; for reading only.
+
+    Attributes:
+        folder: holds what `render_battles` writes, prepared/ (manifest.csv and others) and features/.
+        battles: what is true of them, in order.
+    """
+
+    folder: Path
+    battles: list[Any]
+
+
+@pytest.fixture(scope="session")
+def championship(tmp_path_factory: pytest.TempPathFactory, toprock: Toprock) -> Championship:
+    """Battles of two turns a dancer, prepared and extracted by the commands."""
+    from toprock.synthetic import render_battles
+
+    folder = tmp_path_factory.mktemp("championship")
+    battles = render_battles(folder, count=3, seed=1, years=("2031", "2032", "2032"))
+    toprock("dataset", "brace", "--data", folder, "--videos", folder / "videos", "--out", folder / "prepared")
+    toprock("extract", folder / "prepared/manifest.csv", "--out", folder / "features")
+    return Championship(folder, battles)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """A function that gives a folder on a disk of so many bytes (as in "120k"); called again, it changes the size."""

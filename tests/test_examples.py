@@ -97,6 +97,22 @@ def test_the_commands_on_features_of_the_readme(toprock, tmp_path):
     assert all(f"v{number} " in out for number in range(4))
 
 
+def test_the_commands_of_the_page_on_brace(toprock, championship, tmp_path):
+    page = (Path(__file__).resolve().parents[1] / "docs/brace.md").read_text(encoding="utf-8")
+    (commands,) = [block for block in blocks(page) if block.startswith("toprock")]
+    shutil.copytree(championship.folder, tmp_path / "BRACE", ignore=shutil.ignore_patterns("videos", "prepared"))
+    (tmp_path / "VIDEOS").symlink_to(championship.folder / "videos")
+    for line in commands.splitlines():
+        _, *arguments = shlex.split(line)
+        short = ("--steps", 5) if arguments[0] == "train" else ()
+        out, _ = toprock(*arguments, *short, cwd=tmp_path)
+    assert [line.split()[0] for line in out.splitlines()] == [str(place) for place in range(1, 7)]
+    assert all(f"{battle.year}/{battle.video_id}/" in out for battle in championship.battles)
+    (code,) = [block for block in blocks(page) if "import" in block]
+    assert code == 'from toprock.synthetic import render_battles\n\nrender_battles("championship", count=6, seed=1)'
+    compile(code, "brace.md", "exec")
+
+
 def test_the_pairs_and_the_manifest_of_the_readme(tmp_path):
     (pairs,) = [block for block in blocks(README) if "anna" in block]
     (tmp_path / "pairs.txt").write_text(pairs)

@@ -44,9 +44,10 @@ def main() -> None:
     _ready_streams()
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        from toprock.cli import assessing, benchmarking, evaluating, importing, making
+        from toprock.cli import assessing, benchmarking, datasets, evaluating, importing, making
 
-        del assessing, benchmarking, evaluating, importing, making  # importing them adds their commands
+        # importing them adds their commands
+        del assessing, benchmarking, datasets, evaluating, importing, making
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command

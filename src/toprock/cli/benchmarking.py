@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @app.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="best, epic-skills or jigsaws.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="best, brace, epic-skills or jigsaws.", show_default=False)],
     data: Annotated[Path, typer.Option(help="Folder of the downloaded features or recordings.", show_default=False)],
     pairs: Annotated[
-        Path | None, typer.Option(help="Folder of the official pair lists; by default --data.", show_default=False)
+        Path | None, typer.Option(help="The pair lists, where they are not in --data.", show_default=False)
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -61,7 +61,7 @@ def benchmark(
     done: list[TaskScores] = []
     folder = out or Path(f"benchmark-{name}")
     with bar(f"Reading {name}") as advance:
-        for task in left.note(read(data, pairs or data), one_out):
+        for task in left.note(read(data, pairs), one_out):
             done += run_benchmark(
                 [task],
                 learners or ablations(list(task.recipes)),

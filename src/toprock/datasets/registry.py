@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from toprock.datasets import best, epic_skills, jigsaws
+from toprock.datasets import best, brace, epic_skills, jigsaws
 from toprock.datasets.task import Task
 from toprock.errors import UsageError
 
-Reader = Callable[[Path, Path], Iterator[Task]]
-"""(folder of the data, folder of the official pair lists) -> tasks, one at a time."""
+Reader = Callable[[Path, Path | None], Iterator[Task]]
+"""(folder of the data, pair lists where they do not lie in it) -> tasks, one at a time."""
 
-DATASETS: Mapping[str, Reader] = {"best": best.read, "epic-skills": epic_skills.read, "jigsaws": jigsaws.read}
+DATASETS: Mapping[str, Reader] = {
+    "best": lambda data, pairs: best.read(data, pairs or data),
+    "brace": brace.read,
+    "epic-skills": lambda data, pairs: epic_skills.read(data, pairs or data),
+    "jigsaws": lambda data, pairs: jigsaws.read(data, pairs or data),
+}
 
 
 def reader(name: str) -> Reader:

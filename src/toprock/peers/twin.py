@@ -121,9 +121,9 @@ def joined(arrays: Arrays, streams: Sequence[Stream], segments: int) -> np.ndarr
 def uniform(array: np.ndarray, segments: int) -> np.ndarray:
     """(T, D) -> (segments, D): means over equal parts of the length.
 
-    >>> uniform(np.array([[1.0], [3.0], [5.0], [7.0]]), 2).tolist()
+    >>> uniform(np.array([[1.0], [3.0], [5.0], [7.0]]), 2).round(6).tolist()
     [[2.0], [6.0]]
-    >>> uniform(np.array([[1.0], [3.0]]), 3).tolist()
+    >>> uniform(np.array([[1.0], [3.0]]), 3).round(6).tolist()
     [[1.0], [2.0], [3.0]]
     """
     total = np.concatenate([np.zeros((1, array.shape[1])), np.cumsum(array.astype(np.float64), axis=0)])

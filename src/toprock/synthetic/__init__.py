@@ -8,6 +8,7 @@ A good or bad moment is planted either in the postures (the motion stays as ever
 measures.
 """
 
+from toprock.synthetic.battle import RenderedBattle, render_battles
 from toprock.synthetic.choreography import Choreography, PlantedMoment, choreograph
 from toprock.synthetic.draw import draw_performance
 from toprock.synthetic.render import SyntheticPerformance, quality_pairs, render_performances, write_video
@@ -15,10 +16,12 @@ from toprock.synthetic.render import SyntheticPerformance, quality_pairs, render
 __all__ = [
     "Choreography",
     "PlantedMoment",
+    "RenderedBattle",
     "SyntheticPerformance",
     "choreograph",
     "draw_performance",
     "quality_pairs",
+    "render_battles",
     "render_performances",
     "write_video",
 ]

@@ -120,14 +120,14 @@ def draw_frames(
     camera = Camera.draw(rng, len(joints), FPS)
     tint = rng.uniform(0.85, 1.1) * rng.uniform(0.94, 1.06, 3)
     background = Background(rng, camera, tint)
-    figure = _Figure(joints, camera, Look.draw(rng, background.wall_luma(), tint), body)
+    figure = Figure(joints, camera, Look.draw(rng, background.wall_luma(), tint), body)
     for number in range(len(joints)) if numbers is None else numbers:
         picture = background.frame(number)
         figure.paint(picture, number)
         yield picture
 
 
-class _Figure:
+class Figure:
     """All polygons of a performance, computed at once; painted frame by frame from far to near."""
 
     def __init__(self, joints: np.ndarray, camera: Camera, look: Look, body: Proportions) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -22,6 +23,9 @@ from toprock.machine import cores
 from toprock.performance import Performance, write_manifest
 from toprock.synthetic.choreography import FPS, PlantedMoment, choreograph
 from toprock.synthetic.draw import draw_performance
+
+SOUND_HZ = 16_000
+_SOUND_BLOCK = 1024  # samples that AAC codes together
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,14 @@ def quality_pairs(
     ]
 
 
-def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS) -> None:
+def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS, sound: np.ndarray | None = None) -> None:
     """Encode RGB frames (H, W, 3) uint8, H and W even, as H.264 in MP4; `path` is whole or absent.
+
+    Args:
+        frames: at least one.
+        path: the file.
+        fps: frames a second.
+        sound: (N,) float32 in -1..1, `SOUND_HZ` a second, to hear beside the frames (AAC).
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
@@ -125,7 +135,7 @@ def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS) -> 
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
         os.close(handle)
         try:
-            _encode(frames, name, fps)
+            _encode(frames, name, fps, sound)
             Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:
@@ -133,11 +143,11 @@ def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS) -> 
             raise
 
 
-def _encode(frames: Iterable[np.ndarray], name: str, fps: int) -> None:
+def _encode(frames: Iterable[np.ndarray], name: str, fps: int, sound: np.ndarray | None) -> None:
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"} if codec == "libx264" else {"qscale": "3"}
     with av.open(name, "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = None
+        stream = heard = None
         for image in frames:
             if stream is None:
                 stream = container.add_stream(codec, rate=fps, options=options)
@@ -145,10 +155,18 @@ def _encode(frames: Iterable[np.ndarray], name: str, fps: int) -> None:
                 stream.pix_fmt = "yuv420p"
                 stream.codec_context.thread_count = 1
                 stream.codec_context.gop_size = 2 * fps
+                heard = container.add_stream("aac", rate=SOUND_HZ, layout="mono") if sound is not None else None
             planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         if stream is not None:
             container.mux(stream.encode(None))
+        if heard is not None and sound is not None:
+            for start in range(0, len(sound), _SOUND_BLOCK):
+                block = np.ascontiguousarray(sound[None, start : start + _SOUND_BLOCK], dtype=np.float32)
+                samples = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+                samples.sample_rate, samples.pts, samples.time_base = SOUND_HZ, start, Fraction(1, SOUND_HZ)
+                container.mux(heard.encode(samples))
+            container.mux(heard.encode(None))
 
 
 def _render_one(task: tuple[str, int, int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -50,6 +50,10 @@ class Camera:
             period = rng.uniform(14, 40)
             zooms += rng.uniform(0.02, 0.06) * np.sin(2 * np.pi * time / period + rng.uniform(0, 2 * np.pi))
         return cls(scale, rng.uniform(0.12, 0.26), ground, shifts, zooms)
+
+    def during(self, start: int, stop: int) -> Camera:
+        """The same camera in the frames from `start` on and before `stop`."""
+        return replace(self, shifts=self.shifts[start:stop], zooms=self.zooms[start:stop])
 
     @property
     def still(self) -> bool:
