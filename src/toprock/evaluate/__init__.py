@@ -3,6 +3,7 @@
 from toprock.evaluate.evaluation import Accuracy, Evaluation, evaluate
 from toprock.evaluate.linear import LinearModel, fit_linear
 from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores, read_moments
+from toprock.evaluate.segment_types import TypedSpan, TypeFigures, read_segments, segment_types
 
 __all__ = [
     "Accuracy",
@@ -10,8 +11,12 @@ __all__ = [
     "LabelledMoment",
     "LinearModel",
     "MomentScores",
+    "TypeFigures",
+    "TypedSpan",
     "evaluate",
     "fit_linear",
     "moment_scores",
     "read_moments",
+    "read_segments",
+    "segment_types",
 ]
