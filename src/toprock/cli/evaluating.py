@@ -154,21 +154,19 @@ def _print_types(types: Sequence[TypeFigures]) -> None:
         print("segments: none lies in a performance that the pairs name")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("segments", "", "branch", "attention", "95 %", "per second", "95 %", "spans", "in"):
-        table.add_column(column, justify="left" if column in ("segments", "", "branch") else "right", no_wrap=True)
-    last = ("", "")
+    for column in ("by type of segment", "attention", "95 %", "per second", "95 %"):
+        table.add_column(column, justify="left" if column.startswith("by") else "right")
+    last = None
     for row in types:
-        now = (row.type, row.stream)
+        if (now := (row.type, row.stream)) != last:
+            table.add_row(f"{escape(printable(row.type))}, {row.stream}", style="bold")
+            table.add_row(f"  {row.spans} in {row.performances} performances, {row.seconds:.0f} s", style="dim")
+        last = now
         table.add_row(
-            escape(printable(row.type)) if row.type != last[0] else "",
-            row.stream if now != last else "",
-            row.branch,
+            f"  {row.branch}",
             *_with_interval(row.attention, row.attention_interval, ".2f"),
             *_with_interval(row.contribution_per_s, row.contribution_interval, "+.4f"),
-            str(row.spans),
-            str(row.performances),
         )
-        last = now
     print()
     Console().print(table)
     print("attention: share of a branch's attention over an even share (1 is even); per second: mean contribution")

@@ -120,9 +120,10 @@ def segment_types(
         by_type.setdefault(span.type, {}).setdefault(span.id, []).append((span.start_s, span.end_s))
     rows = []
     for stream in STREAMS:
-        seen = {ident: _Seen([s for s in parts if s.stream == stream]) for ident, parts in evidence.items()}
+        parts = {ident: [s for s in segments if s.stream == stream] for ident, segments in evidence.items()}
+        seen = {ident: _Seen(segments) for ident, segments in parts.items() if segments}
         for name, where in by_type.items():
-            shares = [seen[ident].on(where[ident]) for ident in sorted(where)]
+            shares = [seen[ident].on(where[ident]) for ident in sorted(where) if ident in seen]
             rows += _figures(name, stream, [share for share in shares if share.seconds > 0], seed)
     return sorted(rows, key=lambda r: (r.type, STREAMS.index(r.stream), BRANCHES.index(r.branch)))
 
