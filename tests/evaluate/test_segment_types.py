@@ -135,4 +135,3 @@ def test_by_command(toprock, place, tmp_path):
     out, _ = toprock("evaluate", *given, "--segments", path)
     assert "[red]toprock" in out
     assert "footwork" not in out
-    assert "segment_types" not in json.loads(toprock("evaluate", *given, "--json")[0])

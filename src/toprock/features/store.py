@@ -46,7 +46,8 @@ class PerformanceFeatures:
         id: of the performance.
         streams: recipe -> features.
         facts: duration_s, cuts, mean_motion and what else extraction measured; numbers or None.
-        source: what they were made from (video name, size, time of change, intervals), to notice a change.
+        source: what they were made from (video name, size, time of change, intervals), to notice a change; under
+            `beats`, recipe hash -> digest of what that recipe alone depends on.
     """
 
     id: str
@@ -148,10 +149,14 @@ class FeatureStore:
         """Whether these features are there, whole, and made from this very source."""
         try:
             metadata, names = self._header(ident)
-            same = json.loads(metadata["source"]) == _plain(source)
+            old, new = json.loads(metadata["source"]), _plain(source)
+            same = _shared(old) == _shared(new)
         except (FeaturesError, UnknownPerformance, ValueError):
             return False
-        return same and all(f"{r.hash}.features" in names for r in recipes)
+        return same and all(
+            f"{r.hash}.features" in names and old.get("beats", {}).get(r.hash) == new.get("beats", {}).get(r.hash)
+            for r in recipes
+        )
 
     def write(self, found: PerformanceFeatures) -> None:
         """Store features; those of other recipes made from the same source stay.
@@ -164,11 +169,15 @@ class FeatureStore:
         self.add_recipes(*found.streams)
         arrays = {}
         kept: dict[str, Any] = {}
+        source = _plain(found.source)
         try:
             old = self.read(found.id)
-            if _plain(old.source) == _plain(found.source):
+            if _shared(old.source) == _shared(source):
                 kept = dict(old.facts)
                 arrays = _arrays(old.streams)
+                replaced = {recipe.hash for recipe in found.streams}
+                beats = {k: v for k, v in old.source.get("beats", {}).items() if k not in replaced}
+                source |= {"beats": both} if (both := beats | source.get("beats", {})) else {}
         except (FeaturesError, UnknownPerformance):
             pass
         arrays |= _arrays(found.streams)
@@ -177,7 +186,7 @@ class FeatureStore:
             "format": str(FORMAT),
             "id": found.id,
             "facts": json.dumps(facts),
-            "source": json.dumps(found.source),
+            "source": json.dumps(source),
             "recipes": json.dumps([r.to_json() for r in self.recipes if f"{r.hash}.features" in arrays]),
         }
         write_bytes(self.path(found.id), save(arrays, metadata=metadata))
@@ -243,6 +252,11 @@ def _arrays(streams: Mapping[Recipe, StreamFeatures]) -> dict[str, np.ndarray]:
 
 def _damaged(path: Path) -> FeaturesError:
     return FeaturesError(f"{path}: is damaged", advice="Delete it and extract again.")
+
+
+def _shared(source: Mapping[str, Any]) -> dict[str, Any]:
+    """What the features of all recipes were made from."""
+    return {key: value for key, value in source.items() if key != "beats"}
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
