@@ -50,19 +50,17 @@ def test_clicks_are_found(film, clicks, bpm, noise, offset_s):
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"), [("f.mkv", "flac"), ("f.webm", "libopus"), ("f.avi", "mp2"), ("f.ts", "aac"), ("f.mov", "aac")]
+    ("name", "codec"), [("f.mkv", "flac"), ("g.mkv", "libopus"), ("f.avi", "mp2"), ("f.ts", "aac"), ("f.mov", "aac")]
 )
 def test_every_container_keeps_sound_and_pictures_together(film, clicks, name, codec):
     truth = metronome(100, 0.2)
-    more = {"codec": "libvpx", "options": {"deadline": "realtime", "cpu-used": "8"}} if name == "f.webm" else {}
-    path = film(clicks(truth, LENGTH_S), name=name, sound_codec=codec, b_frames=0, **more)
+    path = film(clicks(truth, LENGTH_S), name=name, sound_codec=codec, codec="mpeg4" if name == "f.avi" else "libx264")
     with read_frames(path, rate_hz=5, short_side=16) as frames:
         truth += next(frames).time_s  # where the file's 0 s is the start of a coded silence before the sound
     found = track_beats(path)
     assert f_measure(found, truth) > 0.95
-    assert (
-        abs(np.median([found[np.argmin(abs(found - t))] - t for t in truth[2:-2]])) < 0.04
-    )  # coders add up to 481 samples of silence
+    off = [found[np.argmin(abs(found - t))] - t for t in truth[2:-2]]
+    assert abs(np.median(off)) < 0.04  # MP2 begins with 481 samples of silence
 
 
 def test_sound_that_starts_late(film, clicks):

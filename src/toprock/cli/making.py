@@ -38,7 +38,7 @@ def extract(
         str | None,
         typer.Option(
             metavar="FILE|sound",
-            help="Add timing on the beat to the dynamic stream; beats from a JSON file {id: [seconds, ...]} or the sound.",
+            help="Add timing on the beat to the dynamic stream, with beats from JSON {id: [seconds, ...]} or sound.",
             show_default=False,
         ),
     ] = None,
