@@ -13,6 +13,7 @@ from toprock._decoder.source import Source
 
 _MAX_TRIPS = 50  # of a demuxer over damage, in a row
 _PIECE = 1 << 16  # bytes of one message
+_JITTER_S = 0.02  # a time that is off by less is taken for rounding
 
 
 def sounds(source: Source, rate_hz: int) -> Iterator[tuple[float, memoryview]]:
@@ -27,18 +28,26 @@ def sounds(source: Source, rate_hz: int) -> Iterator[tuple[float, memoryview]]:
     if found is None:
         return
     longest_s = source.limits["max_duration_s"]
-    samples = 0
+    held, held_s, samples = bytearray(), 0.0, 0
     with contextlib.closing(found[0]) as container:
         for time_s, data in _resampled(source, container, found[1], rate_hz):
             samples += len(data) // 4
-            if max(time_s or 0.0, samples / rate_hz) > longest_s:
+            if max(time_s, samples / rate_hz) > longest_s:
                 raise Refusal(
                     "VideoTooLarge",
                     f"its sound is longer than the limit of {longest_s:g} s",
                     "Cut it into parts, or raise Limits(max_duration_s=...).",
                 )
-            for at in range(0, len(data), _PIECE):
-                yield time_s + at / 4 / rate_hz, data[at : at + _PIECE]
+            if held and abs(time_s - (held_s + len(held) / 4 / rate_hz)) > _JITTER_S:
+                yield held_s, memoryview(held)
+                held = bytearray()
+            held_s = held_s if held else time_s
+            held += data
+            while len(held) >= _PIECE:
+                yield held_s, memoryview(held)[:_PIECE]
+                held, held_s = held[_PIECE:], held_s + _PIECE / 4 / rate_hz
+    if held:
+        yield held_s, memoryview(held)
 
 
 def _resampled(source: Source, container: Any, stream: Any, rate_hz: int) -> Iterator[tuple[float, memoryview]]:
