@@ -147,3 +147,6 @@ def test_a_model_without_beats_takes_none(toprock, films, place, tmp_path):
         "extract", films, "--out", tmp_path / "s", "--beats", "sound", "--like", place / "model", status=2
     )
     assert "was trained without beats" in told
+    _, told = toprock("extract", films, "--out", tmp_path / "s", "--beats", "sound", "--dynamic", "none", status=2)
+    assert "no dynamic stream to add beats to" in told
+    assert not (tmp_path / "s").exists()

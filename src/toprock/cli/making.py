@@ -52,7 +52,7 @@ def extract(
     from toprock.performance import find_performances
     from toprock.sound import read_beats, with_beats
 
-    if beats is not None and like is None and not dynamic.endswith("-beat"):
+    if beats is not None and dynamic != "none" and not dynamic.endswith("-beat"):
         dynamic += "-beat"
     if like is not None:
         from toprock.ranker import SavedModel
@@ -71,7 +71,8 @@ def extract(
     if not backbones:
         raise UsageError("there is nothing to extract", advice="Name a backbone for at least one stream.")
     if beats is not None and not any(isinstance(b, HearingBackbone) for b in backbones):
-        raise UsageError(f"{like}: was trained without beats", advice="Leave out --beats.")
+        what = f"{like}: was trained without beats" if like else "there is no dynamic stream to add beats to"
+        raise UsageError(what, advice="Leave out --beats.")
     performances = find_performances(source)
     if beats is not None and beats != "sound":
         performances = with_beats(performances, read_beats(beats))
