@@ -16,9 +16,10 @@ from pathlib import Path
 from toprock.assess.model import Model
 from toprock.backbones import build
 from toprock.comparisons import read_pairs
-from toprock.evaluate import evaluate, fit_linear, read_moments
+from toprock.evaluate import evaluate, read_moments
 from toprock.evaluate.evaluation import Accuracy
 from toprock.features import FeatureStore, extract
+from toprock.peers import fit_linear
 from toprock.performance import Performance
 from toprock.ranker import Plan, TrainingConfig, train_from_store
 from toprock.ranker.from_store import arrays_of

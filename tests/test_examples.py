@@ -8,6 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import toprock as library
@@ -80,6 +81,20 @@ def test_the_commands_of_the_readme(toprock, place, tmp_path):
         done.append(arguments[0])
     assert done == ["extract", "train", "score", "rank", "compare", "evaluate"]
     assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_commands_on_features_of_the_readme(toprock, tmp_path):
+    (commands,) = [block for block in blocks(README) if block.startswith("toprock features import")]
+    (tmp_path / "I3D").mkdir()
+    for number in range(4):
+        np.savez(tmp_path / f"I3D/v{number}_rgb.npz", np.random.default_rng(number).normal(size=(12, 8)) + number)
+    (tmp_path / "times.csv").write_text("id,start_s,end_s\n" + "".join(f"v{n},0,{24 + n}\n" for n in range(4)))
+    (tmp_path / "pairs.txt").write_text("v1 v0\nv2 v1\nv3 v2\nv3 v0\n")
+    for line in commands.splitlines():
+        name, *arguments = shlex.split(line)
+        assert name == "toprock"
+        out, _ = toprock(*arguments, *(["--steps", "2"] if arguments[0] == "train" else []), cwd=tmp_path)
+    assert all(f"v{number} " in out for number in range(4))
 
 
 def test_the_pairs_and_the_manifest_of_the_readme(tmp_path):

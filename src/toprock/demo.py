@@ -14,11 +14,11 @@ from toprock.assess.model import Model
 from toprock.backbones import build
 from toprock.comparisons import Pair
 from toprock.evaluate.evaluation import Accuracy, control_accuracies, moment_pair
-from toprock.evaluate.linear import fit_linear
 from toprock.evaluate.moments import LabelledMoment, MomentScores
 from toprock.features import FeatureStore, PerformanceFeatures, extract
 from toprock.files import write_json
 from toprock.machine import cores
+from toprock.peers import fit_linear
 from toprock.performance import read_manifest
 from toprock.ranker import Plan, train_from_store
 from toprock.ranker.from_store import arrays_of

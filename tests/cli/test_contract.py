@@ -17,6 +17,8 @@ from toprock.features import FeatureStore
 SEGMENT = {"stream", "start_s", "end_s", "contribution", "contributions", "attention_high", "attention_low"}
 SCORE = {"schema", "id", "score", "bias", "percentile", "segments", "moments", "model", "recipes"}
 
+IMPORT = ("features", "import", "x", "--out", "y", "--name", "n", "--stream", "static")
+
 
 def same_performances(place, folder):
     """Two files of one name in two folders."""
@@ -196,6 +198,13 @@ def test_backbones_have_the_documented_keys(toprock):
             "Give one of them",
         ),
         (("backbones", "flow"), "unexpected extra argument"),
+        (("features", "import", "x", "--out", "y", "--stream", "static"), "Missing option '--name'"),
+        (("features", "import", "x", "--out", "y", "--name", "n", "--stream", "sound"), "'dynamic', 'static'"),
+        ((*IMPORT, "--rule", "rate"), "--rule rate and --rate-hz belong together"),
+        ((*IMPORT, "--rate-hz", "2"), "--rule rate and --rate-hz belong together"),
+        ((*IMPORT, "--rule", "rate", "--rate-hz", "-1"), "--rate-hz is -1.0"),
+        ((*IMPORT, "--duration", "nan"), "--duration is nan"),
+        ((*IMPORT, "--name", "flow"), "imported features cannot be called 'flow'"),
     ],
 )
 def test_wrong_use_is_answered_in_one_line(toprock, arguments, what, tmp_path):
@@ -211,6 +220,8 @@ def test_wrong_use_is_answered_in_one_line(toprock, arguments, what, tmp_path):
         (("train", "--features", "x", "--pairs", "p", "--out", "y"), "x: is no feature store"),
         (("evaluate", "--features", "x", "--model", "m", "--pairs", "p"), "x: is no feature store"),
         (("score", "a.mp4", "--model", "m"), "m: is no model folder"),
+        (IMPORT, "x: there is no such file or folder"),
+        (("features", "verify", "x"), "x: is no feature store"),
     ],
 )
 def test_what_is_not_there_is_named_in_one_line(toprock, arguments, what, tmp_path):
@@ -226,7 +237,18 @@ def assert_one_line(toprock, arguments, what, folder, *, status):
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("extract",), ("train",), ("evaluate",), ("score",), ("compare",), ("rank",), ("demo",)]
+    "command",
+    [
+        (),
+        ("extract",),
+        ("train",),
+        ("evaluate",),
+        ("score",),
+        ("compare",),
+        ("rank",),
+        ("demo",),
+        ("features", "import"),
+    ],
 )
 def test_help_needs_no_heavy_library(command):
     heavy = ("torch", "cv2", "av", "scipy", "numpy", "jinja2", "safetensors")
@@ -241,7 +263,7 @@ def test_help_needs_no_heavy_library(command):
 
 def test_without_a_command_it_shows_what_there_is(toprock):
     out, _ = toprock(status=2)
-    for name in ("demo", "extract", "train", "evaluate", "score", "compare", "rank", "backbones"):
+    for name in ("demo", "extract", "features", "train", "evaluate", "score", "compare", "rank", "backbones"):
         assert f" {name} " in out
     out, _ = toprock("--version")
     assert out.startswith("toprock 0.")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from toprock.comparisons import Pair, pairwise_accuracy
-from toprock.evaluate import Accuracy, fit_linear
+from toprock.evaluate import Accuracy
 from toprock.evaluate.evaluation import control_accuracies
-from toprock.evaluate.linear import pooled
 from toprock.features import PerformanceFeatures
+from toprock.peers import fit_linear
+from toprock.peers.linear import pooled
 
 
 def test_the_linear_yardstick_finds_what_is_linear_and_ignores_what_is_constant():

@@ -239,7 +239,11 @@ def _mismatch(found: PerformanceFeatures, saved: SavedModel) -> FeaturesError:
         for difference in wanted.differences(recipe)
     ]
     what = "; ".join(differences) or "it has none of the model's streams"
+    advice = "Extract again with the model's recipe (toprock extract --like MODEL), or score the video itself."
+    imported = [r for r in saved.recipes.values() if r.imported]
+    if imported:
+        names = ", ".join(f"{r.stream} '{r.backbone}' {r.shape}" for r in imported)
+        advice = f"The model needs imported features: {names}. Store them with toprock features import."
     return RecipeMismatch(
-        f"the features of '{found.id}' were made by another recipe than the model's: {what}",
-        advice="Extract again with the model's recipe (toprock extract --like MODEL), or score the video itself.",
+        f"the features of '{found.id}' were made by another recipe than the model's: {what}", advice=advice
     )

@@ -44,9 +44,9 @@ def main() -> None:
     _ready_streams()
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        from toprock.cli import assessing, evaluating, making
+        from toprock.cli import assessing, evaluating, importing, making
 
-        del assessing, evaluating, making  # importing them adds their commands
+        del assessing, evaluating, importing, making  # importing them adds their commands
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from toprock.backbones.base import Stream
 from toprock.comparisons import Pair
+from toprock.errors import PairsError
 from toprock.features.recipe import Recipe
 from toprock.features.store import PerformanceFeatures
 
@@ -57,6 +58,29 @@ class Task:
         before = sum(len(f.train) + len(f.test) for f in self.folds)
         after = sum(len(f.train) + len(f.test) for f in folds)
         return replace(self, folds=folds, missing=missing, pairs_left_out=before - after)
+
+    def leave_one_out(self) -> Task:
+        """The same pairs in folds of one performer each: tested on pairs with them, trained on all others.
+
+        Raises:
+            PairsError: performers are not known.
+        """
+        pairs = list({(p.better, p.worse): p for fold in self.folds for p in (*fold.train, *fold.test)}.values())
+        unknown = {i for p in pairs for i in (p.better, p.worse)} - set(self.performers)
+        if unknown:
+            raise PairsError(
+                f"{self.name}: the performers of {len(unknown)} performances are not known",
+                advice="Use the official folds.",
+            )
+
+        def of(p: Pair) -> set[str]:
+            return {self.performers[p.better], self.performers[p.worse]}
+
+        folds = [
+            Fold(one, [p for p in pairs if one not in of(p)], [p for p in pairs if one in of(p)])
+            for one in sorted(set.union(*(of(p) for p in pairs)))
+        ]
+        return replace(self, name=f"{self.name}, one performer left out", folds=folds)
 
 
 def _known(pairs: Iterable[Pair], missing: Mapping[str, str]) -> list[Pair]:

@@ -1,7 +1,6 @@
 """Honest evaluation: accuracy with intervals, controls, moments, and a linear model beside the ranker."""
 
 from toprock.evaluate.evaluation import Accuracy, Evaluation, evaluate
-from toprock.evaluate.linear import LinearModel, fit_linear
 from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores, read_moments
 from toprock.evaluate.segment_types import TypedSpan, TypeFigures, read_segments, segment_types
 
@@ -9,12 +8,10 @@ __all__ = [
     "Accuracy",
     "Evaluation",
     "LabelledMoment",
-    "LinearModel",
     "MomentScores",
     "TypeFigures",
     "TypedSpan",
     "evaluate",
-    "fit_linear",
     "moment_scores",
     "read_moments",
     "read_segments",

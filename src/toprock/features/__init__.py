@@ -1,8 +1,10 @@
-"""Features: recipes, the store that keeps them, and extraction that fills it."""
+"""Features: recipes, the store that keeps them, and extraction and import that fill it."""
 
 from toprock.features.engine import Extraction, Progress, extract
+from toprock.features.importing import import_features
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures, StreamFeatures
+from toprock.features.verification import Verification, verify
 
 __all__ = [
     "Extraction",
@@ -11,5 +13,8 @@ __all__ = [
     "Progress",
     "Recipe",
     "StreamFeatures",
+    "Verification",
     "extract",
+    "import_features",
+    "verify",
 ]

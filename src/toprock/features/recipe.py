@@ -55,6 +55,11 @@ class Recipe:
         text = json.dumps([self.stream, self.backbone, self.settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def imported(self) -> bool:
+        """Whether the features were made elsewhere, so that no video can be turned into them here."""
+        return bool(self.settings.get("imported"))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self.hash == other.hash
 
@@ -65,8 +70,15 @@ class Recipe:
         """The backbone that replays this recipe.
 
         Raises:
-            RecipeMismatch: the backbone is not known here, or the installed one makes other features.
+            RecipeMismatch: the features were imported, the backbone is not known here, or the installed one makes
+                other features.
         """
+        if self.imported:
+            raise RecipeMismatch(
+                f"this needs the {self.stream} features '{self.backbone}' of shape {self.shape} (times: "
+                f"{self.settings.get('time_rule')}), which were imported; toprock cannot make them from a video",
+                advice="Make them as those were made, store them with toprock features import, and give --features.",
+            )
         settings = {k: v for k, v in self.settings.items() if k != "version"}
         try:
             backbone = build(self.backbone, **settings)
@@ -81,6 +93,11 @@ class Recipe:
                 advice="Extract the features again and train again, or use the version that made them.",
             )
         return backbone
+
+    @property
+    def shape(self) -> str:
+        """Segments and numbers of each, of imported features: `(any, 1024)`."""
+        return "(" + ", ".join("any" if n is None else str(n) for n in self.settings.get("shape", ())) + ")"
 
     def differences(self, other: Recipe) -> list[str]:
         """What differs, in words: `stride_s is 0.4, not 0.5`.

@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class PerformanceFeatures:
         streams: recipe -> features.
         facts: duration_s, cuts, mean_motion and what else extraction measured; numbers or None.
         source: what they were made from (video name, size, time of change, intervals), to notice a change; under
-            `beats`, recipe hash -> digest of what that recipe alone depends on.
+            `imported`, recipe hash -> the file of features that were made elsewhere; under `beats`, recipe hash ->
+            digest of the beats that were given to it.
     """
 
     id: str
@@ -149,17 +151,13 @@ class FeatureStore:
         """Whether these features are there, whole, and made from this very source."""
         try:
             metadata, names = self._header(ident)
-            old, new = json.loads(metadata["source"]), _plain(source)
-            same = _shared(old) == _shared(new)
+            same = _agree(json.loads(metadata["source"]), source, recipes)
         except (FeaturesError, UnknownPerformance, ValueError):
             return False
-        return same and all(
-            f"{r.hash}.features" in names and old.get("beats", {}).get(r.hash) == new.get("beats", {}).get(r.hash)
-            for r in recipes
-        )
+        return same and all(f"{r.hash}.features" in names for r in recipes)
 
     def write(self, found: PerformanceFeatures) -> None:
-        """Store features; those of other recipes made from the same source stay.
+        """Store features; those of other recipes made from the same source stay, and so do imported ones.
 
         Raises:
             StorageError: the disk is full or refuses.
@@ -167,26 +165,14 @@ class FeatureStore:
         from safetensors.numpy import save
 
         self.add_recipes(*found.streams)
-        arrays = {}
-        kept: dict[str, Any] = {}
-        source = _plain(found.source)
-        try:
-            old = self.read(found.id)
-            if _shared(old.source) == _shared(source):
-                kept = dict(old.facts)
-                arrays = _arrays(old.streams)
-                replaced = {recipe.hash for recipe in found.streams}
-                beats = {k: v for k, v in old.source.get("beats", {}).items() if k not in replaced}
-                source |= {"beats": both} if (both := beats | source.get("beats", {})) else {}
-        except (FeaturesError, UnknownPerformance):
-            pass
-        arrays |= _arrays(found.streams)
-        facts = kept | {k: v for k, v in found.facts.items() if v is not None or k not in kept}
+        with contextlib.suppress(FeaturesError, UnknownPerformance):
+            found = joined(self.read(found.id), found)
+        arrays = _arrays(found.streams)
         metadata = {
             "format": str(FORMAT),
             "id": found.id,
-            "facts": json.dumps(facts),
-            "source": json.dumps(source),
+            "facts": json.dumps(found.facts),
+            "source": json.dumps(found.source),
             "recipes": json.dumps([r.to_json() for r in self.recipes if f"{r.hash}.features" in arrays]),
         }
         write_bytes(self.path(found.id), save(arrays, metadata=metadata))
@@ -254,13 +240,37 @@ def _damaged(path: Path) -> FeaturesError:
     return FeaturesError(f"{path}: is damaged", advice="Delete it and extract again.")
 
 
-def _shared(source: Mapping[str, Any]) -> dict[str, Any]:
-    """What the features of all recipes were made from."""
-    return {key: value for key, value in source.items() if key != "beats"}
+def joined(old: PerformanceFeatures, new: PerformanceFeatures) -> PerformanceFeatures:
+    """All that is known of a performance after `new` has come: what was made from another state of the video goes."""
+    comes_in = "imported" in new.source
+    same = comes_in or _video(old.source) == _video(new.source)
+    before = old.source.get("imported", {})
+    streams = {r: s for r, s in old.streams.items() if same or r.hash in before} | dict(new.streams)
+    facts = dict(old.facts) if same else {}
+    measured = comes_in and _video(old.source)  # what was seen in a video stands
+    facts |= {k: v for k, v in new.facts.items() if facts.get(k) is None or (v is not None and not measured)}
+    source = _video(old.source if comes_in else new.source)
+    if imported := before | new.source.get("imported", {}):
+        source["imported"] = imported
+    heard = old.source.get("beats", {}) if same else {}
+    kept = {recipe: digest for recipe, digest in heard.items() if recipe not in {r.hash for r in new.streams}}
+    if beats := kept | new.source.get("beats", {}):
+        source["beats"] = beats
+    return PerformanceFeatures(new.id, streams, facts, source)
 
 
-def _plain(value: Mapping[str, Any]) -> Any:
-    return json.loads(json.dumps(value))
+def _video(source: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a source is about the video, as JSON gives it back."""
+    return {k: v for k, v in json.loads(json.dumps(source)).items() if k not in ("imported", "beats")}
+
+
+def _agree(there: Mapping[str, Any], wanted: Mapping[str, Any], recipes: Sequence[Recipe]) -> bool:
+    """Whether features with the one source are as good as made from the other: from the same files and beats."""
+    if "imported" in wanted:
+        before = there.get("imported", {})
+        return all(before.get(recipe) == file for recipe, file in wanted["imported"].items())
+    heard, given = there.get("beats", {}), wanted.get("beats", {})
+    return _video(there) == _video(wanted) and all(heard.get(r.hash) == given.get(r.hash) for r in recipes)
 
 
 def _read_json(path: Path) -> Any:

@@ -20,10 +20,12 @@ class Batch:
     Attributes:
         features: stream -> (B, T, D) float32, zeros where padded.
         masks: stream -> (B, T) bool, true where there is a segment. A performance without a stream has none.
+        places: stream -> (B, T) where in its performance a segment lies, from 0 (start) to 1 (end).
     """
 
     features: Mapping[Stream, Tensor]
     masks: Mapping[Stream, Tensor]
+    places: Mapping[Stream, Tensor]
 
     def __len__(self) -> int:
         return next(iter(self.features.values())).shape[0]
@@ -45,6 +47,7 @@ def collate(performances: Sequence[Arrays], dimensions: Mapping[Stream, int]) ->
     """
     features: dict[Stream, Tensor] = {}
     masks: dict[Stream, Tensor] = {}
+    places: dict[Stream, Tensor] = {}
     for stream, dimension in dimensions.items():
         longest = max(1, max(len(p.get(stream, ())) for p in performances))
         x = torch.zeros(len(performances), longest, dimension)
@@ -66,9 +69,10 @@ def collate(performances: Sequence[Arrays], dimensions: Mapping[Stream, int]) ->
             x[row, : len(array)] = torch.from_numpy(array.astype(np.float32))
             mask[row, : len(array)] = True
         features[stream], masks[stream] = x, mask
+        places[stream] = (torch.arange(longest) + 0.5) / mask.sum(1, keepdim=True).clamp(min=1)
     empty = ~torch.stack([m.any(1) for m in masks.values()]).any(0)
     if empty.any():
         raise FeaturesError(
             "a performance has no segment in any stream", advice="It is too short to be judged; leave it out."
         )
-    return Batch(features, masks)
+    return Batch(features, masks, places)

@@ -22,6 +22,9 @@ ENOUGH_PERFORMERS = 30
 Advance = Callable[[str, int, int], None]
 """Called with a stage's name, the steps taken in it, and all its steps."""
 
+Begin = Callable[[Sequence[Arrays], RankerConfig, TrainingConfig], TrainingState]
+"""Training performances, model and training options -> a state ready for its first step, as `training.start` makes."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -65,6 +68,7 @@ def choose_steps(
     pairs: Sequence[Pair],
     model: RankerConfig,
     config: TrainingConfig,
+    begin: Begin = start,
     *,
     checkpoint: Checkpoint,
     on_advance: Advance | None = None,
@@ -75,6 +79,7 @@ def choose_steps(
         data, ids, groups: features, ids and performers of the training performances, in one order.
         pairs: among them.
         model, config: what is trained; `config.steps` bounds the choice.
+        begin: makes the state before the first step.
         checkpoint: keeps finished and running folds.
         on_advance: called after every step.
     """
@@ -86,7 +91,7 @@ def choose_steps(
         stage = f"fold{number + 1}of{len(folds)}"
         result = checkpoint.result(stage)
         if result is None:
-            result = _fold(stage, held, data, ids, pairs, model, config, checkpoint, on_advance)
+            result = _fold(stage, held, data, ids, pairs, model, config, begin, checkpoint, on_advance)
             checkpoint.finish(stage, result)
         if result:
             results.append(result)
@@ -123,6 +128,7 @@ def _fold(
     pairs: Sequence[Pair],
     model: RankerConfig,
     config: TrainingConfig,
+    begin: Begin,
     checkpoint: Checkpoint,
     on_advance: Advance | None,
 ) -> dict[str, Any]:
@@ -138,7 +144,7 @@ def _fold(
     weight = np.array([p.weight for p in test])
     every = max(1, config.steps // 30)
     train_data = [data[row] for row in kept]
-    state = start(train_data, model, config)
+    state = begin(train_data, model, config)
     notes = checkpoint.load(stage, state) or {"curve": [], "measured": []}
 
     def measure(state: TrainingState) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -53,6 +54,8 @@ def fit(
     *,
     members: int = 1,
     steps: int | None = None,
+    initial: Sequence[Ranker] = (),
+    build: Callable[[RankerConfig], Ranker] = Ranker,
     checkpoint: Path | None = None,
     on_advance: Advance | None = None,
 ) -> Fitted:
@@ -65,12 +68,15 @@ def fit(
         members: rankers in the ensemble.
         steps: how long to train; None chooses by cross-validation. With fixed steps nothing is held out: every
             stream counts alike, and there is no percentile.
+        initial: trained rankers of the same kind, one a member at least, to start from and to stay near.
+        build: makes a ranker.
         checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
         on_advance: called after every step.
     """
-    keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config, steps))
+    keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config, steps, initial))
     if steps is None:
-        choice = choose_steps(data, ids, groups, pairs, model, config, checkpoint=keep, on_advance=on_advance)
+        begin = partial(start, initial=next(iter(initial), None), build=build)
+        choice = choose_steps(data, ids, groups, pairs, model, config, begin, checkpoint=keep, on_advance=on_advance)
     else:
         choice = Choice(steps, [], {})
     index = PairIndex.of(pairs, ids)
@@ -78,7 +84,7 @@ def fit(
     for number in range(members):
         stage = f"member{number + 1}of{members}"
         seeded = config.model_copy(update={"seed": config.seed + number, "steps": choice.steps})
-        state = start(data, model, seeded)
+        state = start(data, model, seeded, initial=initial[number % len(initial)] if initial else None, build=build)
         keep.load(stage, state)
 
         def advance(state: TrainingState, stage: str = stage) -> None:
@@ -104,8 +110,12 @@ def _digest(
     model: RankerConfig,
     config: TrainingConfig,
     steps: int | None,
+    initial: Sequence[Ranker],
 ) -> str:
     whole = hashlib.sha256()
+    for ranker in initial:
+        for name, value in ranker.state_dict().items():
+            whole.update(name.encode() + value.numpy().tobytes())
     for arrays in data:
         for stream in sorted(arrays):
             whole.update(stream.encode() + str(arrays[stream].shape).encode() + arrays[stream].tobytes())

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from toprock.backbones.base import Stream
 from toprock.comparisons import Pair
@@ -49,11 +48,7 @@ def stream_gains(held_out: Mapping[str, Sequence[float]], pairs: Sequence[Pair])
     return np.exp(found - found.mean()).tolist()
 
 
-@torch.no_grad()
 def apply_gains(ranker: Ranker, gains: Mapping[Stream, float]) -> None:
     """Scale what each stream says, in place; its value maps are linear, so scores and evidence scale alike."""
     for stream, gain in gains.items():
-        module = ranker.stream(stream)
-        module.zero *= gain
-        module.value.weight *= gain
-        module.value_average.weight *= gain
+        ranker.stream(stream).scale(gain)

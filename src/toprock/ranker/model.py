@@ -38,6 +38,9 @@ class RankerConfig(BaseModel):
             them, so that they see what stands out in it and less of body, clothes and place.
         dropout: share of values dropped in training.
         feature_dropout: share of backbone features that a performance is trained without in a step.
+        positions: whether attention sees where in the performance a segment lies, start to end.
+        encoder_layers: self-attention layers among the segments before the prototypes look at them. A segment's value
+            is its own with any of these.
         average_in_score: whether s_average is part of the score.
     """
 
@@ -52,6 +55,8 @@ class RankerConfig(BaseModel):
     contrast: float = Field(0.8, ge=0, le=1)
     dropout: float = Field(0.3, ge=0, lt=1)
     feature_dropout: float = Field(0.5, ge=0, lt=1)
+    positions: bool = False
+    encoder_layers: int = Field(0, ge=0)
     average_in_score: bool = False
 
 
@@ -91,7 +96,13 @@ class Ranker(nn.Module):
     def __init__(self, config: RankerConfig) -> None:
         super().__init__()
         self.config = config
-        self.streams = nn.ModuleDict({name: StreamRanker(size, config) for name, size in config.dimensions.items()})
+        self.streams = nn.ModuleDict(
+            {name: self.build_stream(size, config) for name, size in config.dimensions.items()}
+        )
+
+    def build_stream(self, dimension: int, config: RankerConfig) -> StreamRanker:
+        """The part that looks at one stream, untrained."""
+        return StreamRanker(dimension, config)
 
     def forward(self, batch: Batch, *, keep: Mapping[Stream, Tensor] | None = None) -> Output:
         """Score a batch; `keep` (B,) bool a stream hides a stream of some performances (stream dropout)."""
@@ -100,7 +111,7 @@ class Ranker(nn.Module):
             mask = batch.masks[name]
             if keep is not None:
                 mask = mask & keep[name][:, None]
-            streams[name] = self.streams[name](x, mask)
+            streams[name] = self.streams[name](x, mask, batch.places[name])
         scores = torch.stack([out.contributions.sum(-1) for out in streams.values()]).sum(0)  # (B, 3)
         return Output(scores, streams)
 
@@ -129,6 +140,22 @@ class Ranker(nn.Module):
             stream.spread.copy_(torch.where(spread > 1e-4, spread, torch.inf))
 
 
+class Seen(NamedTuple):
+    """What a stream has seen before it judges.
+
+    plain: (B, T, d), what the average branch reads. valued: (B, T, hidden), what high and low value. looked_at:
+    (B, T, d), what the prototypes looked at. by_head: (B, H, 2, T), attention of high and low. weights: (B, 3, T), of
+    each branch over all heads. attention: (B, P, T), of each prototype.
+    """
+
+    plain: Tensor
+    valued: Tensor
+    looked_at: Tensor
+    by_head: Tensor
+    weights: Tensor
+    attention: Tensor
+
+
 class StreamRanker(nn.Module):
     """One stream: embedding, encoder, prototypes, decoder, and a value of each segment a branch."""
 
@@ -151,6 +178,13 @@ class StreamRanker(nn.Module):
         )
         self.refine = nn.Linear(config.hidden, width)
         self.blind = nn.Dropout1d(config.feature_dropout)  # a feature of all segments at once
+        self.place = nn.Linear(8, width) if config.positions else None
+        self.encoders = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, config.heads, 2 * width, config.dropout, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(config.encoder_layers)
+        )
         self.norm, self.norm_encoded = nn.LayerNorm(width), nn.LayerNorm(width)
         self.contrast = config.contrast
         self.queries = nn.Parameter(torch.randn(2 * self.prototypes, width) / math.sqrt(width))
@@ -162,27 +196,48 @@ class StreamRanker(nn.Module):
         self.value_average = nn.Linear(width, 1, bias=False)
         self.dropout = nn.Dropout1d(config.dropout)  # a channel of all segments at once
 
-    def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
-        """(B, T, D) and (B, T) -> contributions and attention; a row without any segment gives zeros."""
+    def forward(self, x: Tensor, mask: Tensor, places: Tensor) -> StreamOutput:
+        """(B, T, D), (B, T) and (B, T) -> contributions and attention; a row without any segment gives zeros."""
+        seen = self.see(x, mask, places)
+        return StreamOutput(self.judge(seen) - seen.weights * self.zero[:, None], seen.attention)
+
+    def see(self, x: Tensor, mask: Tensor, places: Tensor) -> Seen:
+        """Where each branch looks, and what there is to be valued."""
         x = ((x - self.mean) / self.spread).clamp(-8, 8)
         x = self.blind(x.mT).mT
-        plain = self.dropout(self.norm(self.embed(x)).mT).mT  # (B, T, d), what the average branch reads
+        embedded = self.embed(x)
+        plain = self.dropout(self.norm(embedded).mT).mT  # (B, T, d), what the average branch reads
         uniform = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (B, T)
-        y = x - self.contrast * (uniform[:, None] @ x)
-        h = self.encode(y)  # (B, T, hidden), what is valued
-        z = self.norm_encoded(self.embed(y) + self.refine(h))
+        own = self.contrast * (uniform[:, None] @ x)  # (B, 1, D)
+        h = self.encode(x - own)  # (B, T, hidden), what is valued
+        # the map is linear: what it makes of x - own, without another pass over the features
+        z = embedded - F.linear(own, self.embed.weight) + self.refine(h)
+        if self.place is not None:
+            z = z + self.place(waves(places))
+        z = self.norm_encoded(z)
+        for encoder in self.encoders:
+            z = encoder(z, src_key_padding_mask=~(mask | ~mask.any(1, keepdim=True)))
         z = self.dropout(z.mT).mT  # (B, T, d), what the prototypes look at
         q = self.queries.expand(len(x), -1, -1)  # (B, P, d)
         for layer in self.decoder:
             q = layer(q, z, mask)
-        q = self.look(q)
-        heads = self.evidence(q, z, mask)  # (B, H, P, T)
-        values = self.value(h).unflatten(-1, (2, self.heads)).permute(0, 3, 2, 1)  # (B, H, 2, T)
+        heads = self.evidence(self.look(q), z, mask)  # (B, H, P, T)
         by_branch = heads.unflatten(2, (2, self.prototypes)).mean(3)  # (B, H, 2, T)
         weights = torch.cat([by_branch.mean(1), uniform[:, None]], 1)  # (B, 3, T)
-        average = uniform * self.value_average(plain)[..., 0]  # (B, T)
-        raw = torch.cat([(by_branch * values).mean(1), average[:, None]], 1)
-        return StreamOutput(raw - weights * self.zero[:, None], heads.mean(1))
+        return Seen(plain, h, z, by_branch, weights, heads.mean(1))
+
+    def judge(self, seen: Seen) -> Tensor:
+        """Contributions (B, 3, T), before the zero is fixed: attention times a linear value of each segment."""
+        values = self.value(seen.valued).unflatten(-1, (2, self.heads)).permute(0, 3, 2, 1)  # (B, H, 2, T)
+        average = seen.weights[:, 2] * self.value_average(seen.plain)[..., 0]  # (B, T)
+        return torch.cat([(seen.by_head * values).mean(1), average[:, None]], 1)
+
+    @torch.no_grad()
+    def scale(self, gain: float) -> None:
+        """Multiply all that this stream says, in place."""
+        self.zero *= gain
+        self.value.weight *= gain
+        self.value_average.weight *= gain
 
 
 class PrototypeAttention(nn.Module):
@@ -252,3 +307,9 @@ class CrossAttention(nn.Module):
         dots = folded @ z.mT / math.sqrt(queries.shape[-1])  # (B, H P, T)
         weights = F.softmax(dots.masked_fill(~mask[:, None], -1e9), -1) * mask[:, None]
         return weights.unflatten(1, (self.heads, -1))
+
+
+def waves(places: Tensor) -> Tensor:
+    """(B, T) from 0 to 1 -> (B, T, 8): sines and cosines of half a turn to four turns."""
+    turns = places[..., None] * torch.tensor([0.5, 1.0, 2.0, 4.0]) * (2 * math.pi)
+    return torch.cat([turns.sin(), turns.cos()], -1)

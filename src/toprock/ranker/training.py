@@ -28,8 +28,11 @@ class TrainingConfig(BaseModel):
         batch: performances a step at most; all pairs among them are used.
         noise: spread of a random offset of a performance's standardised features, the same in all its segments:
             another body, another place.
-        segment_dropout: share of the segments left out of a step.
+        segments: of a performance and stream, so many at most are drawn at random for a step. The work of a step does
+            not grow with the length of a video.
+        segment_dropout: share of the segments left out of a step where there are fewer.
         stream_dropout: chance that a performance is trained on without one of its streams.
+        anchor: with a model to start from, the rate at which each step pulls the weights back to it, in learning rates.
         seed: of initial values, order and noise.
         loss: terms, margins and weights.
     """
@@ -41,21 +44,27 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     batch: int = Field(64, ge=2)
     noise: float = Field(0.3, ge=0)
+    segments: int = Field(48, ge=1)
     segment_dropout: float = Field(0.3, ge=0, lt=1)
     stream_dropout: float = Field(0.5, ge=0, lt=1)
+    anchor: float = Field(0.3, ge=0)
     seed: int = 0
     loss: LossConfig = LossConfig()
 
 
 @dataclass
 class TrainingState:
-    """All that a resume needs: the model, the optimiser, the random numbers and the step reached."""
+    """All that a resume needs: the model, the optimiser, the random numbers and the step reached.
+
+    `anchor` holds the weights of the model it was started from, if any, by name.
+    """
 
     ranker: Ranker
     optimiser: torch.optim.AdamW
     generator: torch.Generator
     step: int = 0
     losses: list[dict[str, float]] = field(default_factory=list)
+    anchor: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,15 +99,36 @@ class PairIndex:
         return len(self.better)
 
 
-def start(data: Sequence[Arrays], model: RankerConfig, config: TrainingConfig) -> TrainingState:
-    """A fresh ranker, with the scale of the training features, ready for its first step."""
+def start(
+    data: Sequence[Arrays],
+    model: RankerConfig,
+    config: TrainingConfig,
+    *,
+    initial: Ranker | None = None,
+    build: Callable[[RankerConfig], Ranker] = Ranker,
+) -> TrainingState:
+    """A ranker ready for its first step.
+
+    Args:
+        data: the training performances; a fresh ranker takes the scale of their features.
+        model, config: what is trained.
+        initial: a trained ranker of the same kind to start from, scale and all, and to stay near.
+        build: makes the ranker.
+    """
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        ranker = Ranker(model)
-    ranker.fit_scale({stream: _segments(data, stream) for stream in model.dimensions})
+        ranker = build(model)
+    anchor: dict[str, Tensor] = {}
+    if initial is None:
+        ranker.fit_scale({stream: _segments(data, stream) for stream in model.dimensions})
+    else:
+        ranker.load_state_dict(initial.state_dict())
+        for stream in model.dimensions:
+            ranker.stream(stream).zero.zero_()
+        anchor = {name: value.detach().clone() for name, value in ranker.named_parameters()}
     optimiser = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return TrainingState(ranker, optimiser, generator)
+    return TrainingState(ranker, optimiser, generator, anchor=anchor)
 
 
 def train(
@@ -144,12 +174,21 @@ def train(
             loss.backward()
             torch.nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)
             state.optimiser.step()
+            pull_back(state, config)
             state.step += 1
             state.losses.append({name: float(value.detach()) for name, value in terms.items()})
             ranker.eval()
             if on_step:
                 on_step(state)
     ranker.eval()
+
+
+@torch.no_grad()
+def pull_back(state: TrainingState, config: TrainingConfig) -> None:
+    """Move the weights a little towards those the training started from; nothing without a start."""
+    for name, value in state.ranker.named_parameters():
+        if name in state.anchor:
+            value.lerp_(state.anchor[name], min(1.0, config.anchor * config.learning_rate))
 
 
 def step_losses(ranker: Ranker, batch: Batch, pairs: PairIndex, config: TrainingConfig) -> dict[str, Tensor]:
@@ -198,19 +237,19 @@ def keep_streams(batch: Batch, chance: float) -> dict[Stream, Tensor]:
 
 
 def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig) -> Batch:
-    """The batch with some segments left out and a random offset of every performance's features."""
-    features, masks = {}, {}
+    """Some segments of every performance, drawn at random, with a random offset of its features."""
+    features, masks, places = {}, {}, {}
     for stream, x in batch.features.items():
-        kept = max(1, round(x.shape[1] * (1 - config.segment_dropout)))
-        columns = torch.randperm(x.shape[1])[:kept].sort().values
-        x, mask = x[:, columns], batch.masks[stream][:, columns]
-        # those that would lose their last segment in this draw keep what they had, their first
-        bare = batch.masks[stream].any(1) & ~mask.any(1)
-        x[bare, 0], mask[bare, 0] = batch.features[stream][bare, 0], batch.masks[stream][bare, 0]
+        mask = batch.masks[stream]
+        kept = (mask.sum(1) * (1 - config.segment_dropout)).ceil().clamp(max=config.segments).long()  # (B,)
+        drawn = torch.rand(mask.shape).masked_fill(~mask, -1.0).topk(max(1, int(kept.max()))).indices  # (B, T')
+        masks[stream] = torch.arange(drawn.shape[1]) < kept[:, None]
+        rows = torch.arange(len(x))[:, None]
+        x, places[stream] = x[rows, drawn] * masks[stream][..., None], batch.places[stream][rows, drawn]
         scale = ranker.stream(stream).spread
         offset = torch.randn(len(x), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
-        features[stream], masks[stream] = x + config.noise * offset, mask
-    return Batch(features, masks)
+        features[stream] = x + config.noise * offset
+    return Batch(features, masks, places)
 
 
 def draw_rows(pairs: PairIndex, total: int, most: int, generator: torch.Generator) -> Tensor:

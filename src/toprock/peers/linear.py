@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from toprock.comparisons import Pair, pairwise_accuracy
+from toprock.peers.learner import Scorer, TrainingSide, Watch
 from toprock.ranker.batch import Arrays
 from toprock.ranker.choosing import split_groups
 
@@ -49,7 +51,7 @@ def fit_linear(
         groups: id -> performer.
         seed: of the split.
     """
-    ids = sorted(data)
+    ids = sorted({ident for p in pairs for ident in (p.better, p.worse)})
     x = np.stack([pooled(data[ident]) for ident in ids])
     won = [p for p in pairs if not p.tie]
     right = dict.fromkeys(PENALTIES, 0.0)
@@ -66,6 +68,20 @@ def fit_linear(
             right[penalty] += pairwise_accuracy(dict(zip(ids, values, strict=True)), test) * len(test)
     best = max(PENALTIES, key=lambda penalty: (right[penalty], penalty))
     return _fit(x, ids, won, best)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """`fit_linear` as a learner; there is nothing to watch, it is solved in one go."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its ridge penalties."""
+        return {"penalties": list(PENALTIES)}
+
+    def __call__(self, side: TrainingSide, *, seed: int, watch: Watch | None = None) -> Scorer:
+        """Fit it."""
+        return fit_linear(side.data, side.pairs, dict(zip(side.ids, side.groups(), strict=True)), seed=seed).scores
 
 
 def _fit(x: np.ndarray, ids: Sequence[str], pairs: Sequence[Pair], penalty: float) -> LinearModel:

@@ -1,0 +1,236 @@
+"""Learners side by side on the same features, folds and seeds: one row a learner, fold and seed, kept as it is done."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toprock._version import __version__
+from toprock.comparisons import Pair, bradley_terry, pairwise_accuracy
+from toprock.datasets.task import Fold, Task
+from toprock.errors import PairsError
+from toprock.evaluate.summary import FoldScores, TaskScores
+from toprock.files import finite, write_json
+from toprock.machine import cores
+from toprock.peers import Learner, Scorer, TrainingSide
+from toprock.ranker.batch import Arrays
+from toprock.ranker.from_store import CONTROLS, arrays_of, control_value
+
+OnRow = Callable[[str, int, int], None]
+"""Called with what is being done, rows done and all rows of the task."""
+
+
+def run_benchmark(
+    tasks: Iterable[Task],
+    learners: Mapping[str, Learner],
+    *,
+    seeds: Sequence[int],
+    folder: Path,
+    published: bool = False,
+    workers: int | None = None,
+    on_row: OnRow | None = None,
+) -> list[TaskScores]:
+    """Train and test every learner on every fold with every seed; what was done before is read, not done again.
+
+    Args:
+        tasks: one after the other; only one is held at a time.
+        learners: name -> learner.
+        seeds: one row each; a learner whose rows do not differ by seed is run all the same.
+        folder: where finished rows lie; a row of other data or settings is not taken.
+        published: also note the best accuracy on test pairs at any time of the training, as the field reports it.
+        workers: processes; None is one a core.
+        on_row: tells progress.
+
+    Raises:
+        PairsError: a fold has nothing to learn from or nothing to be tested on.
+    """
+    results = []
+    for task in tasks:
+        data = {ident: arrays_of(found, task.recipes) for ident, found in task.features.items()}
+        jobs = [
+            _Job(task.name, fold.name, name, learner, seed, published, _side(task, fold, data), _tested(fold, data))
+            for seed in seeds
+            for fold in task.folds
+            for name, learner in learners.items()
+        ]
+        rows = _run(jobs, folder / task.name, workers or cores(), on_row)
+        results.append(_scores_of(task, rows))
+    return results
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A pair that travels to another process."""
+
+    better: str
+    worse: str
+    tie: bool
+    weight: float
+
+    @classmethod
+    def of(cls, pairs: Iterable[Pair]) -> list[_Plain]:
+        return [cls(p.better, p.worse, p.tie, p.weight) for p in pairs]
+
+    @staticmethod
+    def pairs(plain: Iterable[_Plain]) -> list[Pair]:
+        return [Pair(p.better, p.worse, p.tie, weight=p.weight) for p in plain]
+
+
+@dataclass(frozen=True)
+class _Side:
+    data: dict[str, Arrays]
+    pairs: list[_Plain]
+    performers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Job:
+    task: str
+    fold: str
+    model: str
+    learner: Learner
+    seed: int
+    published: bool
+    side: _Side
+    tested: tuple[dict[str, Arrays], list[_Plain]]
+
+    def digest(self) -> str:
+        """Names everything that decides the row."""
+        whole = hashlib.sha256()
+        for data in (self.side.data, self.tested[0]):
+            for ident in sorted(data):
+                for stream in sorted(data[ident]):
+                    array = data[ident][stream]
+                    whole.update(f"{ident} {stream} {array.shape} {array.dtype}".encode() + array.tobytes())
+        listed = [[(p.better, p.worse, p.tie, p.weight) for p in pairs] for pairs in (self.side.pairs, self.tested[1])]
+        plain = [__version__, self.learner.settings, self.seed, self.published, listed, self.side.performers]
+        whole.update(json.dumps(plain, sort_keys=True).encode())
+        return whole.hexdigest()
+
+    def row(self) -> dict[str, Any]:
+        """Learn and test."""
+        import torch
+
+        torch.set_num_threads(1)
+        side = TrainingSide(self.side.data, _Plain.pairs(self.side.pairs), self.side.performers)
+        data = self.tested[0]
+        pairs = _Plain.pairs(self.tested[1])
+        best: list[float] = []
+
+        def watch(scorer: Scorer) -> None:
+            best.append(pairwise_accuracy(scorer(data), pairs))
+
+        started = time.perf_counter()
+        scorer = self.learner(side, seed=self.seed, watch=watch if self.published else None)
+        seconds = time.perf_counter() - started
+        return {
+            "task": self.task,
+            "fold": self.fold,
+            "model": self.model,
+            "seed": self.seed,
+            "seconds": round(seconds, 1),
+            "settings": self.learner.settings,
+            "published": max(best) if best else None,
+            "scores": scorer(data),
+        }
+
+
+def _side(task: Task, fold: Fold, data: Mapping[str, Arrays]) -> _Side:
+    ids = {i for p in fold.train for i in (p.better, p.worse)}
+    if not any(not p.tie for p in fold.train) or not any(not p.tie for p in fold.test):
+        raise PairsError(
+            f"{task.name}, fold {fold.name}: has no pair left to learn from, or none to be tested on",
+            advice="Bring more of its videos.",
+        )
+    return _Side({i: dict(data[i]) for i in sorted(ids)}, _Plain.of(fold.train), dict(task.performers))
+
+
+def _tested(fold: Fold, data: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], list[_Plain]]:
+    ids = {i for p in fold.test for i in (p.better, p.worse)}
+    return {i: dict(data[i]) for i in sorted(ids)}, _Plain.of(fold.test)
+
+
+def _run(jobs: Sequence[_Job], folder: Path, workers: int, on_row: OnRow | None) -> list[dict[str, Any]]:
+    rows: dict[int, dict[str, Any]] = {}
+    waiting: dict[int, tuple[Path, str]] = {}
+    for number, job in enumerate(jobs):
+        path, digest = folder / f"{job.model}-fold-{job.fold}-seed-{job.seed}.json", job.digest()
+        kept = _kept(path, digest)
+        if kept is None:
+            waiting[number] = (path, digest)
+        else:
+            rows[number] = kept
+    done = len(rows)
+
+    def finish(number: int, row: dict[str, Any]) -> None:
+        path, digest = waiting[number]
+        write_json(path, {"digest": digest, **row})
+        rows[number] = finite(row)
+        if on_row:
+            on_row(f"{row['model']}, fold {row['fold']}, seed {row['seed']}", len(rows), len(jobs))
+
+    if on_row and jobs:
+        on_row(jobs[0].task, done, len(jobs))
+    if min(workers, len(waiting)) <= 1:
+        for number in waiting:
+            finish(number, jobs[number].row())
+    else:
+        spawn = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(min(workers, len(waiting)), mp_context=spawn) as pool:
+            running = {pool.submit(jobs[number].row): number for number in waiting}
+            try:
+                for future in concurrent.futures.as_completed(running):
+                    finish(running[future], future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return [rows[number] for number in range(len(jobs))]
+
+
+def _kept(path: Path, digest: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return {k: v for k, v in row.items() if k != "digest"} if row.get("digest") == digest else None
+
+
+def _scores_of(task: Task, rows: Sequence[dict[str, Any]]) -> TaskScores:
+    folds = []
+    for fold in task.folds:
+        scores: dict[str, list[dict[str, float]]] = {}
+        for row in rows:
+            if row["fold"] == fold.name:
+                scores.setdefault(row["model"], []).append(row["scores"])
+        folds.append(FoldScores(fold, scores | {name: [found] for name, found in controls(task, fold).items()}))
+    durations = {i: f.facts.get("duration_s") for i, f in task.features.items()}
+    return TaskScores(task, folds, durations, list(rows))
+
+
+def controls(task: Task, fold: Fold) -> dict[str, dict[str, float]]:
+    """Scores that never look at a performance, each with its direction learnt on the training pairs of the fold.
+
+    `duration`, `mean_motion`, `cut_rate` where every performance has it; `memorisation`: training performances by their
+    Bradley-Terry rating, others at the median.
+    """
+    ids = {i for p in (*fold.train, *fold.test) for i in (p.better, p.worse)}
+    out: dict[str, dict[str, float]] = {}
+    for name in CONTROLS:
+        values = {i: control_value(task.features[i], name) for i in ids}
+        known = {i: value for i, value in values.items() if value is not None}
+        if len(known) == len(ids):
+            sign = 1 if pairwise_accuracy(known, fold.train) >= 0.5 else -1
+            out[name] = {i: sign * value for i, value in known.items()}
+    rating = bradley_terry(fold.train)
+    middle = float(np.median(list(rating.values())))
+    out["memorisation"] = {i: rating.get(i, middle) for i in ids}
+    return out
