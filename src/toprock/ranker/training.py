@@ -19,6 +19,9 @@ from toprock.ranker.batch import Arrays, Batch, collate
 from toprock.ranker.losses import LossConfig
 from toprock.ranker.model import Output, Ranker, RankerConfig
 
+IN_MEMORY = 1 << 30
+"""Bytes that the padded features of all training performances may take; beyond it each step pads its own."""
+
 
 class TrainingConfig(BaseModel):
     """How a ranker is trained.
@@ -165,18 +168,20 @@ def train(
     if not (~pairs.tie).any():
         raise PairsError("there is no pair with a winner to learn from", advice="Judge a few pairs.")
     learner, dimensions = state.learner.train(), state.ranker.config.dimensions
-    whole = collate(data, dimensions) if len(data) <= config.batch else None
+    whole = collate(data, dimensions) if _fits(data) else None
+    everyone = torch.arange(len(data))
     until = config.steps if until is None else until
     with torch.random.fork_rng():
         while state.step < until:
             torch.manual_seed(int(torch.randint(2**62, (), generator=state.generator)))
+            few = len(data) > config.batch
+            rows = draw_rows(pairs, len(data), config.batch, state.generator) if few else everyone
+            some = pairs.among(rows, len(data)) if few else pairs
             if whole is None:
-                rows = draw_rows(pairs, len(data), config.batch, state.generator)
-                batch = collate([data[row] for row in rows.tolist()], dimensions)
-                some = pairs.among(rows, len(data))
+                batch = perturbed(collate([data[row] for row in rows.tolist()], dimensions), learner, config)
             else:
-                batch, some = whole, pairs
-            terms = step_losses(learner, perturbed(batch, learner, config), some, config)
+                batch = perturbed(whole, learner, config, rows=rows)
+            terms = step_losses(learner, batch, some, config)
             loss = torch.stack(list(terms.values())).sum()
             state.optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -245,19 +250,26 @@ def keep_streams(batch: Batch, chance: float) -> dict[Stream, Tensor]:
     return {stream: present[stream] & ~(hide & (which == i)) for i, stream in enumerate(names)}
 
 
-def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig) -> Batch:
-    """Some segments of every performance, drawn at random, with a random offset of its features."""
+def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig, *, rows: Tensor | None = None) -> Batch:
+    """Some segments of every performance, drawn at random, with a random offset of its features.
+
+    Args:
+        batch: performances.
+        ranker: knows the spread of the features.
+        config: how many segments, and how far off.
+        rows: the performances to take, (B,); None is all.
+    """
     features, masks, places = {}, {}, {}
+    rows = torch.arange(len(batch)) if rows is None else rows
     for stream, x in batch.features.items():
-        mask = batch.masks[stream]
+        mask = batch.masks[stream][rows]
         kept = (mask.sum(1) * (1 - config.segment_dropout)).ceil().clamp(max=config.segments).long()  # (B,)
         drawn = torch.rand(mask.shape).masked_fill(~mask, -1.0).topk(max(1, int(kept.max()))).indices  # (B, T')
         masks[stream] = torch.arange(drawn.shape[1]) < kept[:, None]
-        rows = torch.arange(len(x))[:, None]
-        x, places[stream] = x[rows, drawn] * masks[stream][..., None], batch.places[stream][rows, drawn]
+        places[stream] = batch.places[stream][rows[:, None], drawn]
         scale = ranker.stream(stream).spread
-        offset = torch.randn(len(x), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
-        features[stream] = x + config.noise * offset
+        offset = torch.randn(len(rows), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
+        features[stream] = x[rows[:, None], drawn] + config.noise * offset
     return Batch(features, masks, places)
 
 
@@ -310,6 +322,16 @@ def fix_zero(ranker: Ranker, data: Sequence[Arrays]) -> None:
 def bias(ranker: Ranker) -> float:
     """The score of a typical performance: what `fix_zero` took out of the contributions that count."""
     return sum(float(ranker.final(ranker.stream(stream).zero)) for stream in ranker.config.dimensions)
+
+
+def _fits(data: Sequence[Arrays]) -> bool:
+    """Whether all performances, padded, may lie in memory at once."""
+    streams = {stream for arrays in data for stream in arrays}
+    numbers = 0
+    for stream in streams:
+        arrays = [p[stream] for p in data if len(p.get(stream, ()))]
+        numbers += len(data) * max((len(a) for a in arrays), default=0) * max((a.shape[1] for a in arrays), default=0)
+    return 4 * numbers <= IN_MEMORY
 
 
 def _segments(data: Sequence[Arrays], stream: Stream) -> Tensor:
