@@ -39,7 +39,7 @@ def ablations(streams: Sequence[Stream]) -> dict[str, Learner]:
         "2 decoder layers": Qsd(model={"layers": 2}),
         "positions": Qsd(model={"positions": True}),
         "temporal encoder": Qsd(model={"encoder_layers": 1}),
-        "no contrast": Qsd(model={"contrast": 0.0}),
+        "contrast with the own mean": Qsd(model={"contrast": 0.8}),
         "average in the score": Qsd(model={"average_in_score": True}),
         "unrestricted head": Qsd(free_head=True),
         "3 members": Qsd(members=3),

@@ -47,14 +47,14 @@ class RankerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dimensions: dict[Stream, int] = Field(min_length=1)
-    width: int = Field(128, ge=8)
+    width: int = Field(64, ge=8)
     layers: int = Field(1, ge=1)
     heads: int = Field(4, ge=1)
     prototypes: int = Field(1, ge=1)
     hidden: int = Field(64, ge=1)
-    contrast: float = Field(0.8, ge=0, le=1)
+    contrast: float = Field(0.0, ge=0, le=1)
     dropout: float = Field(0.3, ge=0, lt=1)
-    feature_dropout: float = Field(0.5, ge=0, lt=1)
+    feature_dropout: float = Field(0.2, ge=0, lt=1)
     positions: bool = False
     encoder_layers: int = Field(0, ge=0)
     average_in_score: bool = False

@@ -45,12 +45,12 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(200, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
+    steps: int = Field(240, ge=1)
+    learning_rate: float = Field(5e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     batch: int = Field(64, ge=2)
-    noise: float = Field(0.3, ge=0)
-    segments: int = Field(48, ge=1)
+    noise: float = Field(0.1, ge=0)
+    segments: int = Field(64, ge=1)
     segment_dropout: float = Field(0.3, ge=0, lt=1)
     stream_dropout: float = Field(0.5, ge=0, lt=1)
     averaging: float = Field(0.97, ge=0, lt=1)
