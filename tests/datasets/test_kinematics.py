@@ -44,7 +44,7 @@ def described(first, second=None):
 
 def test_a_tool_at_rest():
     row, together = described(tool(np.zeros((60, 3))))
-    np.testing.assert_allclose(row[: STRAIGHT], NOTHING, rtol=1e-6)
+    np.testing.assert_allclose(row[:STRAIGHT], NOTHING, rtol=1e-6)
     assert row[REST] == 1.0
     np.testing.assert_array_equal(row[[STRAIGHT, SUBMOVEMENTS, UNEVEN, GRIP, STEADY, STEADY_TURN]], 0.0)
     np.testing.assert_array_equal(row[BANDS], 0.0)

@@ -33,7 +33,9 @@ def test_one_performer_is_left_out():
     folds = [Fold("1", [Pair("a1", "a2"), Pair("b1", "c1")], [crossed]), Fold("2", [crossed], [Pair("c1", "a2")])]
     found = task(*people, folds=folds, performers=people).leave_one_out()
     assert found.name == "toy, one performer left out"
-    sides = {f.name: ({(p.better, p.worse) for p in f.train}, {(p.better, p.worse) for p in f.test}) for f in found.folds}
+    sides = {
+        f.name: ({(p.better, p.worse) for p in f.train}, {(p.better, p.worse) for p in f.test}) for f in found.folds
+    }
     assert sides == {
         "ann": ({("b1", "c1")}, {("a1", "a2"), ("a1", "b1"), ("c1", "a2")}),
         "bob": ({("a1", "a2"), ("c1", "a2")}, {("a1", "b1"), ("b1", "c1")}),

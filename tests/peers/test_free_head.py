@@ -41,7 +41,9 @@ def test_contributions_add_up_to_what_the_heads_say(some, options):
             for branch in range(3):
                 gathered = 0
                 for t in range(length):
-                    what = torch.cat([seen.valued[row, t], seen.looked_at[row, t]]) if branch < 2 else seen.plain[row, t]
+                    what = (
+                        torch.cat([seen.valued[row, t], seen.looked_at[row, t]]) if branch < 2 else seen.plain[row, t]
+                    )
                     gathered = gathered + seen.weights[row, branch, t] * what
                 total[row, branch] += stream.heads_free[branch](gathered)[0]
     torch.testing.assert_close(out.scores, total, atol=1e-5, rtol=1e-5)

@@ -26,7 +26,9 @@ def test_weights_of_pairs_count(planted):
     side = planted.side(8)
     doubled = [*side.pairs, side.pairs[0]]
     weighted = [Pair(p.better, p.worse, weight=2.0 if p is side.pairs[0] else 1.0) for p in side.pairs]
-    one, other, plain = (fit_linear(side.data, pairs, {}).scores(planted.data) for pairs in (doubled, weighted, side.pairs))
+    one, other, plain = (
+        fit_linear(side.data, pairs, {}).scores(planted.data) for pairs in (doubled, weighted, side.pairs)
+    )
     np.testing.assert_allclose(list(one.values()), list(other.values()), atol=1e-4)
     assert np.abs(np.subtract(list(one.values()), list(plain.values()))).max() > 1e-3
 

@@ -79,14 +79,19 @@ def test_the_network_is_that_of_the_equations():
             for f in range(3):
                 k = 3 * branch + f
                 logits = torch.stack(
-                    [network.outer[k] @ torch.relu(inner[0][k] @ x[v, t] + inner[1][k]) + network.shift[k] for t in range(6)]
+                    [
+                        network.outer[k] @ torch.relu(inner[0][k] @ x[v, t] + inner[1][k]) + network.shift[k]
+                        for t in range(6)
+                    ]
                 )
                 weights = logits.exp() / logits.exp().sum()
                 torch.testing.assert_close(attention[v, branch, f], weights)
                 seen = seen + weights @ x[v] / 3
             means.append(seen)
         means.append(x[v].mean(0))
-        expected = [(module.weight[0] @ mean + module.bias[0]) for module, mean in zip(network.score, means, strict=True)]
+        expected = [
+            (module.weight[0] @ mean + module.bias[0]) for module, mean in zip(network.score, means, strict=True)
+        ]
         torch.testing.assert_close(branches[v], torch.stack(expected))
         torch.testing.assert_close(scores[v], expected[0] + expected[1])
 
