@@ -1,5 +1,7 @@
 """One table from many rows, against plain loops."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -88,7 +90,8 @@ def loops(tasks, learner, kind):
                     values.append(sum(count[a] * count[b] * w * r for a, b, w, r in share) / total)
             resampled.append(sum(values) / len(values) if values else np.nan)
         draws.append(resampled)
-    return np.mean(means), np.nanmean(np.array(draws), axis=0)
+    columns = [[v for v in column if not np.isnan(v)] for column in zip(*draws, strict=True)]
+    return np.mean(means), np.array([np.mean(column) if column else np.nan for column in columns])
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ def test_a_task_without_such_pairs_does_not_weigh_on_the_others():
 
 
 def chain(*ids):
-    return [Pair(a, b) for a, b in zip(ids, ids[1:], strict=False)]
+    return [Pair(a, b) for a, b in itertools.pairwise(ids)]
 
 
 def test_rank_correlation_stays_within_what_pairs_connect():
