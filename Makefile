@@ -22,6 +22,7 @@ format: .venv/.tools ## Mend what can be mended by itself
 bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/synthetic_controls.py
 	$(BIN)/python benchmarks/synthetic.py
+	$(BIN)/python benchmarks/beats.py
 	$(BIN)/python benchmarks/extract_speed.py
 	$(BIN)/python benchmarks/extract_memory.py
 	$(BIN)/python benchmarks/pushups.py

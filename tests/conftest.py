@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 TOPROCK = (sys.executable, "-m", "toprock")
+SOUND_HZ = 16_000
 BITS = 12  # a numbered picture shows its number as this many black or white columns
 
 
@@ -77,11 +78,15 @@ def _encode(
     container_options: dict[str, str] | None = None,
     prepare: Callable[[Any], None] = lambda stream: None,
     sound_s: float = 0.0,
+    sound: np.ndarray | None = None,
+    sound_from_s: float = 0.0,
+    sound_codec: str = "aac",
     pixel_format: str = "yuv420p",
 ) -> Path:
     """Write numbered pictures (or `pictures`) to `path`, at rate_hz or at `times_s`; returns the path.
 
-    `prepare` may change the output stream; `sound_s` adds so many seconds of silence.
+    `prepare` may change the output stream; `sound_s` adds so many seconds of silence, `sound`
+    samples at SOUND_HZ in -1 to 1 that start at `sound_from_s`.
     """
     with av.open(str(path), "w", options=container_options or {}) as out:
         stream = out.add_stream(codec, rate=Fraction(rate_hz).limit_denominator(1001))
@@ -95,7 +100,9 @@ def _encode(
             stream.codec_context.time_base = ticks
         prepare(stream)
         if sound_s:
-            _silence(out, sound_s)
+            sound = np.zeros(int(sound_s * SOUND_HZ), np.float32)
+        if sound is not None:
+            _add_sound(out, sound, sound_from_s, sound_codec)
         count = len(times_s) if times_s is not None else frames
         source = iter(pictures) if pictures is not None else (numbered(i, *size) for i in range(count))
         for i, image in enumerate(source):
@@ -110,15 +117,34 @@ def _encode(
     return path
 
 
-def _silence(out: Any, seconds: float) -> None:
-    sound = out.add_stream("aac", rate=16000)
-    for i in range(int(seconds * 16000) // 1024):
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = 16000, i * 1024, Fraction(1, 16000)
-        for packet in sound.encode(frame):
+def _add_sound(out: Any, samples: np.ndarray, from_s: float, codec: str) -> None:
+    stream = out.add_stream(codec, rate=SOUND_HZ, layout="mono")
+    form = stream.codec_context.format.name
+    scaled = samples if form.startswith("flt") else np.round(samples * 32767).astype(np.int16)
+    for at in range(0, len(samples) - 1023, 1024):
+        frame = av.AudioFrame.from_ndarray(scaled[None, at : at + 1024], format=form, layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = SOUND_HZ, at + round(from_s * SOUND_HZ), Fraction(1, SOUND_HZ)
+        for packet in stream.encode(frame):
             out.mux(packet)
-    for packet in sound.encode():
+    for packet in stream.encode():
         out.mux(packet)
+
+
+@pytest.fixture(scope="session")
+def clicks() -> Callable[..., np.ndarray]:
+    """A function that makes sound at SOUND_HZ: clicks at `times_s`, over noise; see `_clicks`."""
+    return _clicks
+
+
+def _clicks(times_s: Sequence[float], duration_s: float, *, noise: float = 0.0, level: float = 0.5) -> np.ndarray:
+    """Short bursts of a falling 1 kHz tone in white noise of standard deviation `noise`; (N,) float32."""
+    sound = np.random.default_rng(0).normal(scale=noise or 1e-12, size=int(duration_s * SOUND_HZ))
+    t = np.arange(int(0.03 * SOUND_HZ)) / SOUND_HZ
+    burst = level * np.sin(2 * np.pi * 1000 * t) * np.exp(-t / 0.008)
+    for start in (round(time_s * SOUND_HZ) for time_s in times_s):
+        part = sound[start : start + len(burst)]
+        part += burst[: len(part)]
+    return sound.clip(-1, 1).astype(np.float32)
 
 
 Toprock = Callable[..., tuple[str, str]]

@@ -10,7 +10,7 @@
     │   ├── TruncatedVideo          ends before the time its header declares
     │   ├── VideoTooLarge           beyond the limits on size, length or streams
     │   └── DecoderFailed           the guarded decoder crashed, hung or ran out of memory
-    ├── ManifestError               a manifest or moments file
+    ├── ManifestError               a manifest, moments, segments or beats file
     ├── PairsError                  a pairs file, or pairs that cannot be trained on
     ├── UnknownPerformance          an id that is not there, or that fits two performances
     ├── FeaturesError               a feature store, or a file in it
@@ -83,7 +83,7 @@ class DecoderFailed(VideoError):
 
 
 class ManifestError(ToprockError):
-    """A manifest or moments file that cannot be used."""
+    """A manifest, moments, segments or beats file that cannot be used."""
 
 
 class PairsError(ToprockError):

@@ -36,6 +36,7 @@ class Performance:
         performer: who performed, where known; keeps one person's videos on one side of a split.
         event: where or when, free text.
         extra: further manifest columns, kept as they were.
+        beats: of its music, seconds in the video, rising, where they are given; None is to be heard in its sound.
 
     >>> Performance("semi-1", Path("battle.mp4"), intervals=((12.0, 45.5),)).intervals
     ((12.0, 45.5),)
@@ -47,6 +48,7 @@ class Performance:
     performer: str = ""
     event: str = ""
     extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    beats: tuple[float, ...] | None = None
 
 
 def parse_intervals(text: str) -> tuple[tuple[float, float], ...]:

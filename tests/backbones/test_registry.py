@@ -27,7 +27,7 @@ def test_settings_make_an_equal_backbone_again(name):
 
 
 def test_an_unknown_backbone_lists_the_allowed():
-    with pytest.raises(UsageError, match=r"there is no backbone 'resnet'.*flow, posture"):
+    with pytest.raises(UsageError, match=r"there is no backbone 'resnet'.*flow, flow-beat, posture"):
         build("resnet")
 
 

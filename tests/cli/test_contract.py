@@ -157,7 +157,11 @@ def test_figures_that_cannot_be_are_null_and_said(toprock, place, tmp_path):
 def test_backbones_have_the_documented_keys(toprock):
     found = json.loads(toprock("backbones", "--json")[0])
     assert set(found) == {"schema", "backbones"}
-    assert {b["name"]: b["stream"] for b in found["backbones"]} == {"flow": "dynamic", "posture": "static"}
+    assert {b["name"]: b["stream"] for b in found["backbones"]} == {
+        "flow": "dynamic",
+        "flow-beat": "dynamic",
+        "posture": "static",
+    }
     assert all(set(b) == {f.name for f in fields(BackboneSpec)} for b in found["backbones"])
     out, _ = toprock("backbones")
     assert "flow" in out

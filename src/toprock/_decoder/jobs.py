@@ -1,4 +1,4 @@
-"""The three jobs: look at a video, read it on a time grid, grab single pictures."""
+"""The four jobs: look at a video, read it on a time grid, grab single pictures, listen to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from toprock._decoder.geometry import upright
 from toprock._decoder.output import Output, Refusal
+from toprock._decoder.sound import sounds
 from toprock._decoder.source import Source
 
 _FAR_S = 10.0  # a gap in the wanted time longer than this is jumped over
@@ -97,6 +98,15 @@ def grab(job: dict[str, Any], output: Output) -> None:
     output.done(end_s=source.end_s, damaged=source.damaged)
 
 
+def listen(job: dict[str, Any], output: Output) -> None:
+    """Send the sound track as mono samples with the times of the pictures; nothing where there is none."""
+    source = Source(job, output)
+    _first(source, source.frames())  # fixes which moment is 0 s
+    for time_s, samples in sounds(source, job["rate_hz"]):
+        output.sound(time_s, samples)
+    output.done(end_s=source.end_s, damaged=source.damaged)
+
+
 def _first(source: Source, frames: Iterator[tuple[float, Any]]) -> tuple[float, Any]:
     found = next(frames, None)
     if found is None:
@@ -135,4 +145,9 @@ def _even(value: float) -> int:
     return max(2, 2 * round(value / 2))
 
 
-JOBS: dict[str, Callable[[dict[str, Any], Output], None]] = {"probe": probe, "read": read, "grab": grab}
+JOBS: dict[str, Callable[[dict[str, Any], Output], None]] = {
+    "probe": probe,
+    "read": read,
+    "grab": grab,
+    "listen": listen,
+}

@@ -10,6 +10,7 @@ from typing import Any
 
 _HEADER = struct.Struct("<cI")
 _FRAME = struct.Struct("<dIIIBB")  # time_s, width, height, bytes a row, quarter turns, mirrored first
+_SOUND = struct.Struct("<d")
 _PROGRESS_S = 0.5
 
 
@@ -33,6 +34,10 @@ class Output:
         plane = picture.planes[0]
         head = _FRAME.pack(time_s, picture.width, picture.height, plane.line_size, turns, mirrored)
         self._send(b"F", head, memoryview(plane)[: plane.line_size * picture.height])
+
+    def sound(self, time_s: float, samples: Any) -> None:
+        """Send bytes of mono float32 samples, the first of which sounds at `time_s`."""
+        self._send(b"S", _SOUND.pack(time_s), samples)
 
     def info(self, values: dict[str, Any]) -> None:
         """Send what the video is."""

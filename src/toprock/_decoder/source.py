@@ -1,4 +1,4 @@
-"""An opened video: its picture stream, its frames in order of time, from any time on."""
+"""An opened video: its picture stream, its frames in order of time from any time on, its sound stream."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Source:
     """One video, opened within limits.
 
     Attributes:
+        limits, output: of the job.
         rate_hz: frames a second as declared, 25 where nothing is.
         declared_s: length of the pictures as declared, or None.
         damaged: packets and frames lost so far.
@@ -34,7 +35,7 @@ class Source:
     """
 
     def __init__(self, job: dict[str, Any], output: Output) -> None:
-        self._job, self._limits, self._output = job, job["limits"], output
+        self._job, self.limits, self.output = job, job["limits"], output
         self.name = os.path.basename(job["path"])  # noqa: PTH119
         self.damaged = self.shown = 0
         self.end_s = self.packets_end_s = 0.0
@@ -61,8 +62,8 @@ class Source:
         options = {
             "format_whitelist": _FORMATS,
             "protocol_whitelist": "file",
-            "max_pixels": str(self._limits["max_pixels"]),
-            "max_streams": str(self._limits["max_streams"] + 1),
+            "max_pixels": str(self.limits["max_pixels"]),
+            "max_streams": str(self.limits["max_streams"] + 1),
         }
         try:
             return av.open(path, format=self._job["format"], options=options, metadata_errors="replace")
@@ -83,10 +84,10 @@ class Source:
 
     def _choose(self) -> Any:
         streams = self._container.streams
-        if len(streams) > self._limits["max_streams"]:
+        if len(streams) > self.limits["max_streams"]:
             raise Refusal(
                 "VideoTooLarge",
-                f"it holds {len(streams)} streams or more, the limit is {self._limits['max_streams']}",
+                f"it holds {len(streams)} streams or more, the limit is {self.limits['max_streams']}",
                 f"Keep the pictures only: ffmpeg -i '{self.name}' -map 0:v:0 -c copy out.mp4.",
             )
         pictures = [s for s in streams.video if not _is_cover(s)]
@@ -101,7 +102,7 @@ class Source:
 
     def _check(self) -> None:
         self.check_size(self._codec.width, self._codec.height)
-        longest, frames = self._limits["max_duration_s"], self._limits["max_frames"]
+        longest, frames = self.limits["max_duration_s"], self.limits["max_frames"]
         if self.declared_s is not None and self.declared_s > longest:
             raise Refusal(
                 "VideoTooLarge",
@@ -118,7 +119,7 @@ class Source:
 
     def check_size(self, width: int, height: int) -> None:
         """Refuse pictures beyond the limit; asked for the header and for every frame."""
-        most = self._limits["max_pixels"]
+        most = self.limits["max_pixels"]
         if width * height > most:
             raise Refusal(
                 "VideoTooLarge",
@@ -134,8 +135,8 @@ class Source:
 
     def _prepare(self) -> None:
         self._codec.thread_type = "AUTO"
-        self._codec.thread_count = self._limits["threads"] or self._affordable_threads()
-        self._codec.options = {"max_pixels": str(self._limits["max_pixels"])}
+        self._codec.thread_count = self.limits["threads"] or self._affordable_threads()
+        self._codec.options = {"max_pixels": str(self.limits["max_pixels"])}
         for other in self._container.streams:
             # Where only the container tells its length, other streams show whether the file is whole.
             if other.index != self._stream.index and self._by_stream:
@@ -145,7 +146,7 @@ class Source:
     def _affordable_threads(self) -> int:
         """One thread a core and one more, as FFmpeg has it; fewer where frames would fill the memory."""
         frame_mb = max(1, self._codec.width * self._codec.height) * 3 / (1 << 20)
-        affordable = int(self._limits["memory_mb"] / 2 / frame_mb) - 17  # 16 reference frames
+        affordable = int(self.limits["memory_mb"] / 2 / frame_mb) - 17  # 16 reference frames
         return max(1, min(cores() + 1, affordable, 16))
 
     def _declared(self) -> tuple[float | None, bool]:
@@ -210,26 +211,26 @@ class Source:
         for packet in self._packets():
             for frame in self._decode(packet):
                 self.shown += 1
-                if self.shown > self._limits["max_frames"]:
+                if self.shown > self.limits["max_frames"]:
                     raise Refusal(
                         "VideoTooLarge",
-                        f"it holds more than the limit of {self._limits['max_frames']} frames",
+                        f"it holds more than the limit of {self.limits['max_frames']} frames",
                         "Cut it into parts, or raise Limits(max_frames=...).",
                     )
                 time_s = self._time(frame, last_s)
                 if frame.is_corrupt or time_s <= last_s:
                     self.damaged += 1
                     continue
-                if time_s > self._limits["max_duration_s"]:
+                if time_s > self.limits["max_duration_s"]:
                     raise Refusal(
                         "VideoTooLarge",
-                        f"it is longer than the limit of {self._limits['max_duration_s']:g} s",
+                        f"it is longer than the limit of {self.limits['max_duration_s']:g} s",
                         "Cut it into parts, or raise Limits(max_duration_s=...).",
                     )
                 self.check_size(frame.width, frame.height)
                 last_s = time_s
                 self.end_s = time_s + self._lasts(frame)
-                self._output.progress()
+                self.output.progress()
                 yield time_s, frame
 
     def _packets(self) -> Iterator[Any]:
@@ -261,7 +262,7 @@ class Source:
             raise
         except (av.FFmpegError, ValueError, IndexError, UnicodeDecodeError):
             self.damaged += 1
-            if self._codec.width * self._codec.height > self._limits["max_pixels"]:
+            if self._codec.width * self._codec.height > self.limits["max_pixels"]:
                 self._refused_size = self._codec.width, self._codec.height
             return []
 
@@ -276,6 +277,19 @@ class Source:
     def _lasts(self, frame: Any) -> float:
         length = float(frame.duration * (frame.time_base or self._base)) if frame.duration else 0.0
         return length if 0 < length < 10 else 1.0 / self.rate_hz
+
+    def open_sound(self) -> tuple[Any, Any] | None:
+        """A fresh container and its sound stream; None where there is none that can be decoded."""
+        container = self._open()
+        usable = [s for s in container.streams.audio if s.codec_context is not None]
+        if not usable:
+            container.close()
+            return None
+        return container, max(usable, key=lambda s: (_is_default(s), -s.index))
+
+    def since_start_s(self, time_s: Fraction) -> float:
+        """A time of the file in seconds after its pictures' 0 s, which the first picture has fixed."""
+        return float(time_s - (self._start_s or 0))
 
     # ---- what is told
 

@@ -27,8 +27,12 @@ class EvidenceCurve:
     totals: np.ndarray
 
     @classmethod
-    def of(cls, segments: Sequence[SegmentEvidence]) -> EvidenceCurve:
+    def of(cls, segments: Sequence[SegmentEvidence], values: Sequence[float] | None = None) -> EvidenceCurve:
         """The exact curve of an assessment's segments.
+
+        Args:
+            segments: may overlap and leave gaps.
+            values: one number a segment, such as its attention; by default its contribution.
 
         >>> half = SegmentEvidence("static", 0.0, 2.0, {"high": 1.0, "low": 0.0, "average": 0.0}, 1.0, 1.0)
         >>> EvidenceCurve.of([half]).between(0.0, 1.0)
@@ -38,7 +42,8 @@ class EvidenceCurve:
             return cls(np.zeros(1), np.zeros(1))
         start = np.array([s.start_s for s in segments])
         end = np.maximum(np.array([s.end_s for s in segments]), start + _SHORTEST_S)
-        rate = np.array([s.contribution for s in segments]) / (end - start)
+        amounts = [s.contribution for s in segments] if values is None else values
+        rate = np.array(amounts, dtype=np.float64) / (end - start)
         times, where = np.unique(np.concatenate([start, end]), return_inverse=True)
         bends = np.zeros(len(times))
         np.add.at(bends, where, np.concatenate([rate, -rate]))

@@ -44,6 +44,7 @@ class BackboneFactory:
 
 REGISTRY: dict[str, BackboneFactory] = {
     "flow": BackboneFactory("toprock.backbones.flow", "Flow"),
+    "flow-beat": BackboneFactory("toprock.backbones.flow_beat", "FlowBeat"),
     "posture": BackboneFactory("toprock.backbones.posture", "Posture"),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -95,4 +95,13 @@ class Backbone(Protocol):
 
     def describer(self) -> Describer:
         """Start looking at one interval."""
+        ...
+
+
+@runtime_checkable
+class HearingBackbone(Backbone, Protocol):
+    """A backbone whose features depend on the beats of the music too; without `hearing`, there are none."""
+
+    def hearing(self, beats_s: np.ndarray) -> Backbone:
+        """The same backbone for one performance, whose beats (B,) lie at these seconds in the video."""
         ...

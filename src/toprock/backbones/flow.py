@@ -17,10 +17,11 @@ from toprock.backbones.motion_descriptor import (
     PerformerBox,
     describe_motion,
 )
+from toprock.backbones.on_beat import OnBeat
 from toprock.backbones.settings import checked_settings
 from toprock.errors import UsageError
 
-_DEFAULTS: dict[str, Any] = {
+FLOW_SETTINGS: dict[str, Any] = {
     "version": 1,
     "clip_s": 0.8,
     "every_s": 0.4,
@@ -48,17 +49,20 @@ class Flow:
     1.2
     """
 
+    name = "flow"
+    defaults = FLOW_SETTINGS
+
     def __init__(self, **settings: Any) -> None:
-        self.settings: dict[str, Any] = checked_settings("flow", settings, _DEFAULTS)
+        self.settings: dict[str, Any] = checked_settings(self.name, settings, self.defaults)
         clip_s, every_s = self.settings["clip_s"], self.settings["every_s"]
         if every_s > clip_s:
             raise UsageError(
-                f"every_s={every_s} of the backbone 'flow' is longer than clip_s={clip_s}",
+                f"every_s={every_s} of the backbone '{self.name}' is longer than clip_s={clip_s}",
                 advice="Give at most clip_s: no time may be left out.",
             )
         self.reading = Reading(rate_hz=self.settings["rate_hz"], short_side=self.settings["short_side"])
         self.spec = BackboneSpec(
-            name="flow",
+            name=self.name,
             stream="dynamic",
             dimension=DIMENSION,
             description="optical flow of short clips: direction, speed, smoothness and rhythm",
@@ -68,13 +72,13 @@ class Flow:
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Flow) and other.settings == self.settings
+        return isinstance(other, Flow) and (other.name, other.settings) == (self.name, self.settings)
 
     def __hash__(self) -> int:
         return hash(tuple(self.settings.items()))
 
     def __repr__(self) -> str:
-        return f"Flow({', '.join(f'{key}={value!r}' for key, value in self.settings.items())})"
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.settings.items())})"
 
     def describer(self) -> FlowDescriber:
         """Start looking at one interval."""
@@ -82,10 +86,16 @@ class Flow:
 
 
 class FlowDescriber:
-    """Looks at one interval; holds the flow of one clip and no more."""
+    """Looks at one interval; holds the flow of one clip and no more.
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    Args:
+        settings: of the backbone.
+        on_beat: adds its channels to every clip.
+    """
+
+    def __init__(self, settings: dict[str, Any], on_beat: OnBeat | None = None) -> None:
         self._settings = settings
+        self._on_beat = on_beat
         self._habit = Habit(settings["habit_memory_s"])
         self._shot: _Shot | None = None
         self._amount, self._lasting_s = 0.0, 0.0
@@ -101,7 +111,7 @@ class FlowDescriber:
         if new_shot or self._shot is None:
             if self._shot is not None:
                 done = self._shot.finish(frame.time_s)
-            self._shot = _Shot(self._settings, self._habit)
+            self._shot = _Shot(self._settings, self._habit, self._on_beat)
         pair = self._shot.look(frame)
         if pair is not None:
             self._amount += float(np.hypot(pair.velocity[..., 0], pair.velocity[..., 1]).mean()) * pair.step_s
@@ -117,9 +127,10 @@ class FlowDescriber:
 class _Shot:
     """The clips of one shot. The newest is held back: the rest of the shot may be too short for one more."""
 
-    def __init__(self, settings: dict[str, Any], habit: Habit) -> None:
+    def __init__(self, settings: dict[str, Any], habit: Habit, on_beat: OnBeat | None) -> None:
         self._settings = settings
         self._habit = habit
+        self._on_beat = on_beat
         self._pairs: deque[PairMotion] = deque()
         self._before: tuple[float, np.ndarray] | None = None
         self._start_s = 0.0
@@ -144,6 +155,8 @@ class _Shot:
         pair = PairMotion(before[0], before[0] + step_s, velocity, acceleration, jerk, speed)
         self._pairs.append(pair)
         self._box.push(pair)
+        if self._on_beat is not None:
+            self._on_beat.push(pair)
         return pair
 
     def complete(self) -> list[Segment]:
@@ -178,4 +191,7 @@ class _Shot:
         inside = [p for p in self._pairs if start_s <= (p.start_s + p.end_s) / 2 < end_s]
         if not inside:
             inside = [p for p in self._pairs if p.start_s < end_s and p.end_s > start_s]
-        return Segment(start_s, end_s, describe_motion(inside, self._box.get(), self._habit))
+        vector = describe_motion(inside, self._box.get(), self._habit)
+        if self._on_beat is not None:
+            vector = np.concatenate([vector, self._on_beat.describe(start_s)])
+        return Segment(start_s, end_s, vector)

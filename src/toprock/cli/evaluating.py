@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toprock.cli.app import app
+from toprock.cli.app import app, printable
 from toprock.cli.common import (
     CriterionOption,
     FeaturesOption,
@@ -23,7 +24,7 @@ from toprock.cli.common import (
 from toprock.errors import UsageError
 
 if TYPE_CHECKING:
-    from toprock.evaluate import Accuracy, Evaluation
+    from toprock.evaluate import Accuracy, Evaluation, TypeFigures
 
 
 @app.command()
@@ -38,6 +39,9 @@ def evaluate(
         Path | None, typer.Option(help="Pairs to be ranked, with --train-pairs.", show_default=False)
     ] = None,
     moments: Annotated[Path | None, typer.Option(help="Labelled moments (CSV).", show_default=False)] = None,
+    segments: Annotated[
+        Path | None, typer.Option(help="Typed segments (CSV): attention and contribution by type.", show_default=False)
+    ] = None,
     manifest: ManifestOption = None,
     criterion: CriterionOption = None,
     skip_missing: SkipOption = False,
@@ -57,12 +61,13 @@ def evaluate(
     from toprock.assess.model import Model, load
     from toprock.comparisons import match_pairs, read_pairs
     from toprock.evaluate import evaluate as run
-    from toprock.evaluate import read_moments
+    from toprock.evaluate import read_moments, read_segments
     from toprock.features import FeatureStore
 
     store = FeatureStore(features)
     performers = performers_of(manifest, store)
     labelled = read_moments(moments) if moments else []
+    typed = read_segments(segments) if segments else []
     wanted_pairs = read_pairs(test, criterion=criterion)
     trained = []
     if model is not None:
@@ -89,6 +94,7 @@ def evaluate(
         store,
         wanted_pairs,
         moments=labelled,
+        segments=typed,
         performers=performers,
         train_pairs=trained,
         skip_missing=skip_missing,
@@ -135,3 +141,36 @@ def _print(found: Evaluation) -> None:
             )
     if found.good is not None and found.good.performances and found.good.tiled:
         print("good and bad moments tile the performances: the two figures are one.")
+    if found.types is not None:
+        _print_types(found.types)
+
+
+def _print_types(types: Sequence[TypeFigures]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not types:
+        print("segments: none lies in a performance that the pairs name")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("by type of segment", "attention", "95 %", "per second", "95 %"):
+        table.add_column(column, justify="left" if column.startswith("by") else "right")
+    last = None
+    for row in types:
+        if (now := (row.type, row.stream)) != last:
+            table.add_row(f"{escape(printable(row.type))}, {row.stream}", style="bold")
+            table.add_row(f"  {row.spans} in {row.performances} performances, {row.seconds:.0f} s", style="dim")
+        last = now
+        table.add_row(
+            f"  {row.branch}",
+            *_with_interval(row.attention, row.attention_interval, ".2f"),
+            *_with_interval(row.contribution_per_s, row.contribution_interval, "+.4f"),
+        )
+    print()
+    Console().print(table)
+    print("attention: share of a branch's attention over an even share (1 is even); per second: mean contribution")
+
+
+def _with_interval(value: float, interval: tuple[float, float] | None, form: str) -> tuple[str, str]:
+    return format(value, form), "-" if interval is None else " to ".join(format(end, form) for end in interval)

@@ -34,14 +34,26 @@ def extract(
     like: Annotated[
         Path | None, typer.Option("--like", help="Use the recipes of this model instead.", show_default=False)
     ] = None,
+    beats: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|sound",
+            help="Add timing on the beat to the dynamic stream, with beats from JSON {id: [seconds, ...]} or sound.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
 ) -> None:
     """Read videos once and store their features. Safe to interrupt; run it again to go on."""
     from toprock.backbones import build
+    from toprock.backbones.base import HearingBackbone
     from toprock.features import FeatureStore
     from toprock.features import extract as run
     from toprock.performance import find_performances
+    from toprock.sound import read_beats, with_beats
 
+    if beats is not None and dynamic != "none" and not dynamic.endswith("-beat"):
+        dynamic += "-beat"
     if like is not None:
         from toprock.ranker import SavedModel
 
@@ -58,7 +70,15 @@ def extract(
                 )
     if not backbones:
         raise UsageError("there is nothing to extract", advice="Name a backbone for at least one stream.")
+    if beats is not None and not any(isinstance(b, HearingBackbone) for b in backbones):
+        what = f"{like}: was trained without beats" if like else "there is no dynamic stream to add beats to"
+        raise UsageError(what, advice="Leave out --beats.")
     performances = find_performances(source)
+    if beats is not None and beats != "sound":
+        performances = with_beats(performances, read_beats(beats))
+        heard = sum(p.beats is None for p in performances)
+        if heard:
+            say(f"note: {beats} has no beats of {heard} performances; those are heard in the sound.")
     store = FeatureStore(out, create=True)
     with extraction_bar(len({p.video for p in performances})) as on_progress:
         result = run(performances, store, backbones, workers=workers, on_progress=on_progress)

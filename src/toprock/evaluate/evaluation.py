@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from toprock.assess.assessment import BRANCHES
 from toprock.assess.evidence import EvidenceCurve
@@ -18,6 +18,7 @@ from toprock.comparisons import (
     pairwise_accuracy,
 )
 from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores
+from toprock.evaluate.segment_types import TypedSpan, TypeFigures, segment_types
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.files import finite
 from toprock.performance import id_matcher
@@ -54,6 +55,7 @@ class Evaluation:
         same_performer: on pairs of one performer, where performers are known.
         performances: how many the pairs name.
         good, bad: moments, where given.
+        types: attention and contribution by type of segment, where segments are given.
         missing: id -> why it was left out.
         pairs_left_out: with --skip-missing.
     """
@@ -66,6 +68,7 @@ class Evaluation:
     performances: int
     good: MomentScores | None = None
     bad: MomentScores | None = None
+    types: list[TypeFigures] | None = None
     missing: dict[str, str] = field(default_factory=dict)
     pairs_left_out: int = 0
 
@@ -96,6 +99,8 @@ class Evaluation:
                 out[f"moment_auc_{name}_pooled"] = found.pooled
                 out["moment_videos"] = max(out.get("moment_videos", 0), found.performances)
                 out["moments_tile"] = found.tiled
+        if self.types is not None:
+            out["segment_types"] = [figures.to_json() for figures in self.types]
         plain: dict[str, Any] = finite(out)
         return plain
 
@@ -106,6 +111,7 @@ def evaluate(
     pairs: Sequence[Pair],
     *,
     moments: Sequence[LabelledMoment] = (),
+    segments: Sequence[TypedSpan] = (),
     performers: Mapping[str, str] | None = None,
     train_pairs: Sequence[Pair] = (),
     skip_missing: bool = False,
@@ -117,6 +123,7 @@ def evaluate(
         store: features of the performances that the pairs name.
         pairs: to be ranked.
         moments: labelled; those of performances that no pair names are left out.
+        segments: typed; the same holds for them.
         performers: id -> performer, for the figure on pairs of one performer.
         train_pairs: what the model was trained on, for the memorisation control.
         skip_missing: leave out pairs whose performances have no features.
@@ -161,6 +168,7 @@ def evaluate(
         len(ids),
         good,
         bad,
+        type_figures(model, found, segments) if segments else None,
         matched.missing,
         matched.pairs_left_out,
     )
@@ -185,10 +193,26 @@ def moment_pair(
     **evidence: Any,
 ) -> tuple[MomentScores, MomentScores]:
     """Figures for good and for bad moments; `evidence` goes to `Model.evidence`."""
-    known = id_matcher(found)
-    here = [replace(m, id=ident) for m in moments if (ident := known(m.id)) is not None]
+    here = named_here(moments, found)
     wanted = {m.id for m in here}
     segments = {ident: model.evidence(found[ident], **evidence) for ident in wanted}
     curves = {ident: EvidenceCurve.of(s) for ident, s in segments.items()}
     spans = {ident: (min(x.start_s for x in s), max(x.end_s for x in s)) for ident, s in segments.items()}
     return moment_scores(curves, spans, here, "good"), moment_scores(curves, spans, here, "bad")
+
+
+def type_figures(
+    model: Model, found: Mapping[str, PerformanceFeatures], segments: Sequence[TypedSpan]
+) -> list[TypeFigures]:
+    """Attention and contribution by type; those of the average branch also where it is not in the score."""
+    here = named_here(segments, found)
+    return segment_types({s.id: model.evidence(found[s.id], branches=BRANCHES) for s in here}, here)
+
+
+Labelled = TypeVar("Labelled", LabelledMoment, TypedSpan)
+
+
+def named_here(labelled: Sequence[Labelled], found: Iterable[str]) -> list[Labelled]:
+    """Those of the performances that are there, under the ids that these have."""
+    known = id_matcher(found)
+    return [replace(label, id=ident) for label in labelled if (ident := known(label.id)) is not None]

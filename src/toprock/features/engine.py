@@ -76,7 +76,7 @@ def extract(
     result = Extraction()
     files: dict[Path, list[Performance]] = {}
     for performance in performances:
-        if store.has(performance.id, recipes, source_of(performance)):
+        if store.has(performance.id, recipes, source_of(performance, backbones)):
             result.kept.append(performance.id)
         else:
             files.setdefault(performance.video.absolute(), []).append(performance)
@@ -267,17 +267,19 @@ class _Worker:
                 self._process.terminate()
 
 
-def _plain(performance: Performance) -> dict[str, str]:
+def _plain(performance: Performance) -> dict[str, Any]:
     return {
         "id": performance.id,
         "video": str(performance.video.absolute()),
         "intervals": format_intervals(performance.intervals),
+        "beats": performance.beats,
     }
 
 
-def performance_of(plain: dict[str, str]) -> Performance:
+def performance_of(plain: dict[str, Any]) -> Performance:
     """What a worker makes of a job's line."""
-    return Performance(plain["id"], Path(plain["video"]), parse_intervals(plain["intervals"]))
+    beats = None if plain["beats"] is None else tuple(plain["beats"])
+    return Performance(plain["id"], Path(plain["video"]), parse_intervals(plain["intervals"]), beats=beats)
 
 
 def _size(path: Path) -> int:

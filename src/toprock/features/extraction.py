@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from toprock.backbones.base import Backbone, Describer, Frame, Segment
+import numpy as np
+
+from toprock.backbones.base import Backbone, Describer, Frame, HearingBackbone, Segment
 from toprock.backbones.shots import ShotCuts
 from toprock.errors import EmptyVideo
 from toprock.features.recipe import Recipe
@@ -42,34 +46,64 @@ def describe_video(
     Raises:
         VideoError: the video cannot be used; names it and what to do.
     """
+    beats = _beats(video, performances, backbones, limits)
     passes: dict[int, list[Backbone]] = {}
     for backbone in backbones:
         passes.setdefault(backbone.reading.short_side, []).append(backbone)
     streams: dict[str, dict[Recipe, StreamFeatures]] = {p.id: {} for p in performances}
     facts: dict[str, dict[str, float | None]] = {p.id: {} for p in performances}
     for short_side, together in passes.items():
-        watches = [_Watch(p, together) for p in performances]
+        watches = [_Watch(p, [_hearing(b, beats.get(p.id)) for b in together]) for p in performances]
         _one_pass(video, watches, together, short_side, limits or Limits(), on_time)
         for watch in watches:
             found, measured = watch.result()
             streams[watch.performance.id] |= found
             facts[watch.performance.id] |= measured
-    return [PerformanceFeatures(p.id, streams[p.id], facts[p.id], source_of(p)) for p in performances]
+    for p in performances if beats else ():
+        facts[p.id]["beats"] = float(sum(((a <= beats[p.id]) & (beats[p.id] < b)).sum() for a, b in _spans(p)))
+    return [PerformanceFeatures(p.id, streams[p.id], facts[p.id], source_of(p, backbones)) for p in performances]
 
 
-def source_of(performance: Performance) -> dict[str, Any]:
-    """What features depend on beside the recipe: the file's size and time of change, and the intervals."""
+def source_of(performance: Performance, backbones: Iterable[Backbone]) -> dict[str, Any]:
+    """What features depend on beside the recipe: the file's size and time of change, the intervals, given beats.
+
+    Beats concern those recipes alone that hear them: they are a digest for each such recipe's hash.
+    """
     try:
         status = performance.video.stat()
         size, changed = status.st_size, status.st_mtime_ns
     except (OSError, ValueError):
         size, changed = -1, -1
-    return {
+    source: dict[str, Any] = {
         "video": performance.video.name,
         "size": size,
         "changed_ns": changed,
         "intervals": format_intervals(performance.intervals),
     }
+    if performance.beats is not None:
+        digest = hashlib.sha256(json.dumps(performance.beats).encode()).hexdigest()[:16]
+        source["beats"] = {Recipe.of(b).hash: digest for b in backbones if isinstance(b, HearingBackbone)}
+    return source
+
+
+def _beats(
+    video: Path, performances: Sequence[Performance], backbones: Sequence[Backbone], limits: Limits | None
+) -> dict[str, np.ndarray]:
+    """Id -> beats: those that are given, else those heard; nothing where no backbone wants them."""
+    if not any(isinstance(b, HearingBackbone) for b in backbones):
+        return {}
+    from toprock.sound import track_beats
+
+    heard = track_beats(video, limits=limits) if any(p.beats is None for p in performances) else np.zeros(0)
+    return {p.id: heard if p.beats is None else np.array(p.beats, dtype=np.float64) for p in performances}
+
+
+def _hearing(backbone: Backbone, beats: np.ndarray | None) -> Backbone:
+    return backbone.hearing(beats) if beats is not None and isinstance(backbone, HearingBackbone) else backbone
+
+
+def _spans(performance: Performance) -> Sequence[tuple[float, float]]:
+    return performance.intervals or ((0.0, math.inf),)
 
 
 def _one_pass(
@@ -128,7 +162,7 @@ class _Watch:
     def __init__(self, performance: Performance, backbones: Sequence[Backbone]) -> None:
         self.performance = performance
         self._backbones = backbones
-        self._intervals = performance.intervals or ((0.0, math.inf),)
+        self._intervals = _spans(performance)
         self._at = 0
         self._eyes: list[_Eye] = []
         self._shots = ShotCuts()

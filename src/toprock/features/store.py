@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,8 @@ class PerformanceFeatures:
         streams: recipe -> features.
         facts: duration_s, cuts, mean_motion and what else extraction measured; numbers or None.
         source: what they were made from (video name, size, time of change, intervals), to notice a change; under
-            `imported`, recipe hash -> the file of features that were made elsewhere.
+            `imported`, recipe hash -> the file of features that were made elsewhere; under `beats`, recipe hash ->
+            digest of the beats that were given to it.
     """
 
     id: str
@@ -150,7 +151,7 @@ class FeatureStore:
         """Whether these features are there, whole, and made from this very source."""
         try:
             metadata, names = self._header(ident)
-            same = _agree(json.loads(metadata["source"]), source)
+            same = _agree(json.loads(metadata["source"]), source, recipes)
         except (FeaturesError, UnknownPerformance, ValueError):
             return False
         return same and all(f"{r.hash}.features" in names for r in recipes)
@@ -251,20 +252,25 @@ def joined(old: PerformanceFeatures, new: PerformanceFeatures) -> PerformanceFea
     source = _video(old.source if comes_in else new.source)
     if imported := before | new.source.get("imported", {}):
         source["imported"] = imported
+    heard = old.source.get("beats", {}) if same else {}
+    kept = {recipe: digest for recipe, digest in heard.items() if recipe not in {r.hash for r in new.streams}}
+    if beats := kept | new.source.get("beats", {}):
+        source["beats"] = beats
     return PerformanceFeatures(new.id, streams, facts, source)
 
 
 def _video(source: Mapping[str, Any]) -> dict[str, Any]:
     """What of a source is about the video, as JSON gives it back."""
-    return {k: v for k, v in json.loads(json.dumps(source)).items() if k != "imported"}
+    return {k: v for k, v in json.loads(json.dumps(source)).items() if k not in ("imported", "beats")}
 
 
-def _agree(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether features with the one source are as good as made from the other: from the same files."""
+def _agree(there: Mapping[str, Any], wanted: Mapping[str, Any], recipes: Sequence[Recipe]) -> bool:
+    """Whether features with the one source are as good as made from the other: from the same files and beats."""
     if "imported" in wanted:
         before = there.get("imported", {})
         return all(before.get(recipe) == file for recipe, file in wanted["imported"].items())
-    return _video(there) == _video(wanted)
+    heard, given = there.get("beats", {}), wanted.get("beats", {})
+    return _video(there) == _video(wanted) and all(heard.get(r.hash) == given.get(r.hash) for r in recipes)
 
 
 def _read_json(path: Path) -> Any:

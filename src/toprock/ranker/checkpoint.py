@@ -43,7 +43,8 @@ class Checkpoint:
             return
         from safetensors.torch import save
 
-        tensors = {f"weight.{k}": v for k, v in state.ranker.state_dict().items()}
+        tensors = {f"mean.{k}": v for k, v in state.ranker.state_dict().items()}
+        tensors |= {f"weight.{k}": v for k, v in state.learner.state_dict().items()}
         for index, values in state.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": v for k, v in values.items()}
         tensors["random"] = state.generator.get_state()
@@ -61,9 +62,8 @@ class Checkpoint:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             head = json.loads(file.metadata()["head"])
-        state.ranker.load_state_dict(
-            {k.removeprefix("weight."): v for k, v in tensors.items() if k.startswith("weight.")}
-        )
+        for ranker, prefix in ((state.ranker, "mean."), (state.learner, "weight.")):
+            ranker.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimiser."):

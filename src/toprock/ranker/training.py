@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,8 @@ class TrainingConfig(BaseModel):
             not grow with the length of a video.
         segment_dropout: share of the segments left out of a step where there are fewer.
         stream_dropout: chance that a performance is trained on without one of its streams.
+        averaging: what is measured and kept is a running mean of the weights, of which each step keeps this share; 0
+            keeps the last weights alone.
         anchor: with a model to start from, the rate at which each step pulls the weights back to it, in learning rates.
         seed: of initial values, order and noise.
         loss: terms, margins and weights.
@@ -47,6 +50,7 @@ class TrainingConfig(BaseModel):
     segments: int = Field(48, ge=1)
     segment_dropout: float = Field(0.3, ge=0, lt=1)
     stream_dropout: float = Field(0.5, ge=0, lt=1)
+    averaging: float = Field(0.97, ge=0, lt=1)
     anchor: float = Field(0.3, ge=0)
     seed: int = 0
     loss: LossConfig = LossConfig()
@@ -54,11 +58,16 @@ class TrainingConfig(BaseModel):
 
 @dataclass
 class TrainingState:
-    """All that a resume needs: the model, the optimiser, the random numbers and the step reached.
+    """All that a resume needs.
 
-    `anchor` holds the weights of the model it was started from, if any, by name.
+    Attributes:
+        learner: the ranker that takes the steps.
+        ranker: the running mean of its weights: what is measured and kept.
+        optimiser, generator, step, losses: of the learner.
+        anchor: weights of the model it was started from, if any, by name.
     """
 
+    learner: Ranker
     ranker: Ranker
     optimiser: torch.optim.AdamW
     generator: torch.Generator
@@ -128,7 +137,7 @@ def start(
             ranker.stream(stream).zero.zero_()
         anchor = {name: value.detach().clone() for name, value in ranker.named_parameters()}
     optimiser = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return TrainingState(ranker, optimiser, generator, anchor=anchor)
+    return TrainingState(ranker, copy.deepcopy(ranker).eval(), optimiser, generator, anchor=anchor)
 
 
 def train(
@@ -155,7 +164,7 @@ def train(
     """
     if not (~pairs.tie).any():
         raise PairsError("there is no pair with a winner to learn from", advice="Judge a few pairs.")
-    ranker, dimensions = state.ranker, state.ranker.config.dimensions
+    learner, dimensions = state.learner.train(), state.ranker.config.dimensions
     whole = collate(data, dimensions) if len(data) <= config.batch else None
     until = config.steps if until is None else until
     with torch.random.fork_rng():
@@ -167,28 +176,28 @@ def train(
                 some = pairs.among(rows, len(data))
             else:
                 batch, some = whole, pairs
-            ranker.train()
-            terms = step_losses(ranker, perturbed(batch, ranker, config), some, config)
+            terms = step_losses(learner, perturbed(batch, learner, config), some, config)
             loss = torch.stack(list(terms.values())).sum()
             state.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(ranker.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
             state.optimiser.step()
-            pull_back(state, config)
             state.step += 1
+            after_step(state, config)
             state.losses.append({name: float(value.detach()) for name, value in terms.items()})
-            ranker.eval()
             if on_step:
                 on_step(state)
-    ranker.eval()
 
 
 @torch.no_grad()
-def pull_back(state: TrainingState, config: TrainingConfig) -> None:
-    """Move the weights a little towards those the training started from; nothing without a start."""
-    for name, value in state.ranker.named_parameters():
+def after_step(state: TrainingState, config: TrainingConfig) -> None:
+    """Pull the learner a little back to where it was started from, and take it into the running mean."""
+    kept = min(config.averaging, state.step / (state.step + 5))
+    mean = dict(state.ranker.named_parameters())
+    for name, value in state.learner.named_parameters():
         if name in state.anchor:
             value.lerp_(state.anchor[name], min(1.0, config.anchor * config.learning_rate))
+        mean[name].lerp_(value, 1 - kept if config.averaging else 1.0)
 
 
 def step_losses(ranker: Ranker, batch: Batch, pairs: PairIndex, config: TrainingConfig) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Video files, safely: what is in them, and their frames in one pass of bounded memory.
+"""Video files, safely: what is in them, their frames in one pass of bounded memory, and their sound.
 
 All decoding happens in a guarded child process (`toprock._decoder`), because other people's files hang, crash
 and swell decoders. Times are seconds as a player shows them, never index / rate.
@@ -12,5 +12,6 @@ and swell decoders. Times are seconds as a player shows them, never index / rate
 
 from toprock.video.limits import Limits
 from toprock.video.reader import FrameReader, VideoInfo, grab_pictures, probe, read_frames
+from toprock.video.sound import Sound, read_sound
 
-__all__ = ["FrameReader", "Limits", "VideoInfo", "grab_pictures", "probe", "read_frames"]
+__all__ = ["FrameReader", "Limits", "Sound", "VideoInfo", "grab_pictures", "probe", "read_frames", "read_sound"]

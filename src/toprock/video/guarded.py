@@ -33,7 +33,7 @@ _KINDS: Mapping[str, type[VideoError]] = {
 
 
 class Message(NamedTuple):
-    """One message: its kind (I info, F frame, D done), its JSON values, and for a frame its bytes."""
+    """One message: its kind (I info, F frame, S sound, D done), its JSON values, and for F and S its bytes."""
 
     kind: bytes
     values: dict[str, Any]
@@ -108,10 +108,10 @@ class GuardedDecoder:
         try:
             while True:
                 kind, size = HEADER.unpack(self._exactly(HEADER.size))
-                if kind not in b"IFPDE" or size > self._max_body:
+                if kind not in b"IFSPDE" or size > self._max_body:
                     raise self.nonsense()
                 body = self._exactly(size)
-                if kind == b"F":
+                if kind in b"FS":
                     return Message(kind, {}, body)
                 if kind != b"P":
                     values = self._values(body)
@@ -157,7 +157,7 @@ class GuardedDecoder:
             deadline = time.monotonic() + self._limits.stall_s
             while not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 if time.monotonic() >= deadline:
-                    raise self._failed(f"decoding hung: no picture for {self._limits.stall_s:g} s")
+                    raise self._failed(f"decoding hung: nothing for {self._limits.stall_s:g} s")
             got = self._pipe.readinto(view)  # type: ignore[attr-defined]
             if not got:
                 raise self._lost()

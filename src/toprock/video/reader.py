@@ -59,7 +59,7 @@ def probe(path: str | Path, *, limits: Limits = Limits()) -> VideoInfo:
     'h264'
     """
     path = Path(path)
-    child = _start(path, {"job": "probe"}, limits)
+    child = start_decoder(path, {"job": "probe"}, limits)
     try:
         return _info(path, child)
     finally:
@@ -136,7 +136,7 @@ class FrameReader(Iterator[Frame]):
         }
         path = Path(path)
         self.end_s, self.damaged = 0.0, 0
-        self._child = _start(path, job, limits, _command)
+        self._child = start_decoder(path, job, limits, _command)
         self.info = _info(path, self._child)
 
     def __next__(self) -> Frame:
@@ -199,7 +199,7 @@ def grab_pictures(
     order = sorted(range(len(times_s)), key=lambda i: times_s[i])
     pictures: dict[int, np.ndarray] = {}
     job = {"job": "grab", "short_side": short_side, "times_s": [max(0.0, float(times_s[i])) for i in order]}
-    child = _start(path, job, limits)
+    child = start_decoder(path, job, limits)
     try:
         while len(pictures) < len(order):
             pictures[order[len(pictures)]] = _frame(child.read().body, child).image
@@ -208,7 +208,8 @@ def grab_pictures(
     return [pictures[i] for i in range(len(times_s))]
 
 
-def _start(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
+def start_decoder(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
+    """A guarded decoder at work on a job; errors of the file as in `read_frames`."""
     job = {**job, "path": str(path.absolute()), "format": container_of(path)}
     largest = 4 * _MAX_ASPECT * int(job.get("short_side", 0)) ** 2
     return GuardedDecoder(path, job, limits, max_body=largest, command=command)
