@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from toprock.comparisons import pairwise_accuracy
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.training import PairIndex, TrainingConfig, bias, branch_scores, start, train
@@ -41,7 +42,7 @@ def test_without_a_step_it_scores_as_its_start(toy, first):
     torch.testing.assert_close(weights(same), weights(first))
     scores = [bias(r) + r.final(branch_scores(r, toy.data)) for r in (first, same)]
     torch.testing.assert_close(scores[0], scores[1], atol=1e-5, rtol=0)
-    assert scores[0].std() > 0.05
+    assert scores[0].std() > 0.01
     mean = branch_scores(same, toy.data[20:40]).mean(0)  # its zero is that of what it was trained on last
     torch.testing.assert_close(mean, torch.zeros(3), atol=1e-5, rtol=0)
 
@@ -100,14 +101,14 @@ def test_a_checkpoint_of_another_start_is_not_taken(toy, first, second, tmp_path
 
 
 def test_an_interrupted_training_from_a_start_ends_as_an_undisturbed_one(toy, first, tmp_path):
-    options = {"config": TrainingConfig(steps=60), "initial": [first]}
+    options = {"config": TrainingConfig(steps=30), "initial": [first]}
     whole = fitted(toy, range(20, 32), **options)
     taken = 0
 
     def interrupt(stage, done, total):
         nonlocal taken
         taken += 1
-        if taken == 45:
+        if taken == 13:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -129,7 +130,5 @@ def test_how_long_is_chosen_from_the_start_too(toy, first):
     chosen = fitted(toy, range(20, 40), config=config, initial=[first]).choice
     fresh = fitted(toy, range(20, 40), config=config).choice
     assert chosen.curve != fresh.curve
-    from toprock.comparisons import pairwise_accuracy
-
     scores = dict(zip(toy.ids[20:40], first.final(branch_scores(first, toy.data[20:40])).tolist(), strict=True))
     assert chosen.curve[0][1] == pytest.approx(pairwise_accuracy(scores, toy.pairs(range(20, 40))), abs=0.15)
