@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -223,6 +224,74 @@ def championship(tmp_path_factory: pytest.TempPathFactory, toprock: Toprock) -> 
     toprock("dataset", "brace", "--data", folder, "--videos", folder / "videos", "--out", folder / "prepared")
     toprock("extract", folder / "prepared/manifest.csv", "--out", folder / "features")
     return Championship(folder, battles)
+
+
+@pytest.fixture(scope="session")
+def real_jigsaws(shared: Path) -> Any:
+    """The one task of the shared JIGSAWS data, read once; for reading only."""
+    from toprock.datasets import jigsaws
+
+    (task,) = jigsaws.read(shared / "data/jigsaws", shared / "data/epic-skills")
+    return task
+
+
+WriteJigsaws = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_jigsaws() -> WriteJigsaws:
+    """A function that writes invented trials in the official layout; see `_write_jigsaws` for what it takes."""
+    return _write_jigsaws
+
+
+def _write_jigsaws(
+    folder: Path, *, task: str = "Knot_Tying", surgeons: str = "BCDE", zipped: bool = False, seconds: float = 3.0
+) -> Path:
+    """Two trials a surgeon, later surgeons quicker and better, and pairs of four folds that leave one surgeon out each.
+
+    Returns the folder, which serves as --data and as --pairs.
+    """
+    rng = np.random.default_rng(len(task))
+    trials = [f"{task}_{surgeon}00{take}" for surgeon in surgeons for take in (1, 2)]
+    files = {}
+    lines = []
+    for number, trial in enumerate(trials):
+        item = 1 + number * 4 // len(trials)
+        skill = "NIE"[min(2, number * 3 // len(trials))]
+        lines.append("\t".join([trial, "", skill, str(6 * item), "", *[str(item)] * 6]))  # tabs doubled, as published
+        table = _recording(rng, round(30 * seconds), speed=0.02 * (1 + number))
+        files[f"kinematics/AllGestures/{trial}.txt"] = "".join(
+            "    ".join(f"{value:.6f}" for value in row) + " \n" for row in table
+        )
+    files[f"meta_file_{task}.txt"] = "\n".join(lines) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    if zipped:
+        with zipfile.ZipFile(folder / f"{task}.zip", "w", zipfile.ZIP_BZIP2) as archive:
+            for name, text in files.items():
+                archive.writestr(f"{task}/{name}", text)
+    else:
+        for name, text in files.items():
+            (folder / task / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / task / name).write_text(text)
+    better = [(a, b) for i, b in enumerate(trials) for a in trials[i + 1 :]]
+    (folder / "splits/surgery").mkdir(parents=True, exist_ok=True)
+    for k, held in enumerate(surgeons[:4], 1):
+        for side in ("train", "test"):
+            kept = [p for p in better if (f"_{held}00" in f"{p}") == (side == "test")]
+            text = "".join(f"{task}/{a}_capture2 {task}/{b}_capture2\n" for a, b in kept)
+            (folder / f"splits/surgery/{side}_split{k}.txt").write_text(text)
+    return folder
+
+
+def _recording(rng: np.random.Generator, frames: int, *, speed: float) -> np.ndarray:
+    """(frames, 76): four tools that wander at about `speed`."""
+    blocks = []
+    for _ in range(4):
+        velocity = speed * (1 + 0.1 * rng.normal(size=(frames, 3)))
+        position = np.cumsum(velocity, axis=0) / 30
+        rotation = np.tile(np.eye(3).ravel(), (frames, 1))
+        blocks += [position, rotation, velocity, rng.normal(size=(frames, 3)), rng.uniform(size=(frames, 1))]
+    return np.concatenate(blocks, axis=1)
 
 
 @pytest.fixture

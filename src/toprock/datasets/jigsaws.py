@@ -13,7 +13,9 @@ The dynamic stream are motion windows and the static stream instantaneous poses;
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from toprock.features.store import PerformanceFeatures
 TASKS = ("Suturing", "Needle_Passing", "Knot_Tying")
 RATE_HZ = 30.0
 _COLUMNS = 76
+_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, OSError, EOFError)
 _SETTINGS = {"version": 1, "window_s": WINDOW_S, "stride_s": STRIDE_S}
 RECIPES: dict[Stream, Recipe] = {
     "dynamic": Recipe("dynamic", "kinematics-motion", _SETTINGS),
@@ -69,7 +72,8 @@ def read_trials(data: Path) -> tuple[dict[str, PerformanceFeatures], dict[str, f
     troubles: dict[str, str] = {}
     for task in TASKS:
         files = _files(data, task)
-        for trial, score in _ratings(files.get(f"meta_file_{task}.txt", b"").decode("utf-8", "replace")).items():
+        meta = f"meta_file_{task}.txt"
+        for trial, score in _ratings(files.get(meta, b""), where=f"{data / task}: {meta}").items():
             ident = f"{task}/{trial}"
             text = files.get(f"kinematics/AllGestures/{trial}.txt")
             if text is None:
@@ -92,7 +96,7 @@ def describe(ident: str, text: bytes, *, where: str) -> PerformanceFeatures:
         FeaturesError: it is not that, or shorter than a window.
     """
     try:
-        table = np.loadtxt(io.BytesIO(text), dtype=np.float64, ndmin=2)
+        table = np.loadtxt(io.BytesIO(text), dtype=np.float64, ndmin=2) if text.strip() else np.empty((0, 0))
     except ValueError as problem:
         raise FeaturesError(f"{where}: is damaged ({problem})", advice="Download it again.") from problem
     if table.shape[1] != _COLUMNS or not np.isfinite(table).all() or len(table) < WINDOW_S * RATE_HZ:
@@ -126,13 +130,21 @@ def _files(data: Path, task: str) -> dict[str, bytes]:
         with zipfile.ZipFile(archive) as file:
             names = [name for name in file.namelist() if name.endswith(".txt")]
             return {name.split(f"{task}/", 1)[-1]: file.read(name) for name in names}
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as problem:
+    except _DAMAGES as problem:
         raise FeaturesError(f"{archive}: is damaged ({problem})", advice="Download it again.") from problem
 
 
-def _ratings(text: str) -> dict[str, float]:
-    rows = (line.split() for line in text.splitlines())
-    return {row[0]: float(sum(int(value) for value in row[3:9])) for row in rows if len(row) == 9}
+def _ratings(text: bytes, *, where: str) -> dict[str, float]:
+    """Trial -> sum of its six items: the trial, its skill, the sum and the items in a line, other lines aside."""
+    ratings = {}
+    for line in text.decode("utf-8", "replace").splitlines():
+        trial, *rest = line.split() or [""]
+        if len(rest) != 8:
+            continue
+        if not all(item.isdecimal() for item in rest[2:]):
+            raise FeaturesError(f"{where}: rates {trial} by {' '.join(rest[2:])}", advice="Download it again.")
+        ratings[trial] = float(sum(map(int, rest[2:])))
+    return ratings
 
 
 def _pairs_folder(pairs: Path) -> Path:

@@ -201,7 +201,9 @@ def _kept(path: Path, digest: str) -> dict[str, Any] | None:
         row = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return {k: v for k, v in row.items() if k != "digest"} if row.get("digest") == digest else None
+    if not isinstance(row, dict) or row.pop("digest", None) != digest:
+        return None
+    return row
 
 
 def _scores_of(task: Task, rows: Sequence[dict[str, Any]]) -> TaskScores:

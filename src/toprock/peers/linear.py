@@ -65,7 +65,7 @@ def fit_linear(
         for penalty in PENALTIES:
             model = _fit(x[kept], [ids[row] for row in kept], inside, penalty)
             values = ((x - model.mean) / model.spread) @ model.weights
-            right[penalty] += pairwise_accuracy(dict(zip(ids, values, strict=True)), test) * len(test)
+            right[penalty] += pairwise_accuracy(dict(zip(ids, values, strict=True)), test) * sum(p.weight for p in test)
     best = max(PENALTIES, key=lambda penalty: (right[penalty], penalty))
     return _fit(x, ids, won, best)
 

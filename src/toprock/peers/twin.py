@@ -7,7 +7,7 @@ formed from the outputs; loss and gradient are those of the literal form, which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -67,9 +67,9 @@ def fit_twin(
         watch: called every `config.watch_every` epochs.
         once: false encodes both ends of every pair, as published: the same gradient for more work.
     """
-    ids, streams = side.ids, sorted({stream for arrays in side.data.values() for stream in arrays})
-    raw = {ident: joined(side.data[ident], streams, config.segments) for ident in side.data}
-    stacked = np.stack([raw[ident] for ident in ids])
+    ids = side.ids
+    widths = {stream: array.shape[1] for ident in ids for stream, array in sorted(side.data[ident].items())}
+    stacked = np.stack([joined(side.data[ident], widths, config.segments) for ident in ids])
     mean, spread = stacked.mean((0, 1)), stacked.std((0, 1))
     spread = np.where(spread > 1e-6, spread, np.inf)
     x = torch.from_numpy(((stacked - mean) / spread).astype(np.float32))
@@ -80,7 +80,7 @@ def fit_twin(
 
     def scorer(data: Mapping[str, Arrays]) -> dict[str, float]:
         network.eval()
-        arrays = np.stack([joined(data[ident], streams, config.segments) for ident in data])
+        arrays = np.stack([joined(data[ident], widths, config.segments) for ident in data])
         with torch.no_grad():
             parts = torch.from_numpy(((arrays - mean) / spread).astype(np.float32)).split(64)
             scores = torch.cat([network(part)[0] for part in parts])
@@ -112,9 +112,17 @@ def batch_of(ends: Tensor, *, once: bool) -> tuple[Tensor, Tensor]:
     return ends.flatten(), torch.arange(ends.numel()).view_as(ends)
 
 
-def joined(arrays: Arrays, streams: Sequence[Stream], segments: int) -> np.ndarray:
-    """The streams side by side on one uniform grid of segments, (segments, D); zeros for a stream that is absent."""
-    parts = [uniform(arrays[stream], segments) for stream in streams if stream in arrays and len(arrays[stream])]
+def joined(arrays: Arrays, widths: Mapping[Stream, int], segments: int) -> np.ndarray:
+    """The streams side by side on one uniform grid of segments, (segments, D); zeros for a stream that is absent.
+
+    >>> joined({"static": np.ones((3, 1))}, {"dynamic": 2, "static": 1}, 2).round(6).tolist()
+    [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
+    """
+    there = {stream: array for stream, array in arrays.items() if len(array)}
+    parts = [
+        uniform(there[stream], segments) if stream in there else np.zeros((segments, width))
+        for stream, width in widths.items()
+    ]
     return np.concatenate(parts, axis=1)
 
 
