@@ -8,7 +8,8 @@ forms the pairs from the scores; the literature's (Doughty et al., CVPR 2018 and
 here in batches of 64 pairs whose gradients are added up. Dropout, noise and the drawing of segments are off, so that
 both give the same numbers, which is checked to 1e-5. Prints the ratio of their times, measured in turn.
 
-`--full` then runs `ranker.fit` with its defaults, performers unknown: wall time and peak memory (aim: 5 minutes, 4 GB).
+`--full` first runs `ranker.fit` with its defaults, performers unknown: wall time and peak memory (aim:
+5 minutes, 4 GB).
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
     made = make(options.videos, options.pairs, options.segments, options.width)
     print(f"{len(made.ids)} videos, {len(made.pairs)} pairs, 2 x {options.segments} segments of {options.width}")
-    compare(made, options.steps)
     if options.full:
         whole(made)
+    compare(made, options.steps)
 
 
 def make(videos: int, pairs: int, segments: int, width: int) -> Made:
@@ -156,7 +157,7 @@ def largest(gradients: list[Tensor]) -> float:
 
 
 def whole(made: Made) -> None:
-    """A whole training with the defaults; prints wall time and the peak memory of the process so far."""
+    """A whole training with the defaults; prints wall time and the peak memory of the process."""
     model = RankerConfig(dimensions={stream: x.shape[1] for stream, x in made.data[0].items()})
     begun = time.perf_counter()
     fitted = fit(made.data, made.ids, made.ids, made.pairs, model, TrainingConfig())

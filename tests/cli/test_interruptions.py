@@ -101,7 +101,7 @@ def test_extraction_goes_on_after_an_interrupt(toprock, long_videos, tmp_path, k
         until(lambda: len(list(out.rglob("*.safetensors"))) >= 2, process)
         told = interrupted(process, kind)
     assert process.returncode == 130
-    assert told.splitlines()[-1] == "interrupted; extract, train and demo go on from here when run again."
+    assert told.splitlines()[-1] == "interrupted; extract, train, benchmark and demo go on from here when run again."
     assert "Traceback" not in told
     assert half_written(out) == []
     before = all_whole(out)
@@ -216,3 +216,27 @@ def test_files_that_may_not_grow(toprock, place, tmp_path):
     assert "it grows larger than a file may be here" in told
     assert json.loads(out)["id"] == "battle-000"
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith((".", "r"))] == []
+
+
+@pytest.mark.parametrize("end", ["interrupted", "killed"])
+def test_a_benchmark_ends_with_its_processes_and_goes_on(toprock, tmp_path, write_jigsaws, end):
+    folder, out = write_jigsaws(tmp_path / "data"), tmp_path / "out"
+    common = ("benchmark", "jigsaws", "--data", folder, "--out", out, "--seeds", 1, "--model", "linear", "--json")
+    with started(*common, "--model", "raan", "--epochs", 20_000, "--workers", 2) as process:
+        until(lambda: list(out.rglob("*.json")), process)
+        if end == "interrupted":
+            assert interrupted(process).count("\n") == 1
+            assert process.returncode == 130
+        else:
+            process.kill()
+            process.communicate(timeout=60)
+            gone = time.monotonic() + 30
+            while members(process.pid) and time.monotonic() < gone:
+                time.sleep(0.05)
+            assert members(process.pid) == []
+    assert half_written(out) == []
+    done = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
+    assert all("linear" in path.name for path in done)
+    found = json.loads(toprock(*common)[0])
+    assert len(found["rows"]) == 4
+    assert {path: path.stat().st_mtime_ns for path in done} == done

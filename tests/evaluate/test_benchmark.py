@@ -1,6 +1,7 @@
 """Learners side by side: rows that are kept, taken up again, and the same however many processes make them."""
 
 import json
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -154,6 +155,22 @@ def test_two_processes_give_the_rows_of_one(small_task, tmp_path):
     assert [path.name for path in sorted((tmp_path / "one/toy").iterdir())] == [
         path.name for path in sorted((tmp_path / "two/toy").iterdir())
     ]
+
+
+def test_an_interrupt_ends_the_other_processes_in_the_middle_of_their_rows(small_task, tmp_path):
+    long = AveragePooling(TwinConfig(epochs=30_000, segments=4))
+
+    def stop(what, done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    before = set(multiprocessing.active_children())
+    learners = {"linear": Linear(), "average": long}
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark([small_task], learners, seeds=[0], folder=tmp_path, workers=2, on_row=stop)
+    assert set(multiprocessing.active_children()) <= before
+    (path,) = (tmp_path / "toy").iterdir()
+    assert json.loads(path.read_text())["model"] == "linear"
 
 
 def test_the_published_protocol_takes_the_best_accuracy_of_a_training(small_task, tmp_path):

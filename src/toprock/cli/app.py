@@ -57,7 +57,7 @@ def main() -> None:
     except ToprockError as problem:
         _tell(str(problem), 1)
     except (KeyboardInterrupt, typer.Abort):
-        _tell("interrupted; extract, train and demo go on from here when run again.", _INTERRUPTED, label="")
+        _tell("interrupted; extract, train, benchmark and demo go on from here when run again.", _INTERRUPTED, label="")
     except OSError as problem:
         _let_go_of_output()
         if isinstance(problem, BrokenPipeError):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import multiprocessing
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -184,16 +189,39 @@ def _run(jobs: Sequence[_Job], folder: Path, workers: int, on_row: OnRow | None)
         for number in waiting:
             finish(number, jobs[number].row())
     else:
-        spawn = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(min(workers, len(waiting)), mp_context=spawn) as pool:
-            running = {pool.submit(jobs[number].row): number for number in waiting}
-            try:
-                for future in concurrent.futures.as_completed(running):
-                    finish(running[future], future.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with contextlib.closing(_elsewhere({number: jobs[number] for number in waiting}, workers)) as found:
+            for number, row in found:
+                finish(number, row)
     return [rows[number] for number in range(len(jobs))]
+
+
+def _elsewhere(jobs: Mapping[int, _Job], workers: int) -> Generator[tuple[int, dict[str, Any]], None, None]:
+    """Rows as they are done by other processes, which end at once with this one or with an interrupt."""
+    spawn = multiprocessing.get_context("spawn")
+    theirs, ours = spawn.Pipe(duplex=False)
+    pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(jobs)), spawn, _follow, (theirs,))
+    try:
+        # processes keep the mask they are started under: an interrupt is this one's to answer
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            running = {pool.submit(job.row): number for number, job in jobs.items()}
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for future in concurrent.futures.as_completed(running):
+            yield running[future], future.result()
+    finally:
+        ours.close()
+        pool.shutdown(cancel_futures=True)
+
+
+def _follow(parent: Connection) -> None:
+    """End when the other end of the pipe is closed, in the middle of a row too."""
+
+    def wait() -> None:
+        parent.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _kept(path: Path, digest: str) -> dict[str, Any] | None:
