@@ -191,6 +191,8 @@ def _outcome(config: ModelConfig) -> str:
     text = f"trained on {len(data.performances)} performances and {data.pairs} pairs, {config.steps} steps"
     if config.steps in curve:
         text += f", {curve[config.steps]:.1%} of held-out pairs right when it was chosen"
+    if start is not None and config.seen_by_start:
+        text += f" ('{start.name}' had seen {config.seen_by_start} of them before, which flatters it)"
     if start is not None and not config.steps:
         return f"{text}. Nothing showed that training on would help: it ranks as '{start.name}' does."
     if start is not None and 0 in curve:

@@ -70,10 +70,9 @@ def train_from_store(
         UsageError: the plan asks for another kind of ranker than that model's.
 
     >>> store, start = toprock.FeatureStore("features"), toprock.load("model").saved
-    >>> mine = [toprock.Pair("battle-000", "battle-001"), toprock.Pair("battle-002", "battle-001")]
-    >>> model = toprock.train(store, mine, start_from=start)
-    >>> model.config.started_from.name
-    'model'
+    >>> model = toprock.train(store, [toprock.Pair("battle-000", "battle-001")], start_from=start)
+    >>> model.config.started_from.name, model.config.steps  # one pair shows nothing: it is its start still
+    ('model', 0)
     """
     plan = plan or Plan()
     recipes = dict(recipes or store.choose())

@@ -94,6 +94,12 @@ class ModelConfig(BaseModel):
         """Ids of all performances that it has learnt from, in a training that it started from too."""
         return {*self.trained_on.performances, *(self.started_from.performances if self.started_from else ())}
 
+    @property
+    def seen_by_start(self) -> int:
+        """How many of the training performances the start had learnt from: figures on held-out ones flatter it."""
+        start = self.started_from.performances if self.started_from else []
+        return len(set(start) & set(self.trained_on.performances))
+
 
 @dataclass(frozen=True)
 class SavedModel:
@@ -236,9 +242,8 @@ def _how_started(config: ModelConfig) -> str:
     as_it_was = dict(config.curve).get(0)
     if as_it_was is not None:
         lines.append(f"  As it was, that model ranked {as_it_was:.1%} of the same held-out pairs right.")
-    known = len(set(start.performances) & set(config.trained_on.performances))
-    if known:
-        lines.append(f"  It had seen {known} of the performances here, so figures on held-out ones flatter it.")
+    if config.seen_by_start:
+        lines.append(f"  It had seen {config.seen_by_start} of the performances here: that figure flatters it.")
     if not config.steps:
         lines.append("  These pairs did not show that training on would help: it is that model still.")
     return "\n".join(lines) + "\n"
