@@ -75,7 +75,8 @@ def test_five_pairs_and_a_start(desk, toprock, tmp_path):
     assert "had seen 6 of them before, which flatters it" in told
     seen = json.loads((tmp_path / "next/config.json").read_text())["started_from"]["performances"]
     assert seen == sorted([f"a{i}" for i in range(COUNT)] + [f"b{i}" for i in range(6)])
-    assert "It had seen 6 of the performances here" in (tmp_path / "next/README.md").read_text()
+    card = (tmp_path / "next/README.md").read_text()
+    assert "It had seen 6 of the performances here before, which flatters it" in card
 
 
 def test_evaluate_trains_from_a_start_and_counts_what_that_had_seen(desk, toprock, tmp_path):

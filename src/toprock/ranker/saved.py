@@ -243,7 +243,7 @@ def _how_started(config: ModelConfig) -> str:
     if as_it_was is not None:
         lines.append(f"  As it was, that model ranked {as_it_was:.1%} of the same held-out pairs right.")
     if config.seen_by_start:
-        lines.append(f"  It had seen {config.seen_by_start} of the performances here: that figure flatters it.")
+        lines.append(f"  It had seen {config.seen_by_start} of the performances here before, which flatters it.")
     if not config.steps:
         lines.append("  These pairs did not show that training on would help: it is that model still.")
     return "\n".join(lines) + "\n"
