@@ -1,4 +1,4 @@
-"""Few comparisons: trained from scratch, or from a model that has learnt something else; the table of docs/results.md.
+"""Few comparisons: trained from scratch, or from a model that has learnt something else; prints a table of each.
 
     python benchmarks/transfer.py [--only jigsaws|pushups] [--seeds 5] [--pairs 0 5 10 20 40 80] [--work FOLDER]
 
