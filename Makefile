@@ -26,6 +26,7 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/extract_speed.py
 	$(BIN)/python benchmarks/extract_memory.py
 	$(BIN)/python benchmarks/pushups.py
+	$(BIN)/python benchmarks/transfer.py
 
 clean: ## Remove what make made
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -31,6 +31,7 @@ def desk(place, tmp_path_factory):
     """A folder that holds what the examples name."""
     folder = tmp_path_factory.mktemp("desk")
     shutil.copytree(place / "model", folder / "model")
+    (folder / "features").symlink_to(place / "features")
     for number, name in enumerate(("battle", "final/anna", "semi/anna", "new", "a", "b")):
         (folder / f"{name}.mp4").parent.mkdir(exist_ok=True)
         (folder / f"{name}.mp4").symlink_to(place.video(number))

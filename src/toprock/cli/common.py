@@ -25,6 +25,10 @@ ManifestOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of everything that is drawn at random.")]
 SkipOption = Annotated[bool, typer.Option("--skip-missing", help="Leave out pairs without features, and say so.")]
+StartOption = Annotated[
+    Path | None,
+    typer.Option("--start-from", help="Go on from this model (same features), and stay near it.", show_default=False),
+]
 CriterionOption = Annotated[
     str | None, typer.Option("--criterion", help="Which judgements to take from a file with several kinds.")
 ]

@@ -16,6 +16,7 @@ from toprock.cli.common import (
     ManifestOption,
     SeedOption,
     SkipOption,
+    StartOption,
     bar,
     performers_of,
     print_json,
@@ -44,6 +45,7 @@ def evaluate(
     ] = None,
     manifest: ManifestOption = None,
     criterion: CriterionOption = None,
+    start_from: StartOption = None,
     skip_missing: SkipOption = False,
     members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble, with --train-pairs.")] = 1,
     seed: SeedOption = 0,
@@ -52,6 +54,8 @@ def evaluate(
     """Measure a model on pairs it was not trained on, beside controls that never look at the video."""
     if (model is None) == (train_pairs is None):
         raise UsageError("what to evaluate is not clear", advice="Give either --model or --train-pairs.")
+    if start_from is not None and train_pairs is None:
+        raise UsageError("--start-from is where a training starts", advice="Give it with --train-pairs.")
     if pairs is not None and test_pairs is not None:
         raise UsageError("--pairs and --test-pairs are one thing", advice="Give one of them.")
     test = test_pairs or pairs
@@ -73,17 +77,19 @@ def evaluate(
     if model is not None:
         judge = load(model)
     else:
-        from toprock.ranker import Plan, TrainingConfig, train_from_store
+        from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
 
         assert train_pairs is not None
         match_pairs(wanted_pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
         trained = read_pairs(train_pairs, criterion=criterion)
+        start = SavedModel.load(start_from) if start_from is not None else None
         with bar("Training") as advance:
             saved = train_from_store(
                 store,
                 trained,
                 performers=performers,
                 plan=Plan(training=TrainingConfig(seed=seed), members=members),
+                start_from=start,
                 skip_missing=skip_missing,
                 on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
             )

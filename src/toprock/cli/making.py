@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from toprock.cli.common import (
     ManifestOption,
     SeedOption,
     SkipOption,
+    StartOption,
     bar,
     extraction_bar,
     performers_of,
@@ -23,6 +24,12 @@ from toprock.cli.common import (
     say_left_out,
 )
 from toprock.errors import ModelError, PairsError, UsageError
+
+if TYPE_CHECKING:
+    from toprock.ranker.saved import ModelConfig
+
+FEW_PAIRS = 20
+"""Below this, a training from scratch says that its pairs are few."""
 
 
 @app.command()
@@ -97,6 +104,7 @@ def train(
     pairs: Annotated[Path, typer.Option(help="Pairs file: BETTER WORSE a line, or CSV.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model folder.", show_default=False)],
     manifest: ManifestOption = None,
+    start_from: StartOption = None,
     dynamic: Annotated[
         str | None, typer.Option(help="Which dynamic features, where there are several; or none.")
     ] = None,
@@ -119,7 +127,13 @@ def train(
     _check_place(out)
     from toprock.comparisons import check_consistency, read_pairs
     from toprock.features import FeatureStore
-    from toprock.ranker import Plan, TrainingConfig, train_from_store
+    from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
+
+    start = None
+    if start_from is not None:
+        start = SavedModel.load(start_from)
+        if out.is_dir() and out.samefile(start_from):
+            raise UsageError(f"{out}: is the model to start from", advice="Give another folder for the new one.")
 
     store = FeatureStore(features)
     recipes = store.choose(dynamic=dynamic, static=static)
@@ -139,20 +153,15 @@ def train(
             recipes=recipes,
             performers=performers_of(manifest, store),
             plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps),
+            start_from=start,
             skip_missing=skip_missing,
             checkpoint=out / "checkpoint",
             on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
         )
     model.save(out)
     shutil.rmtree(out / "checkpoint", ignore_errors=True)
-    config = model.config
-    say_left_out(config.trained_on.left_out, config.trained_on.pairs_left_out)
-    best = dict(config.curve).get(config.steps)
-    chosen = f", {best:.1%} of held-out pairs right when it was chosen" if best is not None else ""
-    say(
-        f"{out}: trained on {len(config.trained_on.performances)} performances and "
-        f"{config.trained_on.pairs} pairs, {config.steps} steps{chosen}."
-    )
+    say_left_out(model.config.trained_on.left_out, model.config.trained_on.pairs_left_out)
+    say(f"{out}: {_outcome(model.config)}")
 
 
 @app.command()
@@ -194,6 +203,23 @@ def demo(
         print_json({"schema": 1, **results})
     else:
         summary(results, out)
+
+
+def _outcome(config: ModelConfig) -> str:
+    """What became of a training, in a line or two."""
+    data, start, curve = config.trained_on, config.started_from, dict(config.curve)
+    text = f"trained on {len(data.performances)} performances and {data.pairs} pairs, {config.steps} steps"
+    if config.steps in curve:
+        text += f", {curve[config.steps]:.1%} of held-out pairs right when it was chosen"
+    if start is not None and config.seen_by_start:
+        text += f" ('{start.name}' had seen {config.seen_by_start} of them before, which flatters it)"
+    if start is not None and not config.steps:
+        return f"{text}. Nothing showed that training on would help: it ranks as '{start.name}' does."
+    if start is not None and 0 in curve:
+        text += f" ('{start.name}' as it was: {curve[0]:.1%})"
+    if start is None and data.pairs < FEW_PAIRS:
+        text += f". {data.pairs} pairs are few: such a figure is mostly chance, and --start-from MODEL may help"
+    return f"{text}."
 
 
 def _check_place(out: Path) -> None:

@@ -137,7 +137,7 @@ def evaluate(
     ids = sorted({ident for p in pairs for ident in (p.better, p.worse)})
     found = {ident: model.features_of(store, ident) for ident in ids}
     scores = {ident: model.assess(f).score for ident, f in found.items()}
-    seen = set(model.saved.config.trained_on.performances)
+    seen = model.saved.config.seen
     unseen = [p for p in pairs if p.better not in seen and p.worse not in seen]
     same = [
         p

@@ -68,7 +68,8 @@ def fit(
         members: rankers in the ensemble.
         steps: how long to train; None chooses by cross-validation. With fixed steps nothing is held out: every
             stream counts alike, and there is no percentile.
-        initial: trained rankers of the same kind, one a member at least, to start from and to stay near.
+        initial: trained rankers of the same kind to start from and to stay near, in turn if they are fewer than the
+            members; the first one is what cross-validation starts from. It may choose to leave them as they are.
         build: makes a ranker.
         checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
         on_advance: called after every step.
@@ -76,7 +77,18 @@ def fit(
     keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config, steps, initial))
     if steps is None:
         begin = partial(start, initial=next(iter(initial), None), build=build)
-        choice = choose_steps(data, ids, groups, pairs, model, config, begin, checkpoint=keep, on_advance=on_advance)
+        choice = choose_steps(
+            data,
+            ids,
+            groups,
+            pairs,
+            model,
+            config,
+            begin,
+            started=bool(initial),
+            checkpoint=keep,
+            on_advance=on_advance,
+        )
     else:
         choice = Choice(steps, [], {})
     index = PairIndex.of(pairs, ids)

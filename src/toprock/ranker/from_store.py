@@ -12,14 +12,14 @@ import numpy as np
 from toprock._version import __version__
 from toprock.backbones.base import Stream
 from toprock.comparisons import Matched, Pair, check_consistency, match_pairs, pairwise_accuracy
-from toprock.errors import FeaturesError, PairsError
+from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.ranker.batch import Arrays
 from toprock.ranker.choosing import Advance
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import RankerConfig
-from toprock.ranker.saved import ModelConfig, SavedModel, TrainedOn
+from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, TrainedOn
 from toprock.ranker.training import TrainingConfig, bias
 
 CONTROLS = ("duration", "mean_motion", "cut_rate")
@@ -43,6 +43,7 @@ def train_from_store(
     recipes: Mapping[Stream, Recipe] | None = None,
     performers: Mapping[str, str] | None = None,
     plan: Plan | None = None,
+    start_from: SavedModel | None = None,
     skip_missing: bool = False,
     checkpoint: Path | None = None,
     on_advance: Advance | None = None,
@@ -56,6 +57,8 @@ def train_from_store(
         recipes: one a stream; None takes the only one of each.
         performers: id -> performer; those of one performer stay together in cross-validation.
         plan: what to train.
+        start_from: a model of the same recipes to go on from, and to stay near. The new one is made as it is, and has
+            as many members at least. Where cross-validation does not show that training on helps, it stays as it is.
         skip_missing: leave out pairs whose performances have no features.
         checkpoint: a folder to resume from after an interruption.
         on_advance: called after every step with stage, steps taken and all steps.
@@ -63,9 +66,18 @@ def train_from_store(
     Raises:
         PairsError: performances are missing, or there is nothing to learn from.
         FeaturesError: a stream is ambiguous or absent.
+        RecipeMismatch: the model to start from looks at other features; names what differs.
+        UsageError: the plan asks for another kind of ranker than that model's.
+
+    >>> store, start = toprock.FeatureStore("features"), toprock.load("model").saved
+    >>> model = toprock.train(store, [toprock.Pair("battle-000", "battle-001")], start_from=start)
+    >>> model.config.started_from.name, model.config.steps  # one pair shows nothing: it is its start still
+    ('model', 0)
     """
     plan = plan or Plan()
     recipes = dict(recipes or store.choose())
+    if start_from is not None:
+        check_start(start_from, recipes, plan)
     matched = match_pairs(pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
     if all(p.tie for p in matched.pairs):
         raise PairsError("every pair is a tie", advice="Judge a few pairs that have a winner.")
@@ -83,15 +95,18 @@ def train_from_store(
             advice="Extract them with the same recipe.",
         )
     groups = [(performers or {}).get(ident) or f"\0{ident}" for ident in ids]
+    initial = start_from.members if start_from else []
+    ranker = initial[0].config if initial else RankerConfig.model_validate({**plan.model, "dimensions": dimensions})
     fitted = fit(
         data,
         ids,
         groups,
         matched.pairs,
-        RankerConfig.model_validate({**plan.model, "dimensions": dimensions}),
+        ranker,
         plan.training,
-        members=plan.members,
+        members=max(plan.members, len(initial)),
         steps=plan.steps,
+        initial=initial,
         checkpoint=checkpoint,
         on_advance=on_advance,
     )
@@ -106,6 +121,7 @@ def train_from_store(
         curve=fitted.choice.curve,
         recipes={stream: recipe.to_json() for stream, recipe in recipes.items()},
         trained_on=_trained_on(ids, groups, matched),
+        started_from=_started_from(start_from) if start_from else None,
         bias=float(np.mean([bias(member) for member in fitted.members])),
         centre=fitted.centre,
         spread=fitted.spread,
@@ -114,6 +130,38 @@ def train_from_store(
         controls=control_signs(found, matched.pairs),
     )
     return SavedModel(fitted.members, config)
+
+
+def check_start(start: SavedModel, recipes: Mapping[Stream, Recipe], plan: Plan) -> None:
+    """See that a training can go on from a model.
+
+    Raises:
+        RecipeMismatch: its streams or recipes are not those to be trained on.
+        UsageError: the plan asks for another kind of ranker.
+    """
+    name, wanted = start.config.name, start.recipes
+    if set(wanted) != set(recipes):
+        raise RecipeMismatch(
+            f"the model '{name}' to start from looks at {_listed(wanted)} features, not at {_listed(recipes)} ones",
+            advice="Start from a model of the same streams, or leave one out with --dynamic none or --static none.",
+        )
+    differences = [difference for stream in wanted for difference in wanted[stream].differences(recipes[stream])]
+    if differences:
+        raise RecipeMismatch(
+            f"the model '{name}' to start from learnt from features of another recipe: {'; '.join(differences)}",
+            advice="Extract with its recipe (toprock extract --like MODEL), or start from another model.",
+        )
+    made = start.config.ranker.model_dump()
+    others = sorted(option for option, value in plan.model.items() if made.get(option) != value)
+    if others:
+        raise UsageError(
+            f"the model '{name}' to start from has another {', '.join(others)}",
+            advice="Leave the options of the model out: it is made as the one that it starts from.",
+        )
+
+
+def _listed(recipes: Mapping[Stream, Recipe]) -> str:
+    return " and ".join(sorted(recipes))
 
 
 def arrays_of(found: PerformanceFeatures, recipes: Mapping[Stream, Recipe]) -> Arrays:
@@ -143,6 +191,10 @@ def control_signs(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair
         if len(numbers) == len(values):
             signs[name] = 1 if pairwise_accuracy(numbers, pairs) >= 0.5 else -1
     return signs
+
+
+def _started_from(start: SavedModel) -> StartedFrom:
+    return StartedFrom(name=start.config.name, created=start.config.created, performances=sorted(start.config.seen))
 
 
 def _trained_on(ids: Sequence[str], groups: Sequence[str], matched: Matched) -> TrainedOn:

@@ -32,6 +32,21 @@ class TrainedOn(BaseModel):
     consistency: str = ""
 
 
+class StartedFrom(BaseModel):
+    """The model that a training started from.
+
+    Attributes:
+        name, created: of that model.
+        performances: all that it had learnt from, with those of its own start.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    created: str
+    performances: list[str]
+
+
 class ModelConfig(BaseModel):
     """config.json.
 
@@ -41,13 +56,14 @@ class ModelConfig(BaseModel):
         created: date.
         name: for people.
         ranker, training: what was trained and how; `training.steps` is the bound, `steps` what was chosen.
+        started_from: the model that it started from, if any; with 0 steps it is that model, measured anew.
         members: how many rankers are averaged.
         steps, curve: chosen number of steps and the accuracies on held-out performances that chose it.
         recipes: stream -> recipe.
         trained_on: the training side.
         bias: the score of a typical performance.
         centre, spread: of the training performances' scores, without the bias.
-        gains: stream -> how much it counts, already part of the weights.
+        gains: stream -> how much it counts (with a start: over what the start gave it), already part of the weights.
         held_out: id -> standardised score by a ranker that had not seen it: what percentiles compare with.
         controls: name -> +1 or -1, the direction in which a control ranked more training pairs right.
     """
@@ -65,12 +81,24 @@ class ModelConfig(BaseModel):
     curve: list[tuple[int, float]]
     recipes: dict[Stream, dict[str, Any]]
     trained_on: TrainedOn
+    started_from: StartedFrom | None = None
     bias: float
     centre: float
     spread: float
     gains: dict[Stream, float] = {}
     held_out: dict[str, float]
     controls: dict[str, int]
+
+    @property
+    def seen(self) -> set[str]:
+        """Ids of all performances that it has learnt from, in a training that it started from too."""
+        return {*self.trained_on.performances, *(self.started_from.performances if self.started_from else ())}
+
+    @property
+    def seen_by_start(self) -> int:
+        """How many of the training performances the start had learnt from: figures on held-out ones flatter it."""
+        start = self.started_from.performances if self.started_from else []
+        return len(set(start) & set(self.trained_on.performances))
 
 
 @dataclass(frozen=True)
@@ -162,8 +190,6 @@ class SavedModel:
 
 def card(config: ModelConfig) -> str:
     """README.md of a model folder: what it is, what it learnt from, what it may be used for."""
-    best = dict(config.curve).get(config.steps)
-    found = f"{best:.1%} of the pairs with a held-out performance" if best is not None else "not measured"
     recipes = "\n".join(
         f"- {stream}: `{value.get('backbone')}` (recipe `{value.get('hash')}`)"
         for stream, value in config.recipes.items()
@@ -185,9 +211,8 @@ nothing else, and nothing about performances unlike those.
 - Trained on {len(data.performances)} performances of {data.performers} performers and {data.pairs} pairs;
   left out: {left}.
 - Judgements among the pairs: {data.consistency or "no contradiction"}.
-- {config.members} ranker(s), {config.steps} steps, chosen by cross-validation on the training side.
-- While choosing, on performances held out: {found} ranked right (an optimistic figure: it made the choice).
-
+- {config.members} ranker(s), {config.steps} steps, {_how_chosen(config)}
+{_how_started(config)}
 Features:
 {recipes}
 
@@ -195,3 +220,30 @@ Use it:
 
     toprock score VIDEO --model THIS_FOLDER --report report.html
 """
+
+
+def _how_chosen(config: ModelConfig) -> str:
+    best = dict(config.curve).get(config.steps)
+    if best is None:
+        return "not chosen by cross-validation: they were given, or nothing could be held out."
+    return f"""chosen by cross-validation on the training side.
+- While choosing, on performances held out: {best:.1%} of the pairs with a held-out performance ranked right (an
+  optimistic figure: it made the choice)."""
+
+
+def _how_started(config: ModelConfig) -> str:
+    start = config.started_from
+    if start is None:
+        return ""
+    lines = [
+        f"- Started from the model '{start.name}' of {start.created}, which had learnt from {len(start.performances)} "
+        "performances."
+    ]
+    as_it_was = dict(config.curve).get(0)
+    if as_it_was is not None:
+        lines.append(f"  As it was, that model ranked {as_it_was:.1%} of the same held-out pairs right.")
+    if config.seen_by_start:
+        lines.append(f"  It had seen {config.seen_by_start} of the performances here before, which flatters it.")
+    if not config.steps:
+        lines.append("  These pairs did not show that training on would help: it is that model still.")
+    return "\n".join(lines) + "\n"
