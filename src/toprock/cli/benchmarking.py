@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="best, brace, epic-skills, fis-v, jigsaws or rhythmic-gymnastics.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="best, brace, epic-skills, fis-v, jigsaws or rhythmic-gymnastics.", show_default=False)
+    ],
     data: Annotated[Path, typer.Option(help="Folder of the downloaded features or recordings.", show_default=False)],
     pairs: Annotated[
         Path | None, typer.Option(help="The pair or label lists, where they are not in --data.", show_default=False)
