@@ -131,7 +131,7 @@ def test_published_archives_of_one_task(toprock, archives):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("gymnastics",), "there is no benchmark 'gymnastics'. Allowed: best, brace, epic-skills, jigsaws."),
+        (("gymnastics",), "there is no benchmark 'gymnastics'. Allowed: best, brace, epic-skills, fis-v, jigsaws, "),
         (("jigsaws", "--model", "quads"), "there is no model 'quads'. Allowed: qsd, raan, softmax, average, linear."),
         (("jigsaws", "--ablate", "--model", "qsd"), "--ablate and --model are two tables. Give one of them."),
         (("jigsaws", "--seeds", "0"), "seeds"),

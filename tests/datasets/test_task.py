@@ -60,7 +60,7 @@ def test_other_folds():
 def test_an_unknown_benchmark_is_answered_with_those_there_are():
     with pytest.raises(UsageError, match="no benchmark 'gymnastics'") as caught:
         reader("gymnastics")
-    assert caught.value.advice == "Allowed: best, brace, epic-skills, jigsaws."
+    assert caught.value.advice == "Allowed: best, brace, epic-skills, fis-v, jigsaws, rhythmic-gymnastics."
 
 
 @pytest.mark.parametrize("name", DATASETS)

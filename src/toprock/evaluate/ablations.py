@@ -25,13 +25,12 @@ def ablations(streams: Sequence[Stream]) -> dict[str, Learner]:
             "no stream dropout": Qsd(training={"stream_dropout": 0.0}),
         }
     return out | {
-        "high and low need not beat the average": Qsd(training={"loss.average": 0.0}),
-        "no useful disagreement": Qsd(training={"loss.disagreement": 0.0}),
+        "high and low must beat the average": Qsd(training={"loss.average": 1.0}),
+        "useful disagreement": Qsd(training={"loss.disagreement": 1.0}),
+        "both of these": Qsd(training={"loss.average": 1.0, "loss.disagreement": 1.0}),
         "overlap allowed": Qsd(training={"loss.overlap": 0.0}),
         "no entropy floor": Qsd(training={"loss.entropy": 0.0}),
-        "ranking term alone": Qsd(
-            training={"loss.average": 0.0, "loss.disagreement": 0.0, "loss.overlap": 0.0, "loss.entropy": 0.0}
-        ),
+        "ranking term alone": Qsd(training={"loss.overlap": 0.0, "loss.entropy": 0.0}),
         "Bradley-Terry loss": Qsd(training={"loss.form": "logistic"}),
         "2 prototypes a branch": Qsd(model={"prototypes": 2}),
         "4 prototypes a branch": Qsd(model={"prototypes": 4}),

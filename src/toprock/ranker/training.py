@@ -269,7 +269,7 @@ def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig, *, rows: Ten
         places[stream] = batch.places[stream][rows[:, None], drawn]
         scale = ranker.stream(stream).spread
         offset = torch.randn(len(rows), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
-        features[stream] = x[rows[:, None], drawn] + config.noise * offset
+        features[stream] = (x[rows[:, None], drawn] + config.noise * offset) * masks[stream][..., None]
     return Batch(features, masks, places)
 
 
