@@ -16,6 +16,8 @@ LINE = {
     "both_unseen_interval",
     "similar_length",
     "similar_length_interval",
+    "new_performers",
+    "new_performers_interval",
     "difference",
     "difference_interval",
     "both_unseen_difference",

@@ -10,7 +10,7 @@ import pytest
 from toprock.comparisons import Pair, pairwise_accuracy
 from toprock.datasets import Fold
 from toprock.errors import PairsError
-from toprock.evaluate.benchmark import controls, run_benchmark
+from toprock.evaluate.benchmark import controls, inner_folds, run_benchmark
 from toprock.features import PerformanceFeatures
 from toprock.peers import AveragePooling, Linear, Qsd, TrainingSide, TwinConfig
 
@@ -230,3 +230,19 @@ def test_memorisation_knows_training_performances_and_nothing_else(small_task):
     middle = np.median([scores[f"v{n:02}"] for n in range(5)])
     assert scores["v09"] == scores["v10"] == middle == scores["v02"]
     assert pairwise_accuracy(scores, fold.test) == (1 + 0.5 + 1 + 0) / 4
+
+
+def test_inner_folds_rank_training_pairs_only_with_performers_kept_apart(small_task):
+    inner = inner_folds(small_task)
+    assert len(inner.folds) == 10
+    who = small_task.performers
+
+    def named(pairs):
+        return {(p.better, p.worse) for p in pairs}
+
+    for fold in inner.folds:
+        (outer,) = (f for f in small_task.folds if fold.name.startswith(f"{f.name}."))
+        assert named([*fold.train, *fold.test]) == named(outer.train)
+        assert not named(fold.train) & named(fold.test)
+        learnt = {who[i] for p in fold.train for i in (p.better, p.worse)}
+        assert all({who[p.better], who[p.worse]} - learnt for p in fold.test)

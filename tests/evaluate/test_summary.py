@@ -171,9 +171,12 @@ def test_pairs_that_a_figure_is_taken_over():
     test = [Pair("a", "b"), Pair("c", "d"), Pair("d", "e"), Pair("e", "c", tie=True), Pair("a", "unknown")]
     fold = Fold("0", [Pair("a", "x"), Pair("x", "b", tie=True)], test)
     durations = {"a": 100.0, "b": 85.0, "c": 85.1, "d": 100.0, "e": None}
-    assert kept_pairs(fold, "all", durations) == [test[0], test[1], test[2], test[4]]
-    assert kept_pairs(fold, "unseen", durations) == [test[1], test[2]]
-    assert kept_pairs(fold, "similar", durations) == [test[1]]  # less than 15 % of the longer one apart
+    performers = {"a": "ann", "x": "bob", "b": "bob", "c": "cy", "d": "di", "e": "ann"}
+    found = TaskScores(Task("t", {}, {}, [fold], performers), [], durations, [])
+    assert kept_pairs(found, fold, "all") == [test[0], test[1], test[2], test[4]]
+    assert kept_pairs(found, fold, "unseen") == [test[1], test[2]]
+    assert kept_pairs(found, fold, "similar") == [test[1]]  # less than 15 % of the longer one apart
+    assert kept_pairs(found, fold, "new") == [test[1]]  # e is another performance of ann's
 
 
 def test_where_nothing_is_there_nothing_is_said():
@@ -187,6 +190,8 @@ def test_where_nothing_is_there_nothing_is_said():
         "both_unseen_interval",
         "similar_length",
         "similar_length_interval",
+        "new_performers",
+        "new_performers_interval",
         "difference",
         "difference_interval",
         "both_unseen_difference",

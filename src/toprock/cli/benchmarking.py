@@ -39,6 +39,9 @@ def benchmark(
     one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="One performer a fold, in place of the official folds.")
     ] = False,
+    inner: Annotated[
+        bool, typer.Option("--inner", help="Folds inside the training sides, performers apart: to make choices on.")
+    ] = False,
     ablate: Annotated[bool, typer.Option("--ablate", help="The ranker with one thing changed at a time.")] = False,
     published_protocol: Annotated[
         bool,
@@ -56,6 +59,9 @@ def benchmark(
     from toprock.evaluate.summary import TaskScores, summarise
 
     read = reader(name)
+    if inner and one_out:
+        raise UsageError("--inner and --leave-one-out are two kinds of folds", advice="Give one of them.")
+    folds = "inner" if inner else "leave-one-out" if one_out else "official"
     if ablate and model:
         raise UsageError("--ablate and --model are two tables", advice="Give one of them.")
     learners = None if ablate else _learners(model, epochs, segments)
@@ -63,7 +69,7 @@ def benchmark(
     done: list[TaskScores] = []
     folder = out or Path(f"benchmark-{name}")
     with bar(f"Reading {name}") as advance:
-        for task in left.note(read(data, pairs), one_out):
+        for task in left.note(read(data, pairs), folds):
             done += run_benchmark(
                 [task],
                 learners or ablations(list(task.recipes)),
@@ -83,7 +89,7 @@ def benchmark(
             {
                 "schema": 1,
                 "name": name,
-                "folds": "leave-one-out" if one_out else "official",
+                "folds": folds,
                 "summary": {line.name: line.to_json() for line in lines},
                 "tasks": {task: {line.name: line.to_json() for line in found} for task, found in by_task.items()},
                 "missing": left.missing,
@@ -126,8 +132,10 @@ class _Left:
     missing: dict[str, str] = field(default_factory=dict)
     pairs: int = 0
 
-    def note(self, tasks: Iterator[Task], one_out: bool) -> Iterator[Task]:
-        """The tasks that something is there of."""
+    def note(self, tasks: Iterator[Task], folds: str) -> Iterator[Task]:
+        """The tasks that something is there of, with the folds asked for."""
+        from toprock.evaluate.benchmark import inner_folds
+
         for task in tasks:
             self.missing |= task.missing
             self.pairs += task.pairs_left_out
@@ -135,7 +143,8 @@ class _Left:
             if not whole:
                 say(f"left out: {task.name}, of which too little is there")
                 continue
-            yield task.leave_one_out() if one_out else task.with_folds(whole)
+            task = task.with_folds(whole)
+            yield inner_folds(task) if folds == "inner" else task.leave_one_out() if folds == "leave-one-out" else task
 
 
 def _print(title: str, lines: Sequence[Line]) -> None:
@@ -145,6 +154,7 @@ def _print(title: str, lines: Sequence[Line]) -> None:
     shown: list[tuple[str, Any]] = [
         ("ranked right", lambda line: _share(line.accuracy)),
         ("both unseen", lambda line: _share(line.both_unseen)),
+        ("new performers", lambda line: _share(line.new_performers)),
         ("like length", lambda line: _share(line.similar_length)),
         ("qsd is better by", lambda line: _points(line.difference)),
         ("on both unseen by", lambda line: _points(line.difference_unseen)),

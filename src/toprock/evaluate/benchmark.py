@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from toprock.files import finite, write_json
 from toprock.machine import cores
 from toprock.peers import Learner, Scorer, TrainingSide
 from toprock.ranker.batch import Arrays
+from toprock.ranker.choosing import split_groups
 from toprock.ranker.from_store import CONTROLS, arrays_of, control_value
 
 OnRow = Callable[[str, int, int], None]
@@ -70,6 +71,24 @@ def run_benchmark(
         rows = _run(jobs, folder / task.name, workers or cores(), on_row)
         results.append(_scores_of(task, rows))
     return results
+
+
+def inner_folds(task: Task) -> Task:
+    """The task with folds inside its training sides, performers kept apart: what choices may be made on.
+
+    No pair of an official test list is ranked by what has learnt from the training list beside it.
+    """
+    folds = []
+    for fold in task.folds:
+        ids = sorted({i for p in fold.train for i in (p.better, p.worse)})
+        groups = [task.performers.get(i) or f"\0{i}" for i in ids]
+        for number, held in enumerate(split_groups(groups), 1):
+            outside = {ids[row] for row in held}
+            train = [p for p in fold.train if not {p.better, p.worse} & outside]
+            test = [p for p in fold.train if {p.better, p.worse} & outside]
+            if train and test:
+                folds.append(Fold(f"{fold.name}.{number}", train, test))
+    return replace(task, name=f"{task.name}, inside the training sides", folds=folds)
 
 
 @dataclass(frozen=True)

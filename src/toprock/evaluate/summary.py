@@ -45,7 +45,7 @@ class TaskScores:
         out: list[dict[str, float | None]] = []
         for row in self.rows:
             (fold,) = (one.fold for one in self.folds if one.fold.name == row["fold"])
-            unseen = kept_pairs(fold, "unseen", self.durations)
+            unseen = kept_pairs(self, fold, "unseen")
             out.append(
                 {
                     "accuracy": pairwise_accuracy(row["scores"], fold.test),
@@ -75,6 +75,7 @@ class Line:
     Attributes:
         accuracy, both_unseen, similar_length: pairwise accuracy on all test pairs, on those of which no training pair
             names either side, and on those of like duration; means over tasks, folds and seeds.
+        new_performers: on pairs of two performers whom no training pair names, where performers are known.
         difference, difference_unseen: accuracy of the reference minus this one's, performances drawn together.
         spearman: rank correlation with absolute scores of performances unseen in training.
         published: mean of the best test accuracy at any time of a training, the field's figure; no fair estimate.
@@ -85,6 +86,7 @@ class Line:
     accuracy: Figure
     both_unseen: Figure
     similar_length: Figure
+    new_performers: Figure
     difference: Figure
     difference_unseen: Figure
     spearman: float | None
@@ -100,6 +102,8 @@ class Line:
             "both_unseen_interval": self.both_unseen.interval,
             "similar_length": self.similar_length.value,
             "similar_length_interval": self.similar_length.interval,
+            "new_performers": self.new_performers.value,
+            "new_performers_interval": self.new_performers.interval,
             "difference": self.difference.value,
             "difference_interval": self.difference.interval,
             "both_unseen_difference": self.difference_unseen.value,
@@ -119,7 +123,7 @@ def summarise(tasks: Sequence[TaskScores], *, reference: str, seed: int = 0) -> 
         seed: of the bootstrap.
     """
     names = [name for name in tasks[0].names if all(name in task.names for task in tasks)]
-    kinds = {kind: _bootstrap(tasks, names, kind, seed) for kind in ("all", "unseen", "similar")}
+    kinds = {kind: _bootstrap(tasks, names, kind, seed) for kind in ("all", "unseen", "similar", "new")}
     against = names.index(reference) if reference in names else None
     lines = []
     for column, name in enumerate(names):
@@ -131,6 +135,7 @@ def summarise(tasks: Sequence[TaskScores], *, reference: str, seed: int = 0) -> 
                 accuracy=_figure(*kinds["all"], column),
                 both_unseen=_figure(*kinds["unseen"], column),
                 similar_length=_figure(*kinds["similar"], column),
+                new_performers=_figure(*kinds["new"], column),
                 difference=_difference(*kinds["all"], against, column),
                 difference_unseen=_difference(*kinds["unseen"], against, column),
                 spearman=_mean([rank_correlation(task, name) for task in tasks]),
@@ -141,14 +146,18 @@ def summarise(tasks: Sequence[TaskScores], *, reference: str, seed: int = 0) -> 
     return lines
 
 
-def kept_pairs(fold: Fold, kind: str, durations: Mapping[str, float | None]) -> list[Pair]:
-    """The test pairs with a winner that a figure is taken over: all, unseen, or similar."""
+def kept_pairs(task: TaskScores, fold: Fold, kind: str) -> list[Pair]:
+    """The test pairs with a winner that a figure is taken over: all, unseen, similar, or new (performers)."""
     won = [p for p in fold.test if not p.tie]
+    seen = {i for p in fold.train for i in (p.better, p.worse)}
     if kind == "unseen":
-        seen = {i for p in fold.train for i in (p.better, p.worse)}
         return [p for p in won if p.better not in seen and p.worse not in seen]
     if kind == "similar":
-        return [p for p in won if _similar(durations.get(p.better), durations.get(p.worse))]
+        return [p for p in won if _similar(task.durations.get(p.better), task.durations.get(p.worse))]
+    if kind == "new":
+        who = task.task.performers
+        known = {who.get(i) for i in seen} | {None, ""}
+        return [p for p in won if who.get(p.better) not in known and who.get(p.worse) not in known]
     return won
 
 
@@ -166,7 +175,7 @@ def _bootstrap(tasks: Sequence[TaskScores], names: Sequence[str], kind: str, see
         drawn = rng.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=RESAMPLES)
         fold_means, fold_draws = [], []
         for fold in task.folds:
-            pairs = kept_pairs(fold.fold, kind, task.durations)
+            pairs = kept_pairs(task, fold.fold, kind)
             if not pairs:
                 continue
             right = np.stack(
