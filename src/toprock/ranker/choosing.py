@@ -22,6 +22,9 @@ from toprock.ranker.fusion import stream_gains
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.training import PairIndex, TrainingConfig, TrainingState, start, stream_scores, train
 
+MEASUREMENTS = 24
+"""How often a fold is measured on its way; the steps are chosen among these."""
+
 ENOUGH_PERFORMERS = 30
 """From so many performers on, one held-out split is used in place of five folds."""
 
@@ -129,8 +132,8 @@ def choose_steps(
 
 
 def _best(accuracy: np.ndarray) -> int:
-    """Where accuracy, smoothed over nine measurements, is highest: a single peak of a flat curve is chance."""
-    return int(np.argmax(np.convolve(np.pad(accuracy, 4, mode="edge"), np.full(9, 1 / 9), mode="valid").round(6)))
+    """Where accuracy, smoothed over seven measurements, is highest: a single peak of a flat curve is chance."""
+    return int(np.argmax(np.convolve(np.pad(accuracy, 3, mode="edge"), np.full(7, 1 / 7), mode="valid").round(6)))
 
 
 def worth_leaving(gained: Sequence[Mapping[str, float]]) -> bool:
@@ -184,7 +187,7 @@ def _fold(
     if lacking or all(p.tie for p in inside) or not test:
         return {}
     weight = np.array([p.weight for p in test])
-    every = max(1, config.steps // 30)
+    every = max(1, config.steps // MEASUREMENTS)
     train_data = [data[row] for row in kept]
     state = begin(train_data, model, config)
     notes = checkpoint.load(stage, state) or {"curve": [], "measured": []}

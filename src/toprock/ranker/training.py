@@ -282,21 +282,28 @@ def draw_rows(pairs: PairIndex, total: int, most: int, generator: torch.Generato
     return torch.from_numpy(np.sort(rows))
 
 
-@torch.no_grad()
-def branch_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 64) -> Tensor:
+def branch_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 16) -> Tensor:
     """(N, 3) branch scores without the bias, in evaluation mode."""
-    ranker.eval()
-    parts = [data[i : i + batch] for i in range(0, len(data), batch)]
-    return torch.cat([ranker(collate(part, ranker.config.dimensions)).scores for part in parts])
+    return _in_parts(ranker, data, lambda out: out.scores, batch)
+
+
+def stream_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 16) -> Tensor:
+    """(N, R) what each stream adds to the score, without the bias, in evaluation mode."""
+
+    def added(out: Output) -> Tensor:
+        return torch.stack([ranker.final(stream.contributions.sum(-1)) for stream in out.streams.values()], 1)
+
+    return _in_parts(ranker, data, added, batch)
 
 
 @torch.no_grad()
-def stream_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 64) -> Tensor:
-    """(N, R) what each stream adds to the score, without the bias, in evaluation mode."""
+def _in_parts(ranker: Ranker, data: Sequence[Arrays], what: Callable[[Output], Tensor], batch: int) -> Tensor:
+    """(N, ...) of all performances, those of like length together so that little is padded."""
     ranker.eval()
-    parts = [ranker(collate(data[i : i + batch], ranker.config.dimensions)) for i in range(0, len(data), batch)]
-    rows = [[ranker.final(out.contributions.sum(-1)) for out in part.streams.values()] for part in parts]
-    return torch.cat([torch.stack(row, 1) for row in rows])
+    order = sorted(range(len(data)), key=lambda row: [len(data[row].get(s, ())) for s in ranker.config.dimensions])
+    parts = [order[i : i + batch] for i in range(0, len(order), batch)]
+    found = [what(ranker(collate([data[row] for row in part], ranker.config.dimensions))) for part in parts]
+    return torch.cat(found)[torch.tensor(order).argsort()]
 
 
 @torch.no_grad()
