@@ -52,12 +52,9 @@ def motion_windows(tools: list[Tool], rate_hz: float) -> StreamFeatures:
         features (T, 25 a tool and 5 a pair).
     """
     spans = _windows(len(tools[0].grip), rate_hz)
-    rows = []
-    for first, last in spans:
-        parts = [_tool(tool, first, last, rate_hz) for tool in tools]
-        parts += [_together(tools[i], tools[i + 1], first, last) for i in range(0, len(tools), 2)]
-        rows.append(np.concatenate(parts))
-    return _stream(rows, spans, rate_hz)
+    parts = [_tool(tool, spans, rate_hz) for tool in tools]
+    parts += [_together(tools[i], tools[i + 1], spans) for i in range(0, len(tools), 2)]
+    return _stream(np.concatenate(parts, axis=1), spans, rate_hz)
 
 
 def poses(tools: list[Tool], rate_hz: float) -> StreamFeatures:
@@ -68,77 +65,85 @@ def poses(tools: list[Tool], rate_hz: float) -> StreamFeatures:
         pair and its length.
     """
     spans = _windows(len(tools[0].grip), rate_hz)
-    rows = []
-    for first, last in spans:
-        at = (first + last) // 2
-        parts = [np.concatenate([t.position[at], t.rotation[at].ravel(), t.grip[at : at + 1]]) for t in tools]
-        for i in range(0, len(tools), 2):
-            apart = tools[i + 1].position[at] - tools[i].position[at]
-            parts.append(np.append(apart, np.linalg.norm(apart)))
-        rows.append(np.concatenate(parts))
-    return _stream(rows, spans, rate_hz)
+    at = spans.sum(1) // 2
+    parts = [np.concatenate([t.position[at], t.rotation[at].reshape(-1, 9), t.grip[at, None]], axis=1) for t in tools]
+    for i in range(0, len(tools), 2):
+        apart = tools[i + 1].position[at] - tools[i].position[at]
+        parts += [apart, np.linalg.norm(apart, axis=1, keepdims=True)]
+    return _stream(np.concatenate(parts, axis=1), spans, rate_hz)
 
 
-def _windows(frames: int, rate_hz: float) -> list[tuple[int, int]]:
+def _windows(frames: int, rate_hz: float) -> np.ndarray:
+    """(T, 2): the first frame of each window, and the one after its last."""
     length, stride = round(WINDOW_S * rate_hz), round(STRIDE_S * rate_hz)
-    return [(first, first + length) for first in range(0, max(1, frames - length + 1), stride) if first + 2 < frames]
+    first = np.arange(0, max(1, frames - length + 1), stride)
+    return np.stack([first, np.minimum(first + length, frames)], axis=1)
 
 
-def _stream(rows: list[np.ndarray], spans: list[tuple[int, int]], rate_hz: float) -> StreamFeatures:
-    times = np.array([((a + b) / 2 / rate_hz + STRIDE_S * np.array([-0.5, 0.5])) for a, b in spans])
-    return StreamFeatures(np.stack(rows).astype(np.float32), times)
+def _stream(rows: np.ndarray, spans: np.ndarray, rate_hz: float) -> StreamFeatures:
+    times = spans.mean(1, keepdims=True) / rate_hz + STRIDE_S * np.array([-0.5, 0.5])
+    return StreamFeatures(rows.astype(np.float32), times)
 
 
-def _tool(tool: Tool, first: int, last: int, rate_hz: float) -> np.ndarray:
-    velocity, turning = tool.velocity[first:last], tool.turning[first:last]
-    position, grip = tool.position[first:last], tool.grip[first:last]
-    speed, spin = np.linalg.norm(velocity, axis=1), np.linalg.norm(turning, axis=1)
-    acceleration, spin_up = np.diff(velocity, axis=0) * rate_hz, np.diff(turning, axis=0) * rate_hz
-    jerk = np.diff(acceleration, axis=0) * rate_hz
-    step = np.linalg.norm(np.diff(position, axis=0), axis=1)
-    path = step.sum()
-    mean = speed.mean()
-    power = np.abs(np.fft.rfft(speed - mean)) ** 2
-    at_hz = np.fft.rfftfreq(len(speed), 1 / rate_hz)
-    bands = [power[(at_hz >= low) & (at_hz < high)].sum() for low, high in _BANDS_HZ]
-    peaks = (speed[1:-1] > speed[:-2]) & (speed[1:-1] >= speed[2:]) & (speed[1:-1] > mean)
+def _cut(x: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """(N, ...) -> (T, L, ...): what lies in each window."""
+    return x[spans[:, :1] + np.arange(spans[0, 1] - spans[0, 0])]
+
+
+def _tool(tool: Tool, spans: np.ndarray, rate_hz: float) -> np.ndarray:
+    velocity, turning = _cut(tool.velocity, spans), _cut(tool.turning, spans)  # (T, L, 3)
+    position, grip = _cut(tool.position, spans), _cut(tool.grip, spans)
+    length = velocity.shape[1]
+    speed, spin = np.linalg.norm(velocity, axis=2), np.linalg.norm(turning, axis=2)  # (T, L)
+    acceleration, spin_up = np.diff(velocity, axis=1) * rate_hz, np.diff(turning, axis=1) * rate_hz
+    jerk = np.diff(acceleration, axis=1) * rate_hz
+    path = np.linalg.norm(np.diff(position, axis=1), axis=2).sum(1)
+    mean, fastest = speed.mean(1), speed.max(1)
+    above = np.maximum(mean, 1e-9)
+    power = np.abs(np.fft.rfft(speed - mean[:, None], axis=1)) ** 2
+    at_hz = np.fft.rfftfreq(length, 1 / rate_hz)
+    bands = [power[:, (at_hz >= low) & (at_hz < high)].sum(1) for low, high in _BANDS_HZ]
+    middle = speed[:, 1:-1]
+    peaks = (middle > speed[:, :-2]) & (middle >= speed[:, 2:]) & (middle > mean[:, None])
     amounts = [
         mean,
-        speed.std(),
-        speed.max(),
-        np.linalg.norm(acceleration, axis=1).mean(),
-        np.linalg.norm(jerk, axis=1).mean(),
-        spin.mean(),
-        spin.std(),
-        np.linalg.norm(spin_up, axis=1).mean(),
-        np.abs(np.diff(grip)).sum() * rate_hz / len(grip),
-        np.ptp(grip),
+        speed.std(1),
+        fastest,
+        np.linalg.norm(acceleration, axis=2).mean(1),
+        np.linalg.norm(jerk, axis=2).mean(1),
+        spin.mean(1),
+        spin.std(1),
+        np.linalg.norm(spin_up, axis=2).mean(1),
+        np.abs(np.diff(grip, axis=1)).sum(1) * rate_hz / length,
+        np.ptp(grip, axis=1),
     ]
     shares = [
-        np.linalg.norm(position[-1] - position[0]) / max(path, 1e-9),
-        (speed < _AT_REST * max(speed.max(), 1e-9)).mean(),
-        peaks.sum() * rate_hz / len(speed),
-        speed.std() / max(mean, 1e-9),
-        grip.mean(),
-        np.linalg.norm(velocity.mean(0)) / max(mean, 1e-9),
-        np.linalg.norm(turning.mean(0)) / max(spin.mean(), 1e-9),
+        np.linalg.norm(position[:, -1] - position[:, 0], axis=1) / np.maximum(path, 1e-9),
+        (speed < _AT_REST * np.maximum(fastest, 1e-9)[:, None]).mean(1),
+        peaks.sum(1) * rate_hz / length,
+        speed.std(1) / above,
+        grip.mean(1),
+        np.linalg.norm(velocity.mean(1), axis=1) / above,
+        np.linalg.norm(turning.mean(1), axis=1) / np.maximum(spin.mean(1), 1e-9),
     ]
-    spectrum = np.array(bands) / max(power[1:].sum(), 1e-12)
-    direction = velocity.mean(0) / max(mean, 1e-9)
-    return np.concatenate([np.log(np.array(amounts) + 1e-4), shares, spectrum, direction, [np.log(path + 1e-4)]])
+    spectrum = np.stack(bands, axis=1) / np.maximum(power[:, 1:].sum(1), 1e-12)[:, None]
+    direction = velocity.mean(1) / above[:, None]
+    logs = np.log(np.stack([*amounts, path], axis=1) + 1e-4)
+    return np.concatenate([logs[:, :-1], np.stack(shares, axis=1), spectrum, direction, logs[:, -1:]], axis=1)
 
 
-def _together(left: Tool, right: Tool, first: int, last: int) -> np.ndarray:
-    a = np.linalg.norm(left.velocity[first:last], axis=1)
-    b = np.linalg.norm(right.velocity[first:last], axis=1)
-    apart = np.linalg.norm(right.position[first:last] - left.position[first:last], axis=1)
-    scale = max(a.std() * b.std(), 1e-12)
-    return np.array(
+def _together(left: Tool, right: Tool, spans: np.ndarray) -> np.ndarray:
+    a, b = (np.linalg.norm(_cut(tool.velocity, spans), axis=2) for tool in (left, right))  # (T, L)
+    apart = np.linalg.norm(_cut(right.position, spans) - _cut(left.position, spans), axis=2)
+    mean_a, mean_b = a.mean(1), b.mean(1)
+    alike = ((a - mean_a[:, None]) * (b - mean_b[:, None])).mean(1) / np.maximum(a.std(1) * b.std(1), 1e-12)
+    return np.stack(
         [
-            ((a - a.mean()) * (b - b.mean())).mean() / scale,
-            np.log(a.mean() + 1e-4) - np.log(b.mean() + 1e-4),
-            np.minimum(a, b).mean() / max(np.maximum(a, b).mean(), 1e-9),
-            apart.mean(),
-            np.log(np.ptp(apart) + 1e-4),
-        ]
+            alike,
+            np.log(mean_a + 1e-4) - np.log(mean_b + 1e-4),
+            np.minimum(a, b).mean(1) / np.maximum(np.maximum(a, b).mean(1), 1e-9),
+            apart.mean(1),
+            np.log(np.ptp(apart, axis=1) + 1e-4),
+        ],
+        axis=1,
     )
