@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import concurrent.futures.process
 import contextlib
 import hashlib
 import json
@@ -22,7 +22,7 @@ import numpy as np
 from toprock._version import __version__
 from toprock.comparisons import Pair, bradley_terry, pairwise_accuracy
 from toprock.datasets.task import Fold, Task
-from toprock.errors import PairsError
+from toprock.errors import PairsError, ToprockError
 from toprock.evaluate.summary import FoldScores, TaskScores
 from toprock.files import finite, write_json
 from toprock.machine import cores
@@ -228,6 +228,11 @@ def _elsewhere(jobs: Mapping[int, _Job], workers: int) -> Generator[tuple[int, d
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for future in concurrent.futures.as_completed(running):
             yield running[future], future.result()
+    except concurrent.futures.process.BrokenProcessPool as problem:
+        raise ToprockError(
+            "a process that trained was lost, most likely for want of memory",
+            advice="Run the same command again, with --workers 1; finished rows are kept.",
+        ) from problem
     finally:
         ours.close()
         pool.shutdown(cancel_futures=True)

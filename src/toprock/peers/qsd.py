@@ -53,7 +53,8 @@ class Qsd:
         """Choose the steps by cross-validation inside the training side, then train on all of it."""
         ids = side.ids
         data = [self._seen(side.data[ident]) for ident in ids]
-        dimensions = {stream: array.shape[1] for arrays in data for stream, array in arrays.items()}
+        found = {stream: array.shape[1] for arrays in data for stream, array in arrays.items()}
+        dimensions = {stream: found[stream] for stream in sorted(found)}
         model = RankerConfig.model_validate({**self.model, "dimensions": dimensions})
         config = self._config(seed)
         build = FreeHeadRanker if self.free_head else Ranker

@@ -99,7 +99,7 @@ def fit_twin(
                 optimiser.zero_grad(set_to_none=True)
                 value.backward()
                 optimiser.step()
-            if watch and (epoch + 1) % config.watch_every == 0:
+            if watch and ((epoch + 1) % config.watch_every == 0 or epoch + 1 == config.epochs):
                 watch(scorer)
     return scorer
 
