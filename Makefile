@@ -27,6 +27,7 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/extract_memory.py
 	$(BIN)/python benchmarks/pushups.py
 	$(BIN)/python benchmarks/transfer.py
+	$(BIN)/python benchmarks/train_speed.py --full
 
 clean: ## Remove what make made
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
