@@ -50,7 +50,7 @@ def test_it_learns_which_segments_matter(toy):
 
 def test_pairs_of_encoded_videos_give_the_loss_of_the_literal_twin_form(toy):
     """Each video encoded once and all pairs formed, against a network run on both sides of every pair."""
-    config = LossConfig()
+    config = LossConfig(average=1.0, disagreement=1.0)
     ranker = start(toy.data[:6], MODEL, TrainingConfig()).ranker.eval()
     pairs = toy.pairs(range(6))
     batch = collate(toy.data[:6], MODEL.dimensions)
