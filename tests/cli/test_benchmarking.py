@@ -76,15 +76,15 @@ def test_a_table_for_people(toprock, trials, tmp_path):
     wide = os.environ | {"COLUMNS": "200"}
     told, _ = benchmark(toprock, "jigsaws", trials, tmp_path / "out", *short, *models, env=wide)
     lines = told.splitlines()
-    assert lines[0].strip() == "jigsaws, one performer left out"
+    assert lines[0].startswith("jigsaws, one performer left out: % of pairs ranked right")
     for head in ("ranked right", "both unseen", "like length", "best on test", "s a row"):
         assert head in lines[1]
-    assert "qsd is better by" not in lines[1]
+    assert "qsd is better by" not in told
     names = [re.split(r"\s{2,}", line)[0] for line in lines[2:8]]
     assert names == ["raan", "softmax", "linear", "duration", "mean motion", "memorisation"]
-    assert "100.0% (100 to 100)" in lines[6]
+    assert "100.0 (100-100)" in lines[6]
     assert "no fair estimate" in told
-    assert "95 % intervals by drawing performances anew" in told
+    assert "Intervals by drawing performances anew" in told
 
 
 def test_missing_trials_are_counted_and_named(toprock, tmp_path, write_jigsaws):

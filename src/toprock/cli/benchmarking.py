@@ -148,39 +148,50 @@ class _Left:
 
 
 def _print(title: str, lines: Sequence[Line]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    shown: list[tuple[str, Any]] = [
+    figures: list[tuple[str, Any]] = [
         ("ranked right", lambda line: _share(line.accuracy)),
         ("both unseen", lambda line: _share(line.both_unseen)),
         ("new performers", lambda line: _share(line.new_performers)),
         ("like length", lambda line: _share(line.similar_length)),
-        ("qsd is better by", lambda line: _points(line.difference)),
-        ("on both unseen by", lambda line: _points(line.difference_unseen)),
         ("Spearman", lambda line: "" if line.spearman is None else f"{line.spearman:.2f}"),
-        ("best on test", lambda line: "" if line.published is None else f"{line.published:.1%}"),
+        ("best on test", lambda line: "" if line.published is None else f"{100 * line.published:.1f}"),
         ("s a row", lambda line: "" if line.seconds is None else f"{line.seconds:.0f}"),
     ]
+    differences: list[tuple[str, Any]] = [
+        ("on all pairs", lambda line: _points(line.difference)),
+        ("on both unseen", lambda line: _points(line.difference_unseen)),
+    ]
+    if all(line.new_performers == line.both_unseen for line in lines):
+        figures = [(head, cell) for head, cell in figures if head != "new performers"]  # the same pairs
+    _table(f"{title}: % of pairs ranked right (95 % interval)", lines, figures)
+    if any(line.difference.value is not None for line in lines):
+        _table("qsd is better by, in points", lines, differences)
+    if any(line.published is not None for line in lines):
+        print("best on test: the checkpoint is picked on the test pairs, as the field does; no fair estimate.")
+    print("Intervals by drawing performances anew; a difference whose interval holds 0 is inconclusive.")
+
+
+def _table(title: str, lines: Sequence[Line], shown: Sequence[tuple[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     columns = [(head, [cell(line) for line in lines]) for head, cell in shown]
     columns = [(head, cells) for head, cells in columns if any(cells)]
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for head, _ in columns:
         table.add_column(head, justify="right")
     for row, line in enumerate(lines):
-        style = "bold green" if line.name == "qsd" else "dim" if line.seconds is None else ""
-        table.add_row(line.name.replace("_", " "), *(cells[row] for _, cells in columns), style=style)
+        if any(cells[row] for _, cells in columns):
+            style = "bold green" if line.name == "qsd" else "dim" if line.seconds is None else ""
+            table.add_row(line.name.replace("_", " "), *(cells[row] for _, cells in columns), style=style)
     Console().print(table)
-    if any(line.published is not None for line in lines):
-        print("best on test: the checkpoint is picked on the test pairs, as the field does; no fair estimate.")
-    print("95 % intervals by drawing performances anew; a difference whose interval holds 0 is inconclusive.")
 
 
 def _share(figure: Figure) -> str:
     if figure.value is None or figure.interval is None:
         return ""
-    return f"{figure.value:.1%} ({100 * figure.interval[0]:.0f} to {100 * figure.interval[1]:.0f})"
+    return f"{100 * figure.value:.1f} ({100 * figure.interval[0]:.0f}-{100 * figure.interval[1]:.0f})"
 
 
 def _points(figure: Figure) -> str:
@@ -188,4 +199,4 @@ def _points(figure: Figure) -> str:
         return ""
     low, high = (100 * value for value in figure.interval)
     doubt = ", inconclusive" if figure.inconclusive else ""
-    return f"{100 * figure.value:+.1f} ({low:+.1f} to {high:+.1f}){doubt}"
+    return f"{100 * figure.value:+.1f} ({low:+.1f}, {high:+.1f}){doubt}"
