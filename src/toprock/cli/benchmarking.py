@@ -15,7 +15,7 @@ from toprock.errors import PairsError, UsageError
 
 if TYPE_CHECKING:
     from toprock.datasets import Task
-    from toprock.evaluate.summary import Figure, Line
+    from toprock.evaluate.summary import Figure, Line, TaskScores
     from toprock.peers import Learner
 
 
@@ -56,7 +56,7 @@ def benchmark(
     from toprock.datasets.registry import reader
     from toprock.evaluate.ablations import DEFAULT, ablations
     from toprock.evaluate.benchmark import run_benchmark
-    from toprock.evaluate.summary import TaskScores, summarise
+    from toprock.evaluate.summary import summarise
 
     read = reader(name)
     if inner and one_out:
@@ -82,30 +82,39 @@ def benchmark(
     if not done:
         say_left_out(left.missing, left.pairs)
         raise PairsError(f"{name}: none of its videos is there", advice=f"Put them into {data}.")
-    lines = summarise(done, reference=DEFAULT)
     by_task = {scores.task.name: summarise([scores], reference=DEFAULT) for scores in done}
+    lines = summarise(done, reference=DEFAULT) if len(done) > 1 else by_task[done[0].task.name]
     if json:
-        print_json(
-            {
-                "schema": 1,
-                "name": name,
-                "folds": folds,
-                "summary": {line.name: line.to_json() for line in lines},
-                "tasks": {task: {line.name: line.to_json() for line in found} for task, found in by_task.items()},
-                "missing": left.missing,
-                "pairs_left_out": left.pairs,
-                "rows": [
-                    {k: v for k, v in row.items() if k != "scores"} | accuracies
-                    for scores in done
-                    for row, accuracies in zip(scores.rows, scores.row_accuracies(), strict=True)
-                ],
-            }
-        )
+        print_json(_document(name, folds, lines, by_task, left, done))
     else:
         for title, found in by_task.items() if len(by_task) > 1 else ():
             _print(title, found)
         _print(f"{name}, mean over {len(done)} tasks" if len(done) > 1 else done[0].task.name, lines)
     say_left_out(left.missing, left.pairs)
+
+
+def _document(
+    name: str,
+    folds: str,
+    lines: Sequence[Line],
+    by_task: Mapping[str, Sequence[Line]],
+    left: _Left,
+    done: Sequence[TaskScores],
+) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "name": name,
+        "folds": folds,
+        "summary": {line.name: line.to_json() for line in lines},
+        "tasks": {task: {line.name: line.to_json() for line in found} for task, found in by_task.items()},
+        "missing": left.missing,
+        "pairs_left_out": left.pairs,
+        "rows": [
+            {k: v for k, v in row.items() if k != "scores"} | accuracies
+            for scores in done
+            for row, accuracies in zip(scores.rows, scores.row_accuracies(), strict=True)
+        ],
+    }
 
 
 def _learners(wanted: Sequence[str] | None, epochs: int, segments: int) -> Mapping[str, Learner]:

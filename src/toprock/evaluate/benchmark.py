@@ -17,19 +17,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from toprock._version import __version__
-from toprock.comparisons import Pair, bradley_terry, pairwise_accuracy
+from toprock.comparisons import Pair, pairwise_accuracy
 from toprock.datasets.task import Fold, Task
 from toprock.errors import PairsError, ToprockError
+from toprock.evaluate.evaluation import memorised
 from toprock.evaluate.summary import FoldScores, TaskScores
 from toprock.files import finite, write_json
 from toprock.machine import cores
 from toprock.peers import Learner, Scorer, TrainingSide
 from toprock.ranker.batch import Arrays
-from toprock.ranker.choosing import split_groups
-from toprock.ranker.from_store import CONTROLS, arrays_of, control_value
+from toprock.ranker.choosing import performer_groups, split_groups
+from toprock.ranker.from_store import arrays_of, control_signs, control_value
 
 OnRow = Callable[[str, int, int], None]
 """Called with what is being done, rows done and all rows of the task."""
@@ -62,13 +61,15 @@ def run_benchmark(
     results = []
     for task in tasks:
         data = {ident: arrays_of(found, task.recipes) for ident, found in task.features.items()}
+        sides = {fold.name: (_side(task, fold, data), _tested(fold, data)) for fold in task.folds}
+        digests = {ident: _digest(arrays) for ident, arrays in data.items()}
         jobs = [
-            _Job(task.name, fold.name, name, learner, seed, published, _side(task, fold, data), _tested(fold, data))
+            _Job(task.name, fold.name, name, learner, seed, published, *sides[fold.name])
             for seed in seeds
             for fold in task.folds
             for name, learner in learners.items()
         ]
-        rows = _run(jobs, folder / task.name, workers or cores(), on_row)
+        rows = _run(jobs, digests, folder / task.name, workers or cores(), on_row)
         results.append(_scores_of(task, rows))
     return results
 
@@ -81,8 +82,7 @@ def inner_folds(task: Task) -> Task:
     folds = []
     for fold in task.folds:
         ids = sorted({i for p in fold.train for i in (p.better, p.worse)})
-        groups = [task.performers.get(i) or f"\0{i}" for i in ids]
-        for number, held in enumerate(split_groups(groups), 1):
+        for number, held in enumerate(split_groups(performer_groups(ids, task.performers)), 1):
             outside = {ids[row] for row in held}
             train = [p for p in fold.train if not {p.better, p.worse} & outside]
             test = [p for p in fold.train if {p.better, p.worse} & outside]
@@ -127,18 +127,12 @@ class _Job:
     side: _Side
     tested: tuple[dict[str, Arrays], list[_Plain]]
 
-    def digest(self) -> str:
-        """Names everything that decides the row."""
-        whole = hashlib.sha256()
-        for data in (self.side.data, self.tested[0]):
-            for ident in sorted(data):
-                for stream in sorted(data[ident]):
-                    array = data[ident][stream]
-                    whole.update(f"{ident} {stream} {array.shape} {array.dtype}".encode() + array.tobytes())
+    def digest(self, digests: Mapping[str, str]) -> str:
+        """Names everything that decides the row; `digests` are those of the features, by id."""
+        seen = [{ident: digests[ident] for ident in data} for data in (self.side.data, self.tested[0])]
         listed = [[(p.better, p.worse, p.tie, p.weight) for p in pairs] for pairs in (self.side.pairs, self.tested[1])]
-        plain = [__version__, self.learner.settings, self.seed, self.published, listed, self.side.performers]
-        whole.update(json.dumps(plain, sort_keys=True).encode())
-        return whole.hexdigest()
+        plain = [__version__, self.learner.settings, self.seed, self.published, listed, self.side.performers, seen]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
     def row(self) -> dict[str, Any]:
         """Learn and test."""
@@ -168,6 +162,14 @@ class _Job:
         }
 
 
+def _digest(arrays: Arrays) -> str:
+    whole = hashlib.sha256()
+    for stream in sorted(arrays):
+        array = arrays[stream]
+        whole.update(f"{stream} {array.shape} {array.dtype}".encode() + array.tobytes())
+    return whole.hexdigest()
+
+
 def _side(task: Task, fold: Fold, data: Mapping[str, Arrays]) -> _Side:
     ids = {i for p in fold.train for i in (p.better, p.worse)}
     if not any(not p.tie for p in fold.train) or not any(not p.tie for p in fold.test):
@@ -183,11 +185,13 @@ def _tested(fold: Fold, data: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], 
     return {i: dict(data[i]) for i in sorted(ids)}, _Plain.of(fold.test)
 
 
-def _run(jobs: Sequence[_Job], folder: Path, workers: int, on_row: OnRow | None) -> list[dict[str, Any]]:
+def _run(
+    jobs: Sequence[_Job], digests: Mapping[str, str], folder: Path, workers: int, on_row: OnRow | None
+) -> list[dict[str, Any]]:
     rows: dict[int, dict[str, Any]] = {}
     waiting: dict[int, tuple[Path, str]] = {}
     for number, job in enumerate(jobs):
-        path, digest = folder / f"{job.model}-fold-{job.fold}-seed-{job.seed}.json", job.digest()
+        path, digest = folder / f"{job.model}-fold-{job.fold}-seed-{job.seed}.json", job.digest(digests)
         kept = _kept(path, digest)
         if kept is None:
             waiting[number] = (path, digest)
@@ -277,14 +281,9 @@ def controls(task: Task, fold: Fold) -> dict[str, dict[str, float]]:
     Bradley-Terry rating, others at the median.
     """
     ids = {i for p in (*fold.train, *fold.test) for i in (p.better, p.worse)}
+    found = {i: task.features[i] for i in ids}
     out: dict[str, dict[str, float]] = {}
-    for name in CONTROLS:
-        values = {i: control_value(task.features[i], name) for i in ids}
-        known = {i: value for i, value in values.items() if value is not None}
-        if len(known) == len(ids):
-            sign = 1 if pairwise_accuracy(known, fold.train) >= 0.5 else -1
-            out[name] = {i: sign * value for i, value in known.items()}
-    rating = bradley_terry(fold.train)
-    middle = float(np.median(list(rating.values())))
-    out["memorisation"] = {i: rating.get(i, middle) for i in ids}
-    return out
+    for name, sign in control_signs(found, fold.train).items():
+        values = ((i, control_value(f, name)) for i, f in found.items())
+        out[name] = {i: sign * value for i, value in values if value is not None}
+    return out | {"memorisation": memorised(fold.train, ids)}

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
+
 from toprock.assess.assessment import BRANCHES
 from toprock.assess.evidence import EvidenceCurve
 from toprock.assess.model import Model
@@ -153,11 +155,7 @@ def evaluate(
     }
     controls = control_accuracies(model.saved.config.controls, found, pairs)
     if train_pairs and len(unseen) < len(pairs):
-        rating = bradley_terry(train_pairs)
-        middle = sorted(rating.values())[len(rating) // 2]
-        rated = id_matcher(rating)
-        memory = {ident: rating.get(rated(ident) or "", middle) for ident in ids}
-        controls["memorisation"] = Accuracy.of(memory, pairs)
+        controls["memorisation"] = Accuracy.of(memorised(train_pairs, ids), pairs)
     good, bad = moment_pair(model, found, moments) if moments else (None, None)
     return Evaluation(
         Accuracy.of(scores, pairs),
@@ -172,6 +170,14 @@ def evaluate(
         matched.missing,
         matched.pairs_left_out,
     )
+
+
+def memorised(train_pairs: Sequence[Pair], ids: Iterable[str]) -> dict[str, float]:
+    """Scores that never look at a performance: its Bradley-Terry rating in training, the median where it has none."""
+    rating = bradley_terry(train_pairs)
+    middle = float(np.median(list(rating.values())))
+    rated = id_matcher(rating)
+    return {ident: rating.get(rated(ident) or "", middle) for ident in ids}
 
 
 def control_accuracies(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +29,26 @@ class LabelledMoment:
     extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+def read_spans(path: Path, column: str) -> Iterator[tuple[int, dict[str, str], str, float, float]]:
+    """Line number, row, id, start and end of each line of a CSV with columns id (or video), start_s, end_s, `column`.
+
+    Raises:
+        ManifestError: a column is missing, a line names no performance, or its span is none.
+    """
+    for number, row in read_table(path, required=("start_s", "end_s", column), error=ManifestError):
+        ident = row.get("id") or row.get("video")
+        if not ident:
+            raise ManifestError(f"{path}, line {number}: names no performance", advice="Fill the column id.")
+        try:
+            start_s, end_s = float(row["start_s"]), float(row["end_s"])
+        except ValueError:
+            start_s, end_s = 0.0, -1.0
+        if not 0 <= start_s < end_s < float("inf"):
+            what = f"{row['start_s']} to {row['end_s']} is no span"
+            raise ManifestError(f"{path}, line {number}: {what}", advice="Give seconds.")
+        yield number, row, ident, start_s, end_s
+
+
 def read_moments(path: str | Path) -> list[LabelledMoment]:
     """Read a moments file: CSV with columns id (or video), start_s, end_s, label (good or bad).
 
@@ -36,23 +56,10 @@ def read_moments(path: str | Path) -> list[LabelledMoment]:
         ManifestError: a column is missing or a value makes no sense.
     """
     path = Path(path)
-    rows = read_table(path, required=("start_s", "end_s", "label"), error=ManifestError)
     moments = []
-    for number, row in rows:
-        ident = row.get("id") or row.get("video")
-        if not ident:
-            raise ManifestError(f"{path}, line {number}: names no performance", advice="Fill the column id.")
+    for number, row, ident, start_s, end_s in read_spans(path, "label"):
         if row["label"] not in ("good", "bad"):
             raise ManifestError(f"{path}, line {number}: label is '{row['label']}'", advice="Allowed: good, bad.")
-        try:
-            start_s, end_s = float(row["start_s"]), float(row["end_s"])
-        except ValueError:
-            start_s, end_s = 0.0, -1.0
-        if not 0 <= start_s < end_s < float("inf"):
-            raise ManifestError(
-                f"{path}, line {number}: {row['start_s']} to {row['end_s']} is no span",
-                advice="Give seconds.",
-            )
         extra = {k: v for k, v in row.items() if k not in ("id", "start_s", "end_s", "label")}
         label: Label = "good" if row["label"] == "good" else "bad"
         moments.append(LabelledMoment(ident, start_s, end_s, label, MappingProxyType(extra)))

@@ -13,8 +13,8 @@ from toprock.assess.assessment import BRANCHES, Branch, SegmentEvidence
 from toprock.assess.evidence import EvidenceCurve
 from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import ManifestError
+from toprock.evaluate.moments import read_spans
 from toprock.features.extraction import merged
-from toprock.performance import read_table
 
 Interval = tuple[float, float]
 _DRAWS = 2000
@@ -38,19 +38,9 @@ def read_segments(path: str | Path) -> list[TypedSpan]:
     """
     path = Path(path)
     spans = []
-    for number, row in read_table(path, required=("start_s", "end_s", "type"), error=ManifestError):
-        ident = row.get("id") or row.get("video")
-        if not ident:
-            raise ManifestError(f"{path}, line {number}: names no performance", advice="Fill the column id.")
+    for number, row, ident, start_s, end_s in read_spans(path, "type"):
         if not row["type"]:
             raise ManifestError(f"{path}, line {number}: has no type", advice="Name one, such as footwork.")
-        try:
-            start_s, end_s = float(row["start_s"]), float(row["end_s"])
-        except ValueError:
-            start_s, end_s = 0.0, -1.0
-        if not 0 <= start_s < end_s < float("inf"):
-            what = f"{row['start_s']} to {row['end_s']} is no span"
-            raise ManifestError(f"{path}, line {number}: {what}", advice="Give seconds.")
         spans.append(TypedSpan(ident, start_s, end_s, row["type"]))
     if not spans:
         raise ManifestError(f"{path}: holds no segment", advice="Add a line for each below the header.")

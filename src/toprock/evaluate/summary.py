@@ -10,6 +10,7 @@ import numpy as np
 
 from toprock.comparisons import Pair, pair_outcomes, pairwise_accuracy
 from toprock.datasets.task import Fold, Task
+from toprock.ranker.from_store import CONTROLS
 
 RESAMPLES = 2000
 SIMILAR = 0.15
@@ -38,7 +39,7 @@ class TaskScores:
         """Learners in the order of their rows, then controls that all folds have."""
         learners = list(dict.fromkeys(row["model"] for row in self.rows))
         common = set.intersection(*(set(fold.scores) for fold in self.folds))
-        return learners + [n for n in ("duration", "mean_motion", "cut_rate", "memorisation") if n in common]
+        return learners + [n for n in (*CONTROLS, "memorisation") if n in common]
 
     def row_accuracies(self) -> list[dict[str, float | None]]:
         """Accuracy, and that on pairs of two unseen performances, of every row."""
@@ -239,7 +240,7 @@ def rank_correlation(task: TaskScores, name: str) -> float | None:
         tested = {i for p in fold.fold.test for i in (p.better, p.worse)} - seen
         for scores in fold.scores[name]:
             total, weight = 0.0, 0
-            for one in {group[i] for i in tested}:
+            for one in sorted({group[i] for i in tested}):
                 ids = sorted(i for i in tested if group[i] == one and i in task.task.scores)
                 judged = [task.task.scores[i] for i in ids]
                 given = [scores[i] for i in ids]
@@ -252,21 +253,16 @@ def rank_correlation(task: TaskScores, name: str) -> float | None:
     return _mean(found)
 
 
-def _groups(pairs: Sequence[Pair]) -> dict[str, str]:
-    """id -> the first id of those that pairs connect it with."""
-    root: dict[str, str] = {}
+def _groups(pairs: Sequence[Pair]) -> dict[str, int]:
+    """id -> number of the group that pairs connect it with."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def find(ident: str) -> str:
-        root.setdefault(ident, ident)
-        while root[ident] != ident:
-            root[ident] = root[root[ident]]
-            ident = root[ident]
-        return ident
-
-    for p in pairs:
-        a, b = sorted((find(p.better), find(p.worse)))
-        root[b] = a
-    return {ident: find(ident) for ident in root}
+    ids = sorted({i for p in pairs for i in (p.better, p.worse)})
+    place = {ident: row for row, ident in enumerate(ids)}
+    ends = ([place[p.better] for p in pairs], [place[p.worse] for p in pairs])
+    _, labels = connected_components(coo_array((np.ones(len(pairs)), ends), shape=(len(ids),) * 2), directed=False)
+    return dict(zip(ids, labels.tolist(), strict=True))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

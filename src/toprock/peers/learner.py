@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from toprock.comparisons import Pair
 from toprock.ranker.batch import Arrays
+from toprock.ranker.choosing import performer_groups
 
 Scorer = Callable[[Mapping[str, Arrays]], dict[str, float]]
 """Features of performances by id -> their scores; higher is better."""
@@ -37,7 +38,7 @@ class TrainingSide:
 
     def groups(self) -> list[str]:
         """The performer of each of `ids`; those whose performer is unknown stand alone."""
-        return [self.performers.get(ident) or f"\0{ident}" for ident in self.ids]
+        return performer_groups(self.ids, self.performers)
 
 
 class Learner(Protocol):

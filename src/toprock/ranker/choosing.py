@@ -54,6 +54,11 @@ class Choice:
     gains: dict[Stream, float] = field(default_factory=dict)
 
 
+def performer_groups(ids: Sequence[str], performers: Mapping[str, str]) -> list[str]:
+    """The performer of each id; one whose performer is unknown stands alone."""
+    return [performers.get(ident) or f"\0{ident}" for ident in ids]
+
+
 def split_groups(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> list[list[int]]:
     """Rows held out in each fold: groups (performers) whole; one fold of a fifth from 30 groups on.
 

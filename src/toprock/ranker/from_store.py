@@ -16,7 +16,7 @@ from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.ranker.batch import Arrays
-from toprock.ranker.choosing import Advance
+from toprock.ranker.choosing import Advance, performer_groups
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, TrainedOn
@@ -84,17 +84,8 @@ def train_from_store(
     ids = sorted({ident for p in matched.pairs for ident in (p.better, p.worse)})
     found = {ident: store.read(ident) for ident in ids}
     data = [arrays_of(found[ident], recipes) for ident in ids]
-    for ident, arrays in zip(ids, data, strict=True):
-        if not any(len(a) for a in arrays.values()):
-            raise FeaturesError(f"'{ident}' has no features of this recipe", advice="Extract it again.")
-    dimensions = {stream: next((a[stream].shape[1] for a in data if stream in a), 0) for stream in recipes}
-    absent = [stream for stream, size in dimensions.items() if not size]
-    if absent:
-        raise FeaturesError(
-            f"no performance has the {absent[0]} features asked for",
-            advice="Extract them with the same recipe.",
-        )
-    groups = [(performers or {}).get(ident) or f"\0{ident}" for ident in ids]
+    dimensions = _checked_dimensions(ids, data, recipes)
+    groups = performer_groups(ids, performers or {})
     initial = start_from.members if start_from else []
     ranker = initial[0].config if initial else RankerConfig.model_validate({**plan.model, "dimensions": dimensions})
     fitted = fit(
@@ -130,6 +121,23 @@ def train_from_store(
         controls=control_signs(found, matched.pairs),
     )
     return SavedModel(fitted.members, config)
+
+
+def _checked_dimensions(
+    ids: Sequence[str], data: Sequence[Arrays], recipes: Mapping[Stream, Recipe]
+) -> dict[Stream, int]:
+    """D of each stream, where every performance has features and every stream is somewhere."""
+    for ident, arrays in zip(ids, data, strict=True):
+        if not any(len(a) for a in arrays.values()):
+            raise FeaturesError(f"'{ident}' has no features of this recipe", advice="Extract it again.")
+    dimensions = {stream: next((a[stream].shape[1] for a in data if stream in a), 0) for stream in recipes}
+    absent = [stream for stream, size in dimensions.items() if not size]
+    if absent:
+        raise FeaturesError(
+            f"no performance has the {absent[0]} features asked for",
+            advice="Extract them with the same recipe.",
+        )
+    return dimensions
 
 
 def check_start(start: SavedModel, recipes: Mapping[Stream, Recipe], plan: Plan) -> None:

@@ -208,10 +208,12 @@ class StreamRanker(nn.Module):
         embedded = self.embed(x)
         plain = self.dropout(self.norm(embedded).mT).mT  # (B, T, d), what the average branch reads
         uniform = mask / mask.sum(1, keepdim=True).clamp(min=1)  # (B, T)
-        own = self.contrast * (uniform[:, None] @ x)  # (B, 1, D)
-        h = self.encode(x - own)  # (B, T, hidden), what is valued
-        # the map is linear: what it makes of x - own, without another pass over the features
-        z = embedded - F.linear(own, self.embed.weight) + self.refine(h)
+        if self.contrast:
+            own = self.contrast * (uniform[:, None] @ x)  # (B, 1, D)
+            # the map is linear: what it makes of x - own, without another pass over the features
+            x, embedded = x - own, embedded - F.linear(own, self.embed.weight)
+        h = self.encode(x)  # (B, T, hidden), what is valued
+        z = embedded + self.refine(h)
         if self.place is not None:
             z = z + self.place(waves(places))
         z = self.norm_encoded(z)

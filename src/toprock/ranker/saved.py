@@ -195,6 +195,8 @@ def card(config: ModelConfig) -> str:
         for stream, value in config.recipes.items()
     )
     data = config.trained_on
+    imported = any(Recipe.from_json(value).imported for value in config.recipes.values())
+    what = "--features FEATURES" if imported else "VIDEO"
     left = f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
     return f"""---
 library_name: toprock
@@ -218,7 +220,7 @@ Features:
 
 Use it:
 
-    toprock score VIDEO --model THIS_FOLDER --report report.html
+    toprock score {what} --model THIS_FOLDER --report report.html
 """
 
 
