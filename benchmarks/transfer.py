@@ -42,7 +42,7 @@ from toprock.machine import cores
 from toprock.performance import Performance, read_manifest
 from toprock.ranker import Ranker, RankerConfig, TrainingConfig
 from toprock.ranker.batch import Arrays
-from toprock.ranker.fitting import Fitted, fit
+from toprock.ranker.fitting import MEMBERS, Fitted, fit
 from toprock.ranker.from_store import arrays_of
 from toprock.ranker.training import branch_scores
 from toprock.synthetic import quality_pairs, render_performances
@@ -87,7 +87,7 @@ class Case:
         data = [self.data[ident] for ident in ids]
         config = TrainingConfig(seed=self.seed)
         model = RankerConfig(dimensions=dimensions)
-        return fit(data, ids, groups, _pairs(pairs), model, config, initial=initial)
+        return fit(data, ids, groups, _pairs(pairs), model, config, members=MEMBERS, initial=initial)
 
     def scores(self, rankers: Sequence[Ranker]) -> dict[str, float]:
         """id -> score of the test performances."""
@@ -101,7 +101,7 @@ class Case:
         for ident in sorted(self.data):
             for stream, array in sorted(self.data[ident].items()):
                 whole.update(f"{ident} {stream} {array.shape}".encode() + array.tobytes())
-        options = [TrainingConfig().model_dump(), RankerConfig(dimensions={"static": 1}).model_dump()]
+        options = [MEMBERS, TrainingConfig().model_dump(), RankerConfig(dimensions={"static": 1}).model_dump()]
         rest = [self.first, self.own, self.test, sorted(self.performers.items())]
         whole.update(json.dumps([__version__, self.seed, options, *rest]).encode())
         return whole.hexdigest()

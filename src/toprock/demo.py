@@ -94,7 +94,7 @@ def train_model(rendered: Rendered, *, checkpoint: Path | None, tell: OnAdvance,
         quality_pairs(rendered.train),
         name="synthetic battles",
         performers={p.id: p.performer for p in rendered.train},
-        plan=plan or Plan(members=2),
+        plan=plan,
         checkpoint=checkpoint,
         on_advance=lambda stage, done, total: tell(f"Training {stage}", done, total),
     )

@@ -43,7 +43,7 @@ def test_what_a_task_holds(tmp_path, write_jigsaws):
     assert (task.missing, task.pairs_left_out) == ({}, 0)
     found = task.features[f"{TASK}/{TASK}_B001"]
     shapes = {recipe.stream: stream.features.shape for recipe, stream in found.streams.items()}
-    assert shapes == {"dynamic": (3, 4 * 25 + 2 * 5), "static": (3, 4 * 13 + 2 * 4)}
+    assert shapes == {"dynamic": (3, 4 * 25 + 2 * 5), "static": (3, 4 + 2 * 9)}
     assert found.facts["duration_s"] == 3.0
     assert found.facts["cuts"] is None
     table = np.loadtxt(trial(folder, "B001"))
@@ -58,10 +58,12 @@ def test_the_columns_are_where_they_belong(tmp_path, write_jigsaws):
     np.savetxt(trial(folder, "B001"), table)
     (task,) = jigsaws.read(folder, folder)
     pose = task.features[f"{TASK}/{TASK}_B001"].streams[jigsaws.RECIPES["static"]].features[0]
-    for tool in range(4):
-        start = tool * 19
-        np.testing.assert_array_equal(pose[tool * 13 : tool * 13 + 13], [*range(start, start + 12), start + 18])
-    np.testing.assert_allclose(pose[52:], [19, 19, 19, 19 * 3**0.5] * 2, rtol=1e-6)  # right minus left, a pair
+    np.testing.assert_array_equal(pose[:4], [18, 37, 56, 75])
+    for pair, left in enumerate((0, 38)):
+        rotation = [table[30, tool + 3 : tool + 12].reshape(3, 3) for tool in (left, left + 19)]  # row by row
+        apart, there = np.full(3, 19.0), np.full(3, 3**-0.5)
+        expected = [apart @ rotation[0], there @ rotation[0], -there @ rotation[1]]
+        np.testing.assert_allclose(pose[4 + 9 * pair : 13 + 9 * pair], np.concatenate(expected), rtol=1e-6)
 
 
 def test_a_trial_without_kinematics_is_named_and_its_pairs_are_counted(tmp_path, write_jigsaws):

@@ -1,5 +1,7 @@
 """Tools whose motion is known: what every feature must say of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,14 +123,36 @@ def test_two_tools_together():
 
 def test_poses_are_those_in_the_middle_of_each_window():
     t = seconds(4)
-    left, right = tool(along(np.ones(len(t))), grip=t), tool(along(np.ones(len(t))), start=(0.0, 3.0, 4.0), grip=-t)
-    stream = poses([left, right], RATE_HZ)
+    away = tool(along(2.0 * np.ones(len(t))), start=(0.0, 3.0, 0.0), grip=-t)
+    stream = poses([tool(along(np.zeros(len(t))), grip=t), away], RATE_HZ)
     for row, (start, end) in zip(stream.features, stream.times, strict=True):
         middle = (start + end) / 2
-        assert row[0] == pytest.approx(middle, abs=1e-6)  # one a second along x
-        np.testing.assert_array_equal(row[3:12], np.eye(3).ravel())
-        assert (row[12], row[25]) == pytest.approx((middle, -middle), abs=1e-6)
-        np.testing.assert_allclose(row[26:], [0.0, 3.0, 4.0, 5.0], atol=1e-6)
+        assert row[:2] == pytest.approx([middle, -middle], abs=1e-6)
+        np.testing.assert_allclose(row[2:5], [2 * middle, 3.0, 0.0], atol=1e-6)  # two a second along x
+
+
+def test_a_pose_is_where_the_other_tool_is_in_a_tools_own_axes():
+    turned = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # its x is the room's y, its y is -x
+    left, right = (tool(np.zeros((60, 3)), start=start) for start in ((1.0, 1.0, 1.0), (1.0, 4.0, 5.0)))
+    left = replace(left, rotation=np.tile(turned, (60, 1, 1)))
+    row = poses([left, right], RATE_HZ).features[0]
+    np.testing.assert_allclose(row[2:], [3.0, 0.0, 4.0, 0.6, 0.0, 0.8, 0.0, -0.6, -0.8], atol=1e-6)
+
+
+def test_a_pose_does_not_tell_where_in_the_room_the_tools_are():
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    here = [replace(one, rotation=np.tile(turn, (900, 1, 1))) for one in wandering(900)]
+    there = [
+        replace(one, position=one.position @ turn.T + 7.0, rotation=np.einsum("ij,njk->nik", turn, one.rotation))
+        for one in here
+    ]
+    one, other = (poses(tools, RATE_HZ).features for tools in (here, there))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_tools_at_one_place_have_no_direction():
+    row = poses([tool(np.zeros((60, 3)))] * 2, RATE_HZ).features[0]
+    np.testing.assert_array_equal(row, 0.0)
 
 
 def wandering(count):

@@ -47,7 +47,7 @@ def evaluate(
     criterion: CriterionOption = None,
     start_from: StartOption = None,
     skip_missing: SkipOption = False,
-    members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble, with --train-pairs.")] = 1,
+    members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble, with --train-pairs.")] = 5,
     seed: SeedOption = 0,
     json: JsonOption = False,
 ) -> None:

@@ -112,7 +112,7 @@ def train(
     criterion: CriterionOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse pairs that contradict each other.")] = False,
     skip_missing: SkipOption = False,
-    members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble.")] = 1,
+    members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble.")] = 5,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Training steps; by default chosen by cross-validation.")
     ] = None,

@@ -58,19 +58,28 @@ def motion_windows(tools: list[Tool], rate_hz: float) -> StreamFeatures:
 
 
 def poses(tools: list[Tool], rate_hz: float) -> StreamFeatures:
-    """How the tools stood in the middle of each window: where, how turned, how open, how far apart.
+    """How the tools stood to each other in the middle of each window.
+
+    Never where they stood in the room: table, camera and grip of a performer differ from one to the next and tell
+    performers apart, not skill.
 
     Returns:
-        features (T, 13 a tool and 4 a pair): position, rotation matrix and gripper of each, right minus left of each
-        pair and its length.
+        features (T, 1 a tool and 9 a pair): gripper of each tool; of each pair, where the right tip is in the left
+        tool's own frame, and the direction to the other tip in the frame of each.
     """
     spans = _windows(len(tools[0].grip), rate_hz)
     at = spans.sum(1) // 2
-    parts = [np.concatenate([t.position[at], t.rotation[at].reshape(-1, 9), t.grip[at, None]], axis=1) for t in tools]
-    for i in range(0, len(tools), 2):
-        apart = tools[i + 1].position[at] - tools[i].position[at]
-        parts += [apart, np.linalg.norm(apart, axis=1, keepdims=True)]
+    parts = [tool.grip[at, None] for tool in tools]
+    for left, right in zip(tools[::2], tools[1::2], strict=True):
+        apart = right.position[at] - left.position[at]
+        there = apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-9)
+        parts += [_in_frame(left, at, apart), _in_frame(left, at, there), _in_frame(right, at, -there)]
     return _stream(np.concatenate(parts, axis=1), spans, rate_hz)
+
+
+def _in_frame(tool: Tool, at: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Vectors (T, 3) of the room in the tool's own axes, which are the columns of its rotation matrix."""
+    return np.einsum("tji,tj->ti", tool.rotation[at], vectors)
 
 
 def _windows(frames: int, rate_hz: float) -> np.ndarray:

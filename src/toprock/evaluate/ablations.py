@@ -27,10 +27,9 @@ def ablations(streams: Sequence[Stream]) -> dict[str, Learner]:
     return out | {
         "high and low must beat the average": Qsd(training={"loss.average": 1.0}),
         "useful disagreement": Qsd(training={"loss.disagreement": 1.0}),
-        "both of these": Qsd(training={"loss.average": 1.0, "loss.disagreement": 1.0}),
-        "overlap allowed": Qsd(training={"loss.overlap": 0.0}),
+        "high and low must look elsewhere": Qsd(training={"loss.overlap": 0.1}),
         "no entropy floor": Qsd(training={"loss.entropy": 0.0}),
-        "ranking term alone": Qsd(training={"loss.overlap": 0.0, "loss.entropy": 0.0}),
+        "every term": Qsd(training={"loss.average": 1.0, "loss.disagreement": 1.0, "loss.overlap": 0.1}),
         "Bradley-Terry loss": Qsd(training={"loss.form": "logistic"}),
         "2 prototypes a branch": Qsd(model={"prototypes": 2}),
         "4 prototypes a branch": Qsd(model={"prototypes": 4}),
@@ -41,5 +40,5 @@ def ablations(streams: Sequence[Stream]) -> dict[str, Learner]:
         "contrast with the own mean": Qsd(model={"contrast": 0.8}),
         "average in the score": Qsd(model={"average_in_score": True}),
         "unrestricted head": Qsd(free_head=True),
-        "3 members": Qsd(members=3),
+        "1 member": Qsd(members=1),
     }

@@ -14,7 +14,7 @@ from toprock.peers.free_head import FreeHeadRanker
 from toprock.peers.learner import Scorer, TrainingSide, Watch
 from toprock.peers.twin import uniform
 from toprock.ranker.batch import Arrays
-from toprock.ranker.fitting import fit
+from toprock.ranker.fitting import MEMBERS, fit
 from toprock.ranker.model import Ranker, RankerConfig
 from toprock.ranker.training import PairIndex, TrainingConfig, TrainingState, branch_scores, start, train
 
@@ -37,7 +37,7 @@ class Qsd:
     streams: tuple[Stream, ...] | None = None
     early: bool = False
     free_head: bool = False
-    members: int = 1
+    members: int = MEMBERS
     watch_every: int = 10
 
     @property

@@ -27,19 +27,16 @@ class RAAN(nn.Module):
     def __init__(self, dimension: int, *, hidden: int = 256, filters: int = 3) -> None:
         super().__init__()
         self.filters = filters
-        self.inner = nn.Linear(dimension, 2 * filters * hidden)
-        self.outer = nn.Parameter(torch.empty(2 * filters, hidden))
-        self.shift = nn.Parameter(torch.empty(2 * filters))
+        self.attend = nn.ModuleList(
+            nn.Sequential(nn.Linear(dimension, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, 1))
+            for _ in range(2 * filters)
+        )
         self.score = nn.ModuleList(nn.Linear(dimension, 1) for _ in range(3))
-        bound = hidden**-0.5
-        nn.init.uniform_(self.outer, -bound, bound)
-        nn.init.uniform_(self.shift, -bound, bound)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score videos."""
-        inner = F.relu(self.inner(x)).unflatten(-1, self.outer.shape)  # (V, T, 2 filters, hidden)
-        logits = (inner * self.outer).sum(-1) + self.shift  # (V, T, 2 filters)
-        attention = logits.softmax(1).mT.unflatten(1, (2, self.filters))  # (V, 2, filters, T)
+        logits = torch.stack([attend(x)[..., 0] for attend in self.attend], 1)  # (V, 2 filters, T)
+        attention = logits.softmax(2).unflatten(1, (2, self.filters))  # (V, 2, filters, T)
         seen = attention.mean(2) @ x  # (V, 2, D)
         means = (seen[:, 0], seen[:, 1], x.mean(1))
         branches = torch.cat([score(mean) for score, mean in zip(self.score, means, strict=True)], 1)

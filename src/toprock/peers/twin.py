@@ -90,7 +90,7 @@ def fit_twin(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = build(x.shape[2])
-        optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+        optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
         for epoch in range(config.epochs):
             for rows in torch.randperm(len(won)).split(config.batch):
                 videos, ends = batch_of(torch.stack([better[rows], worse[rows]]), once=once)

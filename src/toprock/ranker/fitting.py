@@ -27,6 +27,9 @@ from toprock.ranker.training import (
     train,
 )
 
+MEMBERS = 5
+"""Rankers in an ensemble, where nothing else is said."""
+
 
 @dataclass(frozen=True)
 class Fitted:

@@ -17,7 +17,7 @@ from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.ranker.batch import Arrays
 from toprock.ranker.choosing import Advance, performer_groups
-from toprock.ranker.fitting import fit
+from toprock.ranker.fitting import MEMBERS, fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, TrainedOn
 from toprock.ranker.training import TrainingConfig, bias
@@ -31,7 +31,7 @@ class Plan:
 
     model: Mapping[str, object] = field(default_factory=dict)
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig())
-    members: int = 1
+    members: int = MEMBERS
     steps: int | None = None
 
 

@@ -21,8 +21,8 @@ class LossConfig(BaseModel):
     Attributes:
         form: `hinge` (RAAN's) or `logistic` (Bradley-Terry) for the ranking term.
         margin_ranking, margin_average, margin_disagreement: m1, m2, m3.
-        ranking, average, disagreement, overlap, entropy: weights of the terms. `average` and `disagreement` are off:
-            where they were measured, they helped nothing (docs/results.md).
+        ranking, average, disagreement, overlap, entropy: weights of the terms. `average`, `disagreement` and
+            `overlap` are off: where they were measured, they helped nothing (docs/results.md).
         entropy_floor: share of the entropy of even attention below which attention counts as collapsed.
     """
 
@@ -35,7 +35,7 @@ class LossConfig(BaseModel):
     ranking: float = 1.0
     average: float = 0.0
     disagreement: float = 0.0
-    overlap: float = 0.1
+    overlap: float = 0.0
     entropy: float = 1.0
     entropy_floor: float = Field(0.9, ge=0, le=1)
 

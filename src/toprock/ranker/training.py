@@ -45,9 +45,9 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(240, ge=1)
+    steps: int = Field(160, ge=1)
     learning_rate: float = Field(5e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(0.3, ge=0)
     batch: int = Field(64, ge=2)
     noise: float = Field(0.1, ge=0)
     segments: int = Field(64, ge=1)
@@ -139,7 +139,9 @@ def start(
         for stream in model.dimensions:
             ranker.stream(stream).zero.zero_()
         anchor = {name: value.detach().clone() for name, value in ranker.named_parameters()}
-    optimiser = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimiser = torch.optim.AdamW(
+        ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
     return TrainingState(ranker, copy.deepcopy(ranker).eval(), optimiser, generator, anchor=anchor)
 
 
