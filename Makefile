@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+TOPROCK_SHARED ?= ../shared
+JIGSAWS := --data $(TOPROCK_SHARED)/data/jigsaws --pairs $(TOPROCK_SHARED)/data/epic-skills
 
 .PHONY: demo test check format bench clean
 
@@ -26,11 +28,13 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/extract_speed.py
 	$(BIN)/python benchmarks/extract_memory.py
 	$(BIN)/python benchmarks/pushups.py
+	$(BIN)/toprock benchmark jigsaws $(JIGSAWS) --segments 12
+	$(BIN)/toprock benchmark jigsaws $(JIGSAWS) --seeds 1 --ablate
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/train_speed.py --full
 
 clean: ## Remove what make made
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo benchmark-jigsaws .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/.runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

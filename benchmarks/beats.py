@@ -23,8 +23,9 @@ import numpy as np
 from toprock.assess.model import Model
 from toprock.backbones import build
 from toprock.comparisons import Pair
-from toprock.evaluate import Accuracy, evaluate, fit_linear
+from toprock.evaluate import Accuracy, evaluate
 from toprock.features import FeatureStore, Recipe, extract
+from toprock.peers import fit_linear
 from toprock.performance import Performance
 from toprock.ranker import train_from_store
 from toprock.ranker.from_store import arrays_of

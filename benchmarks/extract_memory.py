@@ -5,6 +5,7 @@ python benchmarks/extract_memory.py
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ extract([Performance(video.stem, video)], store, [build("flow"), build("posture"
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         short, long = Path(temporary) / "1min.mp4", Path(temporary) / "40min.mp4"
         source = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25", "-t", "60"]

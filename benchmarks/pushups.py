@@ -15,7 +15,7 @@ from pathlib import Path
 
 from toprock.assess.model import Model
 from toprock.backbones import build
-from toprock.comparisons import read_pairs
+from toprock.comparisons import match_pairs, read_pairs
 from toprock.evaluate import evaluate, read_moments
 from toprock.evaluate.evaluation import Accuracy
 from toprock.features import FeatureStore, extract
@@ -41,7 +41,7 @@ def run(work: Path, seeds: int) -> None:
     data = SHARED / "data" / "pushups"
     with (data / "videos.csv").open() as file:
         rows = list(csv.DictReader(file))
-    performers = {r["video"].removesuffix(".mp4"): r["persons"] for r in rows}
+    performers = {r["video"].removesuffix(".mp4"): r["persons"].replace(" ", ";") for r in rows}
     performances = [Performance(r["video"].removesuffix(".mp4"), data / "videos" / r["video"]) for r in rows]
     store = FeatureStore(work / "features", create=True)
     result = extract(performances, store, [build("flow"), build("posture")])
@@ -73,10 +73,9 @@ def run(work: Path, seeds: int) -> None:
             ids = [p.id for p in performances]
             arrays = {i: arrays_of(store.read(i), saved.recipes) for i in ids}
             trained = {i: arrays[i] for i in saved.config.trained_on.performances}
-            plain = [p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in train_pairs]
-            linear = fit_linear(trained, plain, performers)
-            plain = [p.__class__(p.better.removesuffix(".mp4"), p.worse.removesuffix(".mp4")) for p in test_pairs]
-            _row("linear on pooled statistics", Accuracy.of(linear.scores(arrays), plain))
+            plain = [match_pairs(side, store.ids()).pairs for side in (train_pairs, test_pairs)]
+            linear = fit_linear(trained, plain[0], performers)
+            _row("linear on pooled statistics", Accuracy.of(linear.scores(arrays), plain[1]))
             saved.save(work / "model")
             shown = Performance("v24", data / "videos" / "v24.mp4", performer=performers["v24"])
             assessment = model.assess(shown)

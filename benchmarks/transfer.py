@@ -42,6 +42,7 @@ from toprock.machine import cores
 from toprock.performance import Performance, read_manifest
 from toprock.ranker import Ranker, RankerConfig, TrainingConfig
 from toprock.ranker.batch import Arrays
+from toprock.ranker.choosing import performer_groups
 from toprock.ranker.fitting import MEMBERS, Fitted, fit
 from toprock.ranker.from_store import arrays_of
 from toprock.ranker.training import branch_scores
@@ -83,7 +84,7 @@ class Case:
         """Train as `toprock train` does by default, with --start-from where a start is given."""
         ids = _named(pairs)
         dimensions = {stream: array.shape[1] for stream, array in self.data[ids[0]].items()}
-        groups = [self.performers.get(ident) or f"\0{ident}" for ident in ids]
+        groups = performer_groups(ids, self.performers)
         data = [self.data[ident] for ident in ids]
         config = TrainingConfig(seed=self.seed)
         model = RankerConfig(dimensions=dimensions)
@@ -157,7 +158,7 @@ def pushup_cases(seeds: int, work: Path) -> Iterator[Case]:
     rendered = render_performances(work / "battles", count=BATTLES, seed=1, prefix="battle")
     folder = SHARED / "data" / "pushups"
     with (folder / "videos.csv").open() as file:
-        people = {row["video"].removesuffix(".mp4"): row["persons"] for row in csv.DictReader(file)}
+        people = {row["video"].removesuffix(".mp4"): row["persons"].replace(" ", ";") for row in csv.DictReader(file)}
     real = [Performance(name, folder / "videos" / f"{name}.mp4") for name in people]
     store = FeatureStore(work / "features", create=True)
     everyone = [*read_manifest(work / "battles" / "manifest.csv"), *real]

@@ -53,13 +53,13 @@ def test_the_document_and_the_rows_that_are_taken_up_again(toprock, trials, tmp_
         ("linear", fold, seed) for fold in "1234" for seed in (0, 1)
     }
     assert all(set(row) == ROW for row in found["rows"])
-    # the quicker of the invented trials is the better one: plain to see for what looks, and not for what does not
-    assert found["summary"]["linear"]["accuracy"] > 0.9
+    # the quicker of the invented trials is the better one: to be seen by what looks, and not by what does not
+    assert found["summary"]["linear"]["accuracy"] > 0.8
     assert found["summary"]["mean_motion"]["accuracy"] == 1.0
     assert found["summary"]["duration"]["accuracy"] == 0.5
     assert found["summary"]["linear"]["difference"] is None  # qsd did not run
     assert found["summary"]["memorisation"]["both_unseen"] == 0.5
-    (path,) = (tmp_path / "out/jigsaws").glob("linear-fold-2-seed-1.json")
+    (path,) = (tmp_path / "out/jigsaws").glob("linear-fold-2-seed-1-*.json")
     row = json.loads(path.read_text())
     row["scores"] = {ident: -value for ident, value in row["scores"].items()}
     path.write_text(json.dumps(row))
@@ -77,7 +77,7 @@ def test_a_table_for_people(toprock, trials, tmp_path):
     told, _ = benchmark(toprock, "jigsaws", trials, tmp_path / "out", *short, *models, env=wide)
     lines = told.splitlines()
     assert lines[0].startswith("jigsaws, one performer left out: % of pairs ranked right")
-    for head in ("ranked right", "both unseen", "like length", "best on test", "s a row"):
+    for head in ("ranked right", "both unseen", "like length", "best on test"):
         assert head in lines[1]
     assert "qsd is better by" not in told
     names = [re.split(r"\s{2,}", line)[0] for line in lines[2:8]]
@@ -127,7 +127,14 @@ def test_published_archives_of_one_task(toprock, archives):
     assert set(found["missing"].values()) == {"no features"}
     assert (len(found["missing"]), found["pairs_left_out"]) == (6, 4 * 15)
     assert "left out: epic-skills/dough_rolling, of which too little is there" in aside
-    assert (archives / "out/epic-skills/drawing/linear-fold-fold1-seed-0.json").is_file()
+    assert len(list((archives / "out/epic-skills/drawing").glob("linear-fold-fold1-seed-0-*.json"))) == 1
+
+
+def test_a_task_that_cannot_be_folded_so_is_left_out(toprock, archives, tmp_path):
+    common = ("--pairs", archives / "pairs", "--leave-one-out", "--model", "linear")
+    _, aside = benchmark(toprock, "epic-skills", archives / "data", tmp_path / "out", *common, status=1)
+    assert re.search(r"left out: epic-skills/drawing: the performers of \d+ performances are not known", aside)
+    assert "epic-skills: nothing is left to be measured" in aside
 
 
 @pytest.mark.parametrize(

@@ -131,11 +131,24 @@ def test_evaluate_trains_and_tests(toprock, place, tmp_path):
     test = [p for p in pairs if {"battle-000", "battle-001"} & set(p)]
     for name, some in (("train", [p for p in pairs if p not in test]), ("test", test)):
         (tmp_path / name).write_text("".join(f"{a} {b}\n" for a, b in some))
-    common = ("evaluate", "--features", place / "features", "--json", "--train-pairs", tmp_path / "train")
+    common = (
+        "evaluate",
+        "--features",
+        place / "features",
+        "--json",
+        "--members",
+        1,
+        "--train-pairs",
+        tmp_path / "train",
+    )
     out, _ = toprock(*common, "--test-pairs", tmp_path / "test")
     found = json.loads(out)
     assert (found["pairs"], found["both_unseen_pairs"]) == (len(test), 1)
     assert set(found["controls"]) == {"duration", "mean_motion", "cut_rate", "memorisation"}
+    alone = json.loads(toprock(*common, "--test-pairs", tmp_path / "test", "--static", "none")[0])
+    assert alone["pairs"] == found["pairs"]
+    _, told = toprock(*common, "--test-pairs", tmp_path / "test", "--static", "pose", status=1)
+    assert "has no static features called 'pose'" in told
     (tmp_path / "test").write_text("battle-000 ghost\n")
     _, told = toprock(*common, "--test-pairs", tmp_path / "test", status=1)
     assert "ghost (never seen)" in told
@@ -200,9 +213,7 @@ def test_backbones_have_the_documented_keys(toprock):
         (("backbones", "flow"), "unexpected extra argument"),
         (("features", "import", "x", "--out", "y", "--stream", "static"), "Missing option '--name'"),
         (("features", "import", "x", "--out", "y", "--name", "n", "--stream", "sound"), "'dynamic', 'static'"),
-        ((*IMPORT, "--rule", "rate"), "--rule rate and --rate-hz belong together"),
-        ((*IMPORT, "--rate-hz", "2"), "--rule rate and --rate-hz belong together"),
-        ((*IMPORT, "--rule", "rate", "--rate-hz", "-1"), "--rate-hz is -1.0"),
+        ((*IMPORT, "--rate-hz", "-1"), "--rate-hz is -1.0"),
         ((*IMPORT, "--duration", "nan"), "--duration is nan"),
         ((*IMPORT, "--name", "flow"), "imported features cannot be called 'flow'"),
     ],

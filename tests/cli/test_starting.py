@@ -35,11 +35,11 @@ def desk(tmp_path_factory, toprock):
     for seed, name in enumerate("ab"):
         write_task(folder, name, seed)
     for stream in ("dynamic", "static"):
-        options = ("--name", "made", "--stream", stream, "--rule", "rate", "--rate-hz", 2)
+        options = ("--name", "made", "--stream", stream, "--rate-hz", 2)
         toprock("features", "import", folder / stream, "--out", folder / "store", *options)
     common = ("train", "--features", folder / "store", "--pairs", folder / "a.txt")
     toprock(*common, "--steps", 40, "--members", 2, "--out", folder / "start", "--name", "what a taught")
-    toprock(*common, "--steps", 2, "--static", "none", "--out", folder / "one-stream")
+    toprock(*common, "--steps", 2, "--members", 1, "--static", "none", "--out", folder / "one-stream")
     return folder
 
 
@@ -50,7 +50,7 @@ def scored(toprock, desk, model):
 
 def test_five_pairs_and_a_start(desk, toprock, tmp_path):
     common = ("train", "--features", desk / "store", "--pairs", desk / "b-few.txt", "--out", tmp_path / "m")
-    _, told = toprock(*common, "--manifest", desk / "b.csv", "--start-from", desk / "start")
+    _, told = toprock(*common, "--manifest", desk / "b.csv", "--start-from", desk / "start", "--members", 1)
     config = json.loads((tmp_path / "m/config.json").read_text())
     assert config["started_from"]["name"] == "what a taught"
     assert config["started_from"]["created"] == json.loads((desk / "start/config.json").read_text())["created"]

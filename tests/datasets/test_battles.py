@@ -24,7 +24,7 @@ def data(tmp_path):
         "video_id,seq_idx,start_frame,end_frame,dance_type\n-x_1,2,210,240,powermove\n-x_1,2,200,211,toprock\n"
     )
     (folder / "annotations/audio_beats.json").write_text(
-        json.dumps({"-x_1.2": {"bpm": 120.0, "beats_sec": [0.25, 0.75]}})
+        json.dumps({"-x_1.2": {"bpm": 120.0, "beats_sec": [0.25, 0.75, 2.0, 2.25]}})
     )
     (folder / "annotations/shot_boundaries.json").write_text(json.dumps({"-x_1": [50, 75, 90, 225, 320]}))
     return folder
@@ -38,7 +38,7 @@ def test_a_dancer_in_a_battle_is_a_performance(data):
     one = found["2013/-x_1/el niño"]
     assert one.performance(data / "a.mp4").intervals == ((1.0, 3.0), (8.0, 10.0))
     assert one.turns[1].pieces == (((8.0, 8.44), "toprock"), ((8.4, 9.6), "powermove"))
-    assert one.beats_s == (8.25, 8.75)
+    assert one.beats_s == (8.25, 8.75)  # those past the end of the turn are another's
     assert one.cuts_s == (2.0, 9.0)
     assert found["2013/-x_1/lil zoo"].cuts_s == (12.8,)
     assert (one.dancer, one.performance(data / "a.mp4").event) == ("el niño", "2013/-x_1")
@@ -64,6 +64,7 @@ def test_what_is_not_annotated_is_optional(data):
         ("videos_info.csv", "25,20.0", "0,20.0", "line 2: fps is '0', no number above 0"),
         ("videos_info.csv", "25,20.0", "nan,20.0", "fps is 'nan'"),
         ("videos_info.csv", "-x_1", "a/b", "'a/b' of '2013' is no name"),
+        ("videos_info.csv", "25,20.0\n", "25,20.0\n-x_1,2014,25,20.0\n", "line 3: '-x_1' stands twice"),
         ("videos_info.csv", "fps", "rate", "no column fps"),
         ("annotations/sequences.csv", "1,100,150", "1,150,100", "line 3: 150 to 100 is no span of frames"),
         ("annotations/sequences.csv", "1,100,150", "1,-5,150", "-5 to 150 is no span"),

@@ -15,6 +15,7 @@ from toprock.comparisons import write_pairs
 from toprock.datasets.battles import parts, performance_id, read_battles
 from toprock.datasets.brace import battle_pairs, find_videos, outcomes, read, yearly_folds
 from toprock.errors import FeaturesError, ManifestError, PairsError
+from toprock.features import Recipe
 from toprock.features.extraction import describe_video
 from toprock.performance import read_manifest
 from toprock.ranker import Plan
@@ -144,6 +145,7 @@ def test_without_features_it_says_how_to_make_them(copy):
         ("battle-1-000", "battle-9", "are not in 'battle-9'"),
         (",yes,", ",perhaps,", "line 2: certain is 'perhaps', neither yes nor no"),
         ("winner", "best", "no column winner"),
+        ("\nbattle-1-001", "\nbattle-1-000", "are not in 'battle-1-000'"),
     ],
 )
 def test_outcomes_that_make_no_sense_are_refused(copy, old, new, said):
@@ -152,6 +154,22 @@ def test_outcomes_that_make_no_sense_are_refused(copy, old, new, said):
     (copy / "outcomes.csv").write_text(text.replace(old, new, 1))
     with pytest.raises(ManifestError, match=re.escape(said)):
         outcomes(copy, read_battles(copy))
+
+
+def test_a_battle_with_two_outcomes_is_refused(copy):
+    with (copy / "outcomes.csv").open("a") as file:
+        file.write((copy / "outcomes.csv").read_text().splitlines()[1] + "\n")
+    with pytest.raises(ManifestError, match="'battle-1-000' stands twice"):
+        outcomes(copy, read_battles(copy))
+
+
+def test_several_kinds_of_features_are_told_apart_by_folder(championship, copy):
+    shutil.copytree(championship.folder / "features", copy / "features")
+    store = FeatureStore(copy / "features")
+    (recipe, *_) = store.recipes
+    store.add_recipes(Recipe(recipe.stream, "another", {}))
+    with pytest.raises(FeaturesError, match="has several kinds of features of one stream"):
+        list(read(copy))
 
 
 def test_battles_that_are_no_knockout_need_an_outcomes_file(copy):

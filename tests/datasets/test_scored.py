@@ -113,6 +113,23 @@ def test_folders_that_are_not_clear(gymnastics, skating, save_array):
     assert "pickles" in caught.value.advice
 
 
+def test_a_score_of_zero_is_no_header(skating):
+    (skating / "labels/train.txt").write_text("1 0.0 27 1\n2 31.5 28.5 0\n")
+    tes, _ = read_fis_v(skating / "swintx_avg_fps25_clip32", skating / "labels")
+    assert tes.scores["1"] == 0.0
+    assert names(tes.folds[0].train) == [("2", "1")]
+    (skating / "labels/train.txt").write_text("1 nan 27 1\n2 31.5 28.5 0\n")
+    with pytest.raises(PairsError, match="line 1: does not hold an id and 2 numbers"):
+        read_fis_v(skating / "swintx_avg_fps25_clip32", skating / "labels")
+
+
+def test_a_video_with_two_files_is_refused(skating):
+    folder = skating / "swintx_avg_fps25_clip32"
+    np.savez(folder / "2.npz", np.ones((7, 8)))
+    with pytest.raises(FeaturesError, match=r"2\.np[yz] and 2\.np[yz] mean one video"):
+        read_fis_v(folder, skating / "labels")
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

@@ -1,12 +1,13 @@
 """What every dataset becomes, and finding it by name."""
 
+import numpy as np
 import pytest
 
 from toprock.comparisons import Pair
 from toprock.datasets import Fold, Task
 from toprock.datasets.registry import DATASETS, reader
 from toprock.errors import PairsError, ToprockError, UsageError
-from toprock.features import PerformanceFeatures
+from toprock.features import PerformanceFeatures, Recipe, StreamFeatures
 
 
 def task(*ids, folds, performers=None):
@@ -25,6 +26,23 @@ def test_pairs_without_features_are_counted_and_named():
         ([Pair("a", "b")], []),
         ([], [Pair("b", "a"), Pair("a", "b", tie=True)]),
     ]
+
+
+def test_a_performance_that_lacks_a_stream_is_missing():
+    recipes = {stream: Recipe(stream, "made", {}) for stream in ("dynamic", "static")}
+    streams = {r: StreamFeatures(np.ones((2, 3), np.float16), np.array([[0.0, 1], [1, 2]])) for r in recipes.values()}
+    empty = StreamFeatures(np.ones((0, 3), np.float16), np.ones((0, 2)))
+    features = {
+        "a": PerformanceFeatures("a", streams),
+        "b": PerformanceFeatures("b", {recipes["dynamic"]: streams[recipes["dynamic"]]}),
+        "c": PerformanceFeatures("c", streams | {recipes["dynamic"]: empty}),
+        "d": PerformanceFeatures("d", {}),
+        "e": PerformanceFeatures("e", streams),
+    }
+    folds = [Fold("1", [Pair("a", "b"), Pair("a", "e"), Pair("c", "d")], [])]
+    found = Task("toy", features, recipes, folds).without_missing({"d": "is damaged"})
+    assert found.missing == {"b": "no static features", "c": "no dynamic features", "d": "is damaged"}
+    assert list(found.folds[0].train) == [Pair("a", "e")]
 
 
 def test_one_performer_is_left_out():

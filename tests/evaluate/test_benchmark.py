@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from toprock.comparisons import Pair, pairwise_accuracy
 from toprock.datasets import Fold
 from toprock.errors import PairsError
 from toprock.evaluate.benchmark import controls, inner_folds, run_benchmark
 from toprock.features import PerformanceFeatures
-from toprock.peers import AveragePooling, Linear, Qsd, TrainingSide, TwinConfig
+from toprock.peers import AveragePooling, Linear, Qsd, Softmax, TrainingSide, TwinConfig
 
 QUICK = AveragePooling(TwinConfig(epochs=2, segments=4))
 LEARNERS = {"average": QUICK, "linear": Linear()}
@@ -32,7 +33,8 @@ def without_times(rows):
 
 
 def row_file(folder, name):
-    return folder / "toy" / f"{name}.json"
+    (path,) = (folder / "toy").glob(f"{name}-*.json")
+    return path
 
 
 def mark(path):
@@ -48,7 +50,8 @@ def test_a_row_for_every_learner_fold_and_seed(small_task, tmp_path):
     assert (done, total) == (0, 8)
     named = [(row["seed"], row["fold"], row["model"]) for row in scores.rows]
     assert named == [(s, f, m) for s in (0, 1) for f in ("one", "two") for m in ("average", "linear")]
-    assert {path.name for path in (tmp_path / "toy").iterdir()} == {f"{m}-fold-{f}-seed-{s}.json" for s, f, m in named}
+    names = {path.name.rpartition("-")[0] for path in (tmp_path / "toy").iterdir()}
+    assert names == {f"{m}-fold-{f}-seed-{s}" for s, f, m in named}
     assert scores.rows[0]["settings"] == QUICK.settings
     assert scores.rows[0]["published"] is None
     fold = small_task.folds[1]
@@ -99,26 +102,53 @@ def test_a_row_of_other_inputs_is_not_taken(small_task, tmp_path, changed, chang
     path = row_file(tmp_path, "average-fold-one-seed-0")
     marked = mark(path)
     first, second = small_task.folds
-    options = {}
+    options, touched = {}, None
     if change == "setting":
         learners = {"average": replace(QUICK, config=replace(QUICK.config, noise=0.02))}
     elif change == "training data":
-        small_task = changed(small_task, first.train[0].better)
+        touched = first.train[0].better
     elif change == "test data":
         trained = {i for p in first.train for i in (p.better, p.worse)}
-        small_task = changed(small_task, next(p.better for p in first.test if p.better not in trained))
+        touched = next(p.better for p in first.test if p.better not in trained)
     elif change == "pairs":
         small_task = small_task.with_folds([replace(first, train=first.train[1:]), second])
     elif change == "performers":
         small_task = replace(small_task, performers={})
     else:
         options = {"published": True}
-    scores, (done, total) = run(small_task, tmp_path, learners, seeds=[0], **options)
-    assert done == 1 if change == "pairs" else done in (0, 1)  # the other fold may have its own inputs
-    assert total == 2
+    if touched:
+        small_task = changed(small_task, touched)
+    scores, there = run(small_task, tmp_path, learners, seeds=[0], **options)
+    in_second = touched in {i for p in (*second.train, *second.test) for i in (p.better, p.worse)}
+    assert there == (int(change == "pairs" or (touched is not None and not in_second)), 2)
     assert scores.rows[0]["scores"] != marked
-    kept = json.loads(path.read_text())
-    assert kept["scores"] == scores.rows[0]["scores"]
+    assert json.loads(path.read_text())["scores"] == marked  # both tables have their rows
+
+
+def test_learners_of_equal_settings_have_rows_of_their_own(small_task, tmp_path):
+    config = TwinConfig(epochs=2, segments=4)
+    first, _ = run(small_task, tmp_path, {"x": AveragePooling(config)}, seeds=[0])
+    second, (done, _) = run(small_task, tmp_path, {"x": Softmax(config)}, seeds=[0])
+    assert done == 0
+    assert first.rows[0]["scores"] != second.rows[0]["scores"]
+
+
+def test_a_performer_of_another_fold_changes_no_row(small_task, tmp_path):
+    run(small_task, tmp_path)
+    _, (done, total) = run(replace(small_task, performers={**small_task.performers, "stranger": "eve"}), tmp_path)
+    assert done == total
+
+
+def test_rows_made_here_leave_the_threads_as_they_were(small_task, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    run(small_task, tmp_path, {"linear": Linear()}, seeds=[0])
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
+def test_scores_do_not_hold_the_features_of_their_task(small_task, tmp_path):
+    assert not run(small_task, tmp_path, {"linear": Linear()}, seeds=[0])[0].task.features
 
 
 @pytest.mark.parametrize("left", ["", '{"digest": "', "[]"])

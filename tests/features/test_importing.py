@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,26 @@ def test_one_bad_file_never_stops_the_others(tmp_path, store):
     done = import_features(folder, store, **I3D, suffix="_rgb")
     assert (done.written, done.kept) == (["nan"], ["a"])
     assert set(store.failures()) == {"wide", "cut", "z"}
+
+
+def test_another_array_of_the_same_file_is_imported_anew(tmp_path, store):
+    (tmp_path / "in").mkdir()
+    np.savez(tmp_path / "in/a.npz", rgb=np.zeros((9, 6)), flow=np.ones((9, 6)))
+    assert import_features(tmp_path / "in", store, **I3D, key="rgb").written == ["a"]
+    assert import_features(tmp_path / "in", store, **I3D, key="flow").written == ["a"]
+    assert store.read("a").streams[store.choose()["dynamic"]].features.max() == 1
+    assert import_features(tmp_path / "in", store, **I3D, key="flow").kept == ["a"]
+
+
+def test_a_failure_is_forgotten_when_the_file_is_right_whatever_was_wrong(tmp_path, store, monkeypatch):
+    folder = arrays(tmp_path / "in", "z", suffix="")
+    np.save(folder / "z.npy", np.ones((9, 6)))
+    store.set_failures({"video": "video.mp4: is damaged"})
+    assert "the same id" in import_features(folder, store, **I3D).failed["z"]
+    (folder / "z.npy").unlink()
+    monkeypatch.chdir(tmp_path)  # another spelling of the path
+    assert import_features(Path("in"), store, **I3D).written == ["z"]
+    assert set(store.failures()) == {"video"}
 
 
 def test_an_interrupted_import_goes_on(tmp_path, store):

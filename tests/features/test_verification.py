@@ -3,7 +3,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from toprock.features import FeatureStore, import_features, verify
+from toprock.backbones import build
+from toprock.features import FeatureStore, PerformanceFeatures, Recipe, StreamFeatures, import_features, verify
 from toprock.features.importing import import_recipe
 
 
@@ -52,6 +53,17 @@ def test_features_that_make_no_sense_are_named(store, arrays, what):
     assert what in found.damaged["b"]
     assert str(store.path("b")) in found.damaged["b"]
     assert found.sound == 2
+
+
+def test_one_odd_file_does_not_make_the_others_odd(tmp_path):
+    store, recipe = FeatureStore(tmp_path / "store", create=True), Recipe.of(build("flow"))
+    right = build("flow").spec.dimension
+    for ident, dimension in (("a", 3), ("b", right), ("c", right)):
+        stream = StreamFeatures(np.ones((2, dimension), np.float16), np.array([[0.0, 1], [1, 2]]))
+        store.write(PerformanceFeatures(ident, {recipe: stream}))
+    found = verify(store)
+    assert set(found.damaged) == {"a"}
+    assert f"have 3 numbers a segment, not {right}" in found.damaged["a"]
 
 
 def test_files_that_are_cut_off_or_of_an_unknown_recipe_are_named(store):

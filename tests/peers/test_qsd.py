@@ -75,7 +75,7 @@ def test_settings_list_every_option():
     assert set(settings["model"]) == set(RankerConfig.model_fields) - {"dimensions"}
     assert set(settings["training"]) == set(TrainingConfig.model_fields) - {"seed"}
     assert set(settings["training"]["loss"]) == set(LossConfig.model_fields)
-    assert set(settings) == {f.name for f in fields(Qsd)} - {"watch_every"}
+    assert set(settings) == {f.name for f in fields(Qsd)}
     assert settings["model"] == RankerConfig(dimensions=DIMENSIONS).model_dump(exclude={"dimensions"})
     assert settings["training"] == TrainingConfig().model_dump(exclude={"seed"})
 
@@ -93,7 +93,7 @@ def test_options_reach_the_settings_by_name():
     assert changed["training"]["noise"] == 0.0
     assert (changed["training"]["loss"]["overlap"], changed["training"]["loss"]["form"]) == (0.5, "logistic")
     rest = {k: v for k, v in changed.items() if k not in ("model", "training")}
-    assert rest == {"streams": ("static",), "early": True, "free_head": True, "members": 3}
+    assert rest == {"streams": ("static",), "early": True, "free_head": True, "members": 3, "watch_every": 10}
 
 
 def test_an_option_that_does_not_exist_is_refused():

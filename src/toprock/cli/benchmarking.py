@@ -81,7 +81,7 @@ def benchmark(
             )
     if not done:
         say_left_out(left.missing, left.pairs)
-        raise PairsError(f"{name}: none of its videos is there", advice=f"Put them into {data}.")
+        raise PairsError(f"{name}: nothing is left to be measured", advice=f"Put more of its videos into {data}.")
     by_task = {scores.task.name: summarise([scores], reference=DEFAULT) for scores in done}
     lines = summarise(done, reference=DEFAULT) if len(done) > 1 else by_task[done[0].task.name]
     if json:
@@ -153,7 +153,16 @@ class _Left:
                 say(f"left out: {task.name}, of which too little is there")
                 continue
             task = task.with_folds(whole)
-            yield inner_folds(task) if folds == "inner" else task.leave_one_out() if folds == "leave-one-out" else task
+            try:
+                other = inner_folds(task) if folds == "inner" else task.leave_one_out() if folds != "official" else task
+            except PairsError as problem:
+                say(f"left out: {problem}")
+                continue
+            usable = [f for f in other.folds if f.test and any(not p.tie for p in f.train)]
+            if usable:
+                yield other.with_folds(usable)
+            else:
+                say(f"left out: {other.name}, which leaves nothing to learn from")
 
 
 def _print(title: str, lines: Sequence[Line]) -> None:

@@ -44,6 +44,12 @@ def evaluate(
         Path | None, typer.Option(help="Typed segments (CSV): attention and contribution by type.", show_default=False)
     ] = None,
     manifest: ManifestOption = None,
+    dynamic: Annotated[
+        str | None, typer.Option(help="Which dynamic features to train on, where there are several; or none.")
+    ] = None,
+    static: Annotated[
+        str | None, typer.Option(help="Which static features to train on, where there are several; or none.")
+    ] = None,
     criterion: CriterionOption = None,
     start_from: StartOption = None,
     skip_missing: SkipOption = False,
@@ -56,6 +62,8 @@ def evaluate(
         raise UsageError("what to evaluate is not clear", advice="Give either --model or --train-pairs.")
     if start_from is not None and train_pairs is None:
         raise UsageError("--start-from is where a training starts", advice="Give it with --train-pairs.")
+    if (dynamic or static) and train_pairs is None:
+        raise UsageError("--dynamic and --static are for a training", advice="Give them with --train-pairs.")
     if pairs is not None and test_pairs is not None:
         raise UsageError("--pairs and --test-pairs are one thing", advice="Give one of them.")
     test = test_pairs or pairs
@@ -81,12 +89,14 @@ def evaluate(
 
         assert train_pairs is not None
         match_pairs(wanted_pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
+        recipes = store.choose(dynamic=dynamic, static=static)
         trained = read_pairs(train_pairs, criterion=criterion)
         start = SavedModel.load(start_from) if start_from is not None else None
         with bar("Training") as advance:
             saved = train_from_store(
                 store,
                 trained,
+                recipes=recipes,
                 performers=performers,
                 plan=Plan(training=TrainingConfig(seed=seed), members=members),
                 start_from=start,

@@ -26,13 +26,6 @@ class StreamName(StrEnum):
     static = "static"
 
 
-class TimeRule(StrEnum):
-    """How the times of segments follow from their number."""
-
-    uniform = "uniform"
-    rate = "rate"
-
-
 @features.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="A folder of .npz or .npy files, one a performance; or one file.")],
@@ -41,11 +34,12 @@ def import_(
     stream: Annotated[StreamName, typer.Option(help="Clips are dynamic, frames static.", show_default=False)],
     key: Annotated[str, typer.Option(help="Which array of an .npz archive.")] = "arr_0",
     suffix: Annotated[str, typer.Option(help="Take only files whose names end so, such as _rgb; ids lose it.")] = "",
-    rule: Annotated[
-        TimeRule, typer.Option(help="uniform: segments share the time from start to end; rate: see --rate-hz.")
-    ] = TimeRule.uniform,
     rate_hz: Annotated[
-        float | None, typer.Option(help="Segment t covers t/RATE to (t+1)/RATE seconds.", show_default=False)
+        float | None,
+        typer.Option(
+            help="Segment t covers t/RATE to (t+1)/RATE seconds; by default segments share the time from start to end.",
+            show_default=False,
+        ),
     ] = None,
     segments: Annotated[
         int | None, typer.Option(min=1, help="Refuse other numbers of segments.", show_default=False)
@@ -59,8 +53,6 @@ def import_(
     ] = None,
 ) -> None:
     """Store features that other tools made. Safe to interrupt; run it again to go on."""
-    if (rule is TimeRule.rate) != (rate_hz is not None):
-        raise UsageError("--rule rate and --rate-hz belong together", advice="Give both, or neither.")
     for option, value in (("--rate-hz", rate_hz), ("--duration", duration)):
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"{option} is {value}", advice="Give a number above 0.")

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from toprock.errors import PairsError
 from toprock.performance import id_matcher, read_table, write_table
@@ -34,7 +33,7 @@ class Pair:
     annotator: str = ""
     criterion: str = ""
     weight: float = 1.0
-    extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_pairs(path: str | Path, *, criterion: str | None = None) -> list[Pair]:
@@ -246,7 +245,7 @@ def _from_csv(path: Path) -> list[Pair]:
                 f"{path}, line {number}: weight is '{row['weight']}'",
                 advice="Give a number above 0, or leave it out.",
             )
-        extra = MappingProxyType({k: v for k, v in row.items() if k not in _COLUMNS})
+        extra = {k: v for k, v in row.items() if k not in _COLUMNS}
         pair = Pair(
             row["better"],
             row["worse"],

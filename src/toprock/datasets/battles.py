@@ -135,10 +135,14 @@ def read_battles(data: str | Path) -> list[Battle]:
             two dancers.
     """
     folder, info = Path(data) / "annotations", Path(data) / "videos_info.csv"
-    videos = {row["video_id"]: (number, row) for number, row in rows_of(info, "video_id", "year", "fps", "duration")}
-    for video, (number, row) in videos.items():
+    videos: dict[str, tuple[int, dict[str, str]]] = {}
+    for number, row in rows_of(info, "video_id", "year", "fps", "duration"):
+        video = row["video_id"]
         if not video or not row["year"] or "/" in video + row["year"]:
             raise wrong(info, number, f"'{video}' of '{row['year']}' is no name of a video and a year")
+        if video in videos:
+            raise wrong(info, number, f"'{video}' stands twice")
+        videos[video] = (number, row)
     fps = {video: _number(info, number, row, "fps") for video, (number, row) in videos.items()}
     turns = _turns(folder, fps)
     cuts = _json(folder / "shot_boundaries.json")
@@ -178,7 +182,8 @@ def _turns(folder: Path, fps: Mapping[str, float]) -> dict[str, list[Turn]]:
         entry = beats.get(f"{video}.{index}", {"beats_sec": []})
         heard = _numbers(music, entry.get("beats_sec") if isinstance(entry, dict) else entry)
         found = tuple(sorted(pieces.get((video, index), ())))
-        before.append(Turn(int(index), row["dancer"], span, found, tuple(span[0] + beat for beat in heard)))
+        inside = tuple(at for beat in heard if (at := span[0] + beat) < span[1])
+        before.append(Turn(int(index), row["dancer"], span, found, inside))
     return {video: sorted(here, key=lambda turn: turn.span) for video, here in turns.items()}
 
 

@@ -53,19 +53,21 @@ def outcomes(data: str | Path, battles: Sequence[Battle]) -> dict[str, Outcome]:
     """video_id -> who won: as outcomes.csv says, else as follows from who danced again that year.
 
     Raises:
-        ManifestError: outcomes.csv names another video, other dancers, or neither yes nor no.
+        ManifestError: outcomes.csv names another video, other dancers, one battle twice, or neither yes nor no.
         PairsError: there is no such file, and the battles of a year are no knock-out of 16 dancers.
     """
     path = Path(data) / "outcomes.csv"
     known = {battle.video_id: battle for battle in battles}
     if path.is_file():
-        told = {}
+        told: dict[str, Outcome] = {}
         for number, row in rows_of(path, "video_id", "winner", "loser"):
             battle = known.get(row["video_id"])
             if battle is None or {row["winner"], row["loser"]} != set(battle.dancers):
                 raise wrong(path, number, f"'{row['winner']}' and '{row['loser']}' are not in '{row['video_id']}'")
             if row.get("certain", "yes") not in ("yes", "no"):
                 raise wrong(path, number, f"certain is '{row['certain']}', neither yes nor no")
+            if battle.video_id in told:
+                raise wrong(path, number, f"'{battle.video_id}' stands twice")
             told[battle.video_id] = Outcome(row["winner"], row["loser"], row.get("certain", "yes") == "yes")
         return told
     found: dict[str, Outcome] = {}
@@ -163,6 +165,11 @@ def read(data: str | Path, pairs: str | Path | None = None) -> Iterator[Task]:
             advice="Make them from your own videos: toprock dataset brace, then toprock extract.",
         )
     store = FeatureStore(folder)
+    if len({recipe.stream for recipe in store.recipes}) < len(store.recipes):
+        raise FeaturesError(
+            f"{folder}: has several kinds of features of one stream",
+            advice="Extract those to be compared into a folder of their own.",
+        )
     if pairs is None:
         judged = battle_pairs(data, battles)
     else:

@@ -40,9 +40,9 @@ class Tool:
 def motion_windows(tools: list[Tool], rate_hz: float) -> StreamFeatures:
     """What every tool did in each window of two seconds, and how the tools of a pair worked together.
 
-    A tool: speed, acceleration and jerk of its tip and of its turning, gripping, time at rest, straightness of the
-    path, submovements, tremor (share of the speed's power in four bands), direction. Amounts are logarithms, so
-    that differences are ratios.
+    A tool: speed, acceleration and jerk of its tip, speed and acceleration of its turning, gripping, time at rest,
+    straightness of the path, submovements, tremor (share of the speed's power in four bands), direction. Amounts are
+    logarithms, so that differences are ratios.
 
     Args:
         tools: in pairs: left and right of one side.

@@ -39,7 +39,7 @@ def read_rhythmic_gymnastics(data: Path, labels: Path | None = None, *, threshol
 
     Raises:
         PairsError: a label file is absent, doubled or malformed.
-        FeaturesError: no video has features, or a stream has several kinds.
+        FeaturesError: no video has features, one has two files, or a stream has several kinds.
         UsageError: the threshold is below 0.
     """
     _check_threshold(threshold)
@@ -121,7 +121,7 @@ def _read_labels(folder: Path, side: str, *, numbers: int) -> Rows:
     rows: Rows = {}
     for number, line in enumerate(lines, 1):
         ident, *words = line.split() or [""]
-        if not ident or (number == 1 and words and not _number(words[0])):  # a header
+        if not ident or (number == 1 and words and not _is_number(words[0])):  # a header
             continue
         values = [value for word in words[:numbers] if (value := _number(word)) is not None]
         if len(values) < numbers:
@@ -135,12 +135,16 @@ def _read_labels(folder: Path, side: str, *, numbers: int) -> Rows:
     return rows
 
 
-def _number(word: str) -> float | None:
+def _is_number(word: str) -> bool:
     try:
-        value = float(word)
+        float(word)
     except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+        return False
+    return True
+
+
+def _number(word: str) -> float | None:
+    return value if _is_number(word) and math.isfinite(value := float(word)) else None
 
 
 @dataclass(frozen=True)
@@ -158,8 +162,10 @@ def _find_streams(data: Path, ids: set[str]) -> dict[Stream, _Kind]:
     kinds: dict[Path, dict[str, Path]] = {}
     for paths in find_arrays(data).values():
         for path in paths:
-            if path.stem in ids:
-                kinds.setdefault(path.parent, {})[path.stem] = path
+            if path.stem in ids and kinds.setdefault(path.parent, {}).setdefault(path.stem, path) != path:
+                raise FeaturesError(
+                    f"{kinds[path.parent][path.stem]} and {path.name} mean one video", advice="Remove one of them."
+                )
     if not kinds:
         raise FeaturesError(
             f"{data}: holds features of none of the {len(ids)} videos",

@@ -47,17 +47,25 @@ class Task:
     pairs_left_out: int = 0
 
     def without_missing(self, why: Mapping[str, str] | None = None) -> Task:
-        """The task without pairs whose performances have no features; they are counted and named.
+        """The task without pairs whose performances lack features of any stream; they are counted and named.
 
         Args:
             why: id -> what went wrong; others are "no features".
         """
         named = {i for fold in self.folds for p in (*fold.train, *fold.test) for i in (p.better, p.worse)}
-        missing = {i: (why or {}).get(i, "no features") for i in sorted(named - set(self.features))}
+        missing = {i: (why or {}).get(i) or lack for i in sorted(named) if (lack := self._lack(i))}
         folds = [Fold(f.name, _known(f.train, missing), _known(f.test, missing)) for f in self.folds]
         before = sum(len(f.train) + len(f.test) for f in self.folds)
         after = sum(len(f.train) + len(f.test) for f in folds)
         return replace(self, folds=folds, missing=missing, pairs_left_out=before - after)
+
+    def _lack(self, ident: str) -> str:
+        """What a performance lacks; empty where it has every stream."""
+        if ident not in self.features:
+            return "no features"
+        streams = self.features[ident].streams
+        lacking = [s for s, r in self.recipes.items() if r not in streams or not len(streams[r].features)]
+        return f"no {lacking[0]} features" if lacking else ""
 
     def with_folds(self, folds: Sequence[Fold]) -> Task:
         """The same task with other folds."""

@@ -1,4 +1,4 @@
-"""Honest evaluation: accuracy with intervals, controls, moments, and a linear model beside the ranker."""
+"""Honest evaluation: accuracy with intervals, controls, moments, types of segments, and benchmarks of learners."""
 
 from toprock.evaluate.evaluation import Accuracy, Evaluation, evaluate
 from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores, read_moments

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,10 +47,10 @@ def run_benchmark(
     """Train and test every learner on every fold with every seed; what was done before is read, not done again.
 
     Args:
-        tasks: one after the other; only one is held at a time.
+        tasks: one after the other; the features of only one are held at a time.
         learners: name -> learner.
         seeds: one row each; a learner whose rows do not differ by seed is run all the same.
-        folder: where finished rows lie; a row of other data or settings is not taken.
+        folder: where finished rows lie, each named by its data and settings: tables of several kinds can share it.
         published: also note the best accuracy on test pairs at any time of the training, as the field reports it.
         workers: processes; None is one a core.
         on_row: tells progress.
@@ -60,7 +60,8 @@ def run_benchmark(
     """
     results = []
     for task in tasks:
-        data = {ident: arrays_of(found, task.recipes) for ident, found in task.features.items()}
+        named = {i for fold in task.folds for p in (*fold.train, *fold.test) for i in (p.better, p.worse)}
+        data = {ident: arrays_of(task.features[ident], task.recipes) for ident in sorted(named)}
         sides = {fold.name: (_side(task, fold, data), _tested(fold, data)) for fold in task.folds}
         digests = {ident: _digest(arrays) for ident, arrays in data.items()}
         jobs = [
@@ -92,31 +93,6 @@ def inner_folds(task: Task) -> Task:
 
 
 @dataclass(frozen=True)
-class _Plain:
-    """A pair that travels to another process."""
-
-    better: str
-    worse: str
-    tie: bool
-    weight: float
-
-    @classmethod
-    def of(cls, pairs: Iterable[Pair]) -> list[_Plain]:
-        return [cls(p.better, p.worse, p.tie, p.weight) for p in pairs]
-
-    @staticmethod
-    def pairs(plain: Iterable[_Plain]) -> list[Pair]:
-        return [Pair(p.better, p.worse, p.tie, weight=p.weight) for p in plain]
-
-
-@dataclass(frozen=True)
-class _Side:
-    data: dict[str, Arrays]
-    pairs: list[_Plain]
-    performers: dict[str, str]
-
-
-@dataclass(frozen=True)
 class _Job:
     task: str
     fold: str
@@ -124,42 +100,53 @@ class _Job:
     learner: Learner
     seed: int
     published: bool
-    side: _Side
-    tested: tuple[dict[str, Arrays], list[_Plain]]
+    side: TrainingSide
+    tested: tuple[dict[str, Arrays], Sequence[Pair]]
 
     def digest(self, digests: Mapping[str, str]) -> str:
         """Names everything that decides the row; `digests` are those of the features, by id."""
         seen = [{ident: digests[ident] for ident in data} for data in (self.side.data, self.tested[0])]
         listed = [[(p.better, p.worse, p.tie, p.weight) for p in pairs] for pairs in (self.side.pairs, self.tested[1])]
-        plain = [__version__, self.learner.settings, self.seed, self.published, listed, self.side.performers, seen]
+        learner = [type(self.learner).__name__, self.learner.settings]
+        plain = [__version__, learner, self.seed, self.published, listed, dict(self.side.performers), seen]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
     def row(self) -> dict[str, Any]:
         """Learn and test."""
-        import torch
-
-        torch.set_num_threads(1)
-        side = TrainingSide(self.side.data, _Plain.pairs(self.side.pairs), self.side.performers)
-        data = self.tested[0]
-        pairs = _Plain.pairs(self.tested[1])
+        data, pairs = self.tested
         best: list[float] = []
 
         def watch(scorer: Scorer) -> None:
             best.append(pairwise_accuracy(scorer(data), pairs))
 
-        started = time.perf_counter()
-        scorer = self.learner(side, seed=self.seed, watch=watch if self.published else None)
-        seconds = time.perf_counter() - started
+        with _one_thread():
+            started = time.perf_counter()
+            scorer = self.learner(self.side, seed=self.seed, watch=watch if self.published else None)
+            seconds = time.perf_counter() - started
+            scores = scorer(data)
         return {
             "task": self.task,
             "fold": self.fold,
             "model": self.model,
             "seed": self.seed,
-            "seconds": round(seconds, 1),
+            "seconds": None if self.published else round(seconds, 1),  # the watch takes its time
             "settings": self.learner.settings,
             "published": max(best) if best else None,
-            "scores": scorer(data),
+            "scores": scores,
         }
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Rows run side by side, one a core; and a row's result must not hang on how many cores there are."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _digest(arrays: Arrays) -> str:
@@ -170,19 +157,20 @@ def _digest(arrays: Arrays) -> str:
     return whole.hexdigest()
 
 
-def _side(task: Task, fold: Fold, data: Mapping[str, Arrays]) -> _Side:
+def _side(task: Task, fold: Fold, data: Mapping[str, Arrays]) -> TrainingSide:
     ids = {i for p in fold.train for i in (p.better, p.worse)}
     if not any(not p.tie for p in fold.train) or not any(not p.tie for p in fold.test):
         raise PairsError(
             f"{task.name}, fold {fold.name}: has no pair left to learn from, or none to be tested on",
             advice="Bring more of its videos.",
         )
-    return _Side({i: dict(data[i]) for i in sorted(ids)}, _Plain.of(fold.train), dict(task.performers))
+    performers = {i: task.performers[i] for i in sorted(ids) if i in task.performers}
+    return TrainingSide({i: data[i] for i in sorted(ids)}, fold.train, performers)
 
 
-def _tested(fold: Fold, data: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], list[_Plain]]:
+def _tested(fold: Fold, data: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], Sequence[Pair]]:
     ids = {i for p in fold.test for i in (p.better, p.worse)}
-    return {i: dict(data[i]) for i in sorted(ids)}, _Plain.of(fold.test)
+    return {i: data[i] for i in sorted(ids)}, fold.test
 
 
 def _run(
@@ -191,7 +179,8 @@ def _run(
     rows: dict[int, dict[str, Any]] = {}
     waiting: dict[int, tuple[Path, str]] = {}
     for number, job in enumerate(jobs):
-        path, digest = folder / f"{job.model}-fold-{job.fold}-seed-{job.seed}.json", job.digest(digests)
+        digest = job.digest(digests)
+        path = folder / f"{job.model}-fold-{job.fold}-seed-{job.seed}-{digest[:8]}.json"
         kept = _kept(path, digest)
         if kept is None:
             waiting[number] = (path, digest)
@@ -271,7 +260,7 @@ def _scores_of(task: Task, rows: Sequence[dict[str, Any]]) -> TaskScores:
                 scores.setdefault(row["model"], []).append(row["scores"])
         folds.append(FoldScores(fold, scores | {name: [found] for name, found in controls(task, fold).items()}))
     durations = {i: f.facts.get("duration_s") for i, f in task.features.items()}
-    return TaskScores(task, folds, durations, list(rows))
+    return TaskScores(replace(task, features={}), folds, durations, list(rows))
 
 
 def controls(task: Task, fold: Fold) -> dict[str, dict[str, float]]:

@@ -80,7 +80,7 @@ class Line:
         difference, difference_unseen: accuracy of the reference minus this one's, performances drawn together.
         spearman: rank correlation with absolute scores of performances unseen in training.
         published: mean of the best test accuracy at any time of a training, the field's figure; no fair estimate.
-        seconds: of training, a row.
+        seconds: of training, a row; None where a watch took its time in between.
     """
 
     name: str
@@ -141,7 +141,7 @@ def summarise(tasks: Sequence[TaskScores], *, reference: str, seed: int = 0) -> 
                 difference_unseen=_difference(*kinds["unseen"], against, column),
                 spearman=_mean([rank_correlation(task, name) for task in tasks]),
                 published=float(np.mean(best)) if best else None,
-                seconds=float(np.mean([row["seconds"] for row in rows])) if rows else None,
+                seconds=_mean([row["seconds"] for row in rows]),
             )
         )
     return lines

@@ -118,7 +118,7 @@ def read_imported(
     known = span is not None or rate_hz is not None
     length_s = span[1] - span[0] if span else float(times[-1, 1])
     facts = {"duration_s": length_s if known else None}
-    return PerformanceFeatures(ident, {recipe: StreamFeatures(array, times)}, facts, _source(path, recipe, span))
+    return PerformanceFeatures(ident, {recipe: StreamFeatures(array, times)}, facts, _source(path, recipe, key, span))
 
 
 def find_arrays(source: Path, *, suffix: str = "") -> dict[str, list[Path]]:
@@ -250,7 +250,7 @@ def import_features(
                     raise FeaturesError(f"{paths[1]}: means the same id as {paths[0]}", advice="Remove one of them.")
                 done = _import_one(paths[0], ident, store, recipe, key, known_spans.get(ident, rest))
                 (result.written if done else result.kept).append(ident)
-                if failures.get(ident, "").startswith(f"{paths[0]}: "):
+                if failures.get(ident, "").partition(": ")[0].lower().endswith(ENDINGS):  # an import's, not a video's
                     del failures[ident]
             except FeaturesError as problem:
                 failures[ident] = result.failed[ident] = str(problem)
@@ -262,7 +262,7 @@ def import_features(
 def _import_one(path: Path, ident: str, store: FeatureStore, recipe: Recipe, key: str, span: Span | None) -> bool:
     """Whether there was anything to do."""
     try:
-        source = _source(path, recipe, span)
+        source = _source(path, recipe, key, span)
     except OSError as problem:
         raise FeaturesError(
             f"{path}: cannot be read ({problem.strerror})", advice="Check its permissions."
@@ -289,13 +289,15 @@ def _recipe(
     if there is not None and there != recipe:
         raise FeaturesError(
             f"{store.folder}: has other {stream} features '{name}': {'; '.join(recipe.differences(there))}",
-            advice="Give the same rule, rate and segments as before, or another --name.",
+            advice="Give the same rate and segments as before, or another --name.",
         )
     return recipe
 
 
-def _source(path: Path, recipe: Recipe, span: Span | None) -> dict[str, Any]:
-    """What a store keeps to notice a change: the file's content and the span that it was laid over."""
+def _source(path: Path, recipe: Recipe, key: str, span: Span | None) -> dict[str, Any]:
+    """What a store keeps to notice a change: the file's content, which array of it, and the span it lies over."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"imported": {recipe.hash: {"file": path.name, "sha256": digest, "span": list(span) if span else None}}}
+    array = {"key": key} if path.suffix.lower() == ".npz" else {}
+    laid = {"file": path.name, "sha256": digest, **array, "span": list(span) if span else None}
+    return {"imported": {recipe.hash: laid}}

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from toprock.errors import FeaturesError, UnknownPerformance
+from toprock.backbones import from_settings
+from toprock.errors import FeaturesError, ToprockError, UnknownPerformance
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures, StreamFeatures
 
@@ -63,7 +64,8 @@ def verify(store: FeatureStore, *, on_progress: Callable[[int, int, str], None] 
         store: is only read.
         on_progress: called before every performance with the number done, of how many, and the id.
     """
-    found = Verification(holdings={recipe: Holding() for recipe in store.recipes}, failures=store.failures())
+    holdings = {recipe: Holding(dimension=_dimension(recipe)) for recipe in store.recipes}
+    found = Verification(holdings=holdings, failures=store.failures())
     ids = store.ids()
     for number, ident in enumerate(ids):
         if on_progress:
@@ -84,6 +86,16 @@ def verify(store: FeatureStore, *, on_progress: Callable[[int, int, str], None] 
     return found
 
 
+def _dimension(recipe: Recipe) -> int:
+    """The length of a vector, as the recipe has it; 0 where only the files tell."""
+    if recipe.imported:
+        return int(recipe.settings["shape"][1])
+    try:
+        return from_settings(recipe.backbone, recipe.settings).spec.dimension
+    except ToprockError:  # of another version
+        return 0
+
+
 def _wrong(performance: PerformanceFeatures, holdings: dict[Recipe, Holding]) -> str:
     """What is wrong with a file that could be read; empty where nothing is."""
     if not performance.streams:
@@ -98,10 +110,8 @@ def _wrong(performance: PerformanceFeatures, holdings: dict[Recipe, Holding]) ->
 
 def _wrong_stream(recipe: Recipe, stream: StreamFeatures, dimension: int) -> str:
     features, times = stream.features, stream.times
-    if recipe.imported:
-        segments, dimension = recipe.settings["shape"]
-        if segments not in (None, len(features)):
-            return f"have {len(features)} segments, not {segments}"
+    if recipe.imported and (segments := recipe.settings["shape"][0]) not in (None, len(features)):
+        return f"have {len(features)} segments, not {segments}"
     if dimension and features.shape[1] != dimension:
         return f"have {features.shape[1]} numbers a segment, not {dimension}"
     if not np.isfinite(features).all():

@@ -47,6 +47,7 @@ class Qsd:
         training = self._config(0).model_dump()
         del model["dimensions"], training["seed"]
         rest = {"streams": self.streams, "early": self.early, "free_head": self.free_head, "members": self.members}
+        rest["watch_every"] = self.watch_every
         return {"model": model, "training": training, **rest}
 
     def __call__(self, side: TrainingSide, *, seed: int, watch: Watch | None = None) -> Scorer:

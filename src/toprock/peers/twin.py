@@ -34,7 +34,7 @@ class TwinConfig:
     batch: int = 128
     learning_rate: float = 1e-4
     noise: float = 0.01
-    segments: int = 100
+    segments: int = 400
     watch_every: int = 10
 
     def to_json(self) -> dict[str, float]:

@@ -55,8 +55,26 @@ class Choice:
 
 
 def performer_groups(ids: Sequence[str], performers: Mapping[str, str]) -> list[str]:
-    """The performer of each id; one whose performer is unknown stands alone."""
-    return [performers.get(ident) or f"\0{ident}" for ident in ids]
+    """The group of each id: performances that share a performer, of which `;` separates several, are in one group.
+
+    One whose performer is unknown stands alone.
+
+    >>> performer_groups(["a", "b", "c", "d"], {"a": "ann;bob", "b": "bob;cy", "c": "dee", "d": "ann"})
+    ['ann', 'ann', 'dee', 'ann']
+    """
+    people = [sorted({n.strip() for n in performers.get(i, "").split(";")} - {""}) or [f"\0{i}"] for i in ids]
+    leader: dict[str, str] = {}
+
+    def led(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            name = leader[name]
+        return name
+
+    for first, *others in people:
+        for other in others:
+            one, two = sorted((led(first), led(other)))
+            leader[two] = one
+    return [led(first) for first, *_ in people]
 
 
 def split_groups(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> list[list[int]]:
