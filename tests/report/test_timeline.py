@@ -58,6 +58,14 @@ def test_gaps_and_judged_time() -> None:
     assert timeline.judged_s == pytest.approx(43.5)
 
 
+def test_an_average_that_is_no_part_of_the_score_is_not_shown() -> None:
+    silent = [segment(0, 1, 0.5), segment(1, 2, 0.0, "static")]
+    assert Timeline.of(silent).branches == ("high", "low")
+    assert ("dynamic", "average") not in Timeline.of(silent).contributions
+    spoken = SegmentEvidence("static", 1, 2, {"high": 0.0, "low": 0.0, "average": 0.1}, 0, 0)
+    assert Timeline.of([silent[0], spoken]).branches == ("high", "low", "average")
+
+
 def test_no_segments_make_an_empty_timeline() -> None:
     timeline = Timeline.of([])
     assert (timeline.duration_s, timeline.judged_s, timeline.gaps, timeline.streams) == (0.0, 0.0, [], ())

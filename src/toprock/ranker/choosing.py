@@ -62,7 +62,7 @@ def performer_groups(ids: Sequence[str], performers: Mapping[str, str]) -> list[
     >>> performer_groups(["a", "b", "c", "d"], {"a": "ann;bob", "b": "bob;cy", "c": "dee", "d": "ann"})
     ['ann', 'ann', 'dee', 'ann']
     """
-    people = [sorted({n.strip() for n in performers.get(i, "").split(";")} - {""}) or [f"\0{i}"] for i in ids]
+    people = [sorted({n.strip() for n in (performers.get(i) or "").split(";")} - {""}) or [f"\0{i}"] for i in ids]
     leader: dict[str, str] = {}
 
     def led(name: str) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from toprock.assess.assessment import BRANCHES, Assessment, Moment
+from toprock.assess.assessment import Assessment, Moment
 from toprock.backbones.base import Stream
 from toprock.errors import UsageError
 from toprock.report import words
@@ -38,7 +38,7 @@ def moment_cards(
     cards = []
     for moment, number in numbered(assessment):
         parts = timeline.parts(moment.start_s, moment.end_s)
-        streams = {s: sum(parts[s, b] for b in BRANCHES) for s in timeline.streams}
+        streams = {s: sum(parts[s, b] for b in timeline.branches) for s in timeline.streams}
         whole, shown = math.fsum(streams.values()), units(moment.contribution, decimals)
         if abs(whole - moment.contribution) > 0.02 * abs(moment.contribution) + 10.0**-decimals:
             shown_parts = units(whole, decimals)  # the moment was measured otherwise: show what the segments say
@@ -51,7 +51,7 @@ def moment_cards(
         top = None
         if lead is not None and streams[lead]:
             sign = math.copysign(1, streams[lead])
-            top = max(BRANCHES, key=lambda b: sign * parts[lead, b])
+            top = max(timeline.branches, key=lambda b: sign * parts[lead, b])
         cards.append(
             Card(
                 anchor=moment_anchor(anchor, moment.kind, number),

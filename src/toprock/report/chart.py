@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from toprock.assess.assessment import BRANCHES, Assessment, Moment
+from toprock.assess.assessment import Assessment, Moment
 from toprock.report import drawing, words
 from toprock.report.cards import moment_anchor, moment_decimals, moment_value, numbered, span
 from toprock.report.figures import decimals_for, show, sign, units
@@ -98,7 +98,7 @@ def draw_chart(
     streams = []
     for stream in timeline.streams:
         lanes = []
-        for branch in BRANCHES:
+        for branch in timeline.branches:
             up, down = drawing.area(rates[stream, branch], x, lane_scale)
             shades: list[str] = []
             if (stream, branch) in timeline.attention:
@@ -109,7 +109,7 @@ def draw_chart(
                 Lane(words.BRANCH_NAMES[branch], branch, words.BRANCH_SENSE[branch],
                      show(value, decimals, signed=True), sign(value), up, down, shades)
             )  # fmt: skip
-        total = sum(nets[stream, b] for b in BRANCHES)
+        total = sum(nets[stream, b] for b in timeline.branches)
         streams.append(
             StreamLanes(stream, words.STREAM_NAMES[stream], words.STREAM_UNITS[stream],
                         show(total, decimals, signed=True), sign(total), lanes)
@@ -151,7 +151,9 @@ def _data(timeline: Timeline, edges: np.ndarray, rates: Mapping[Cell, np.ndarray
         "streams": [
             {
                 "name": words.STREAM_NAMES[s],
-                "branches": [{"name": words.BRANCH_NAMES[b], "rates": _short(rates[s, b], decimals)} for b in BRANCHES],
+                "branches": [
+                    {"name": words.BRANCH_NAMES[b], "rates": _short(rates[s, b], decimals)} for b in timeline.branches
+                ],
             }
             for s in timeline.streams
         ],

@@ -73,6 +73,7 @@ class Timeline:
     Attributes:
         start_s, end_s: from the first second judged to the last.
         streams: those that spoke, dynamic first.
+        branches: those that are part of the score: not an average that contributed nothing anywhere.
         contributions: a density a stream and branch.
         attention: a density a stream and branch (high, low); its whole is 1.
         net: all contributions together.
@@ -82,6 +83,7 @@ class Timeline:
     start_s: float
     end_s: float
     streams: tuple[Stream, ...]
+    branches: tuple[Branch, ...]
     contributions: Mapping[Cell, Density]
     attention: Mapping[Cell, Density]
     net: Density
@@ -103,13 +105,15 @@ class Timeline:
         }
         if not all(np.isfinite(v).all() for v in (*values.values(), *looks.values())):
             raise UsageError("a contribution is not a finite number", advice="Score the performance again.")
+        branches = tuple(b for b in BRANCHES if b != "average" or values[b].any())
         of = {s: np.array([e.stream == s for e in segments], dtype=bool) for s in streams}
         return cls(
             start_s=float(start.min()) if len(start) else 0.0,
             end_s=float(end.max()) if len(end) else 0.0,
             streams=streams,
+            branches=branches,
             contributions={
-                (s, b): Density(start[of[s]], end[of[s]], values[b][of[s]]) for s in streams for b in BRANCHES
+                (s, b): Density(start[of[s]], end[of[s]], values[b][of[s]]) for s in streams for b in branches
             },
             attention={(s, b): Density(start[of[s]], end[of[s]], v[of[s]]) for s in streams for b, v in looks.items()},
             net=Density(start, end, sum(values.values(), start=np.zeros(len(start)))),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toprock.assess.assessment import BRANCHES, Assessment
+from toprock.assess.assessment import Assessment
 from toprock.errors import UsageError
 from toprock.performance import Performance
 from toprock.report import drawing, words
@@ -229,7 +229,9 @@ def _table(
     edges = np.append(np.arange(timeline.start_s, timeline.end_s - 1e-6 * step, step), timeline.end_s)
     columns = []
     for stream in timeline.streams:
-        sums = sum((timeline.contributions[stream, b].sums(edges) for b in BRANCHES), start=np.zeros(len(edges) - 1))
+        sums = sum(
+            (timeline.contributions[stream, b].sums(edges) for b in timeline.branches), start=np.zeros(len(edges) - 1)
+        )
         columns.append(apportion(sums.tolist(), units(float(sums.sum()), decimals), decimals))
 
     def shown(values: Sequence[int]) -> list[tuple[str, int]]:
