@@ -98,7 +98,9 @@ def test_a_stream_that_is_absent_is_done_without(model, found, stream):
     [
         (lambda config: config | {"format": 99}, "newer version of toprock"),
         (lambda config: config | {"bias": float("nan")}, "scores that are no numbers"),
-        (lambda config: config | {"members": 3}, "do not fit this version"),
+        (lambda config: config | {"members": 3}, "holds 5 rankers, not 3"),
+        (lambda config: config | {"members": 7}, "holds 5 rankers, not 7"),
+        (lambda config: config | {"ranker": config["ranker"] | {"hidden": 8}}, "do not fit this version"),
         (lambda config: config | {"recipes": {}}, "is damaged"),
         (lambda config: config | {"more": 1}, "is damaged"),
         (lambda config: {k: v for k, v in config.items() if k != "ranker"}, "is damaged"),

@@ -169,6 +169,9 @@ class SavedModel:
                 )
             config = ModelConfig.model_validate(plain)
             tensors = load_file(folder / "model.safetensors")
+            held = len({name.partition(".")[0] for name in tensors})
+            if held != config.members:
+                raise ValueError(f"it holds {held} rankers, not {config.members}")
             members = []
             for i in range(config.members):
                 ranker = Ranker(config.ranker)
