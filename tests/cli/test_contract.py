@@ -1,5 +1,6 @@
 """What the command line promises to programs that call it: documents, ids, exit statuses, one line for wrong use."""
 
+import inspect
 import json
 import os
 import shlex
@@ -12,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from toprock.backbones.base import BackboneSpec
+from toprock.cli.evaluating import evaluate
+from toprock.cli.making import train
 from toprock.features import FeatureStore
+from toprock.ranker import Plan
 
 SEGMENT = {"stream", "start_s", "end_s", "contribution", "contributions", "attention_high", "attention_low"}
 SCORE = {"schema", "id", "score", "bias", "percentile", "segments", "moments", "model", "recipes"}
@@ -270,6 +274,11 @@ def test_help_needs_no_heavy_library(command):
     done = subprocess.run([sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True, check=True)
     assert "Usage: toprock" in done.stdout
     assert done.stderr.split() == []
+
+
+@pytest.mark.parametrize("command", [train, evaluate])
+def test_an_ensemble_is_as_large_by_command_as_in_the_library(command):
+    assert inspect.signature(command).parameters["members"].default == Plan().members
 
 
 def test_without_a_command_it_shows_what_there_is(toprock):

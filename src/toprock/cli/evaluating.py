@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +25,11 @@ from toprock.cli.common import (
 from toprock.errors import UsageError
 
 if TYPE_CHECKING:
+    from toprock.backbones.base import Stream
+    from toprock.comparisons import Pair
     from toprock.evaluate import Accuracy, Evaluation, TypeFigures
+    from toprock.features import FeatureStore, Recipe
+    from toprock.ranker import Plan, SavedModel
 
 
 @app.command()
@@ -85,26 +89,15 @@ def evaluate(
     if model is not None:
         judge = load(model)
     else:
-        from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
+        from toprock.ranker import Plan, SavedModel, TrainingConfig
 
         assert train_pairs is not None
         match_pairs(wanted_pairs, store.ids(), skip_missing=skip_missing, why=store.failures())
         recipes = store.choose(dynamic=dynamic, static=static)
         trained = read_pairs(train_pairs, criterion=criterion)
         start = SavedModel.load(start_from) if start_from is not None else None
-        with bar("Training") as advance:
-            saved = train_from_store(
-                store,
-                trained,
-                recipes=recipes,
-                performers=performers,
-                plan=Plan(training=TrainingConfig(seed=seed), members=members),
-                start_from=start,
-                skip_missing=skip_missing,
-                on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
-            )
-        judge = Model(saved)
-        say_left_out(saved.config.trained_on.left_out, saved.config.trained_on.pairs_left_out)
+        plan = Plan(training=TrainingConfig(seed=seed), members=members)
+        judge = Model(_train(store, trained, recipes, performers, plan, start, skip_missing))
     found = run(
         judge,
         store,
@@ -120,6 +113,33 @@ def evaluate(
     else:
         _print(found)
     say_left_out(found.missing, found.pairs_left_out)
+
+
+def _train(
+    store: FeatureStore,
+    pairs: Sequence[Pair],
+    recipes: Mapping[Stream, Recipe],
+    performers: Mapping[str, str],
+    plan: Plan,
+    start: SavedModel | None,
+    skip_missing: bool,
+) -> SavedModel:
+    """Train with a progress bar, and say what was left out."""
+    from toprock.ranker import train_from_store
+
+    with bar("Training") as advance:
+        saved = train_from_store(
+            store,
+            pairs,
+            recipes=recipes,
+            performers=performers,
+            plan=plan,
+            start_from=start,
+            skip_missing=skip_missing,
+            on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
+        )
+    say_left_out(saved.config.trained_on.left_out, saved.config.trained_on.pairs_left_out)
+    return saved
 
 
 def _print(found: Evaluation) -> None:
