@@ -15,6 +15,7 @@
     ├── UnknownPerformance          an id that is not there, or that fits two performances
     ├── FeaturesError               a feature store, or a file in it
     │   └── RecipeMismatch          features were made by another recipe than the model's
+    ├── WeightsError                weights of a backbone: absent, damaged, of the wrong kind
     ├── ModelError                  a model folder
     └── StorageError                the disk is full, or a folder cannot be written
 
@@ -100,6 +101,10 @@ class FeaturesError(ToprockError):
 
 class RecipeMismatch(FeaturesError):
     """Features were made by another recipe than the one asked for."""
+
+
+class WeightsError(ToprockError):
+    """Weights of a backbone that are absent, damaged, of the wrong kind, or need a part that is not installed."""
 
 
 class ModelError(ToprockError):

@@ -37,6 +37,7 @@ class Performance:
         event: where or when, free text.
         extra: further manifest columns, kept as they were.
         beats: of its music, seconds in the video, rising, where they are given; None is to be heard in its sound.
+        box: where the performer is at first, where that is given: left, top, right and bottom in shares of the picture.
 
     >>> Performance("semi-1", Path("battle.mp4"), intervals=((12.0, 45.5),)).intervals
     ((12.0, 45.5),)
@@ -49,6 +50,7 @@ class Performance:
     event: str = ""
     extra: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     beats: tuple[float, ...] | None = None
+    box: tuple[float, float, float, float] | None = None
 
 
 def parse_intervals(text: str) -> tuple[tuple[float, float], ...]:
@@ -83,8 +85,28 @@ def format_intervals(intervals: Sequence[tuple[float, float]]) -> str:
     return ";".join(f"{start:.10g}-{end:.10g}" for start, end in intervals)
 
 
+def parse_box(text: str) -> tuple[float, float, float, float] | None:
+    """Read `0.1 0.2 0.5 0.9`: left, top, right and bottom in shares of the picture; an empty text is None.
+
+    Raises:
+        ValueError: it is not four numbers from 0 to 1 in this order.
+
+    >>> parse_box("0.1 0.2 0.5 0.9")
+    (0.1, 0.2, 0.5, 0.9)
+    """
+    if not text.strip():
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in re.split(r"[\s;]+", text.strip()))
+    except ValueError:
+        raise ValueError(f"the box '{text}' is not four numbers") from None
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise ValueError(f"the box '{text}' is not left, top, right and bottom from 0 to 1")
+    return left, top, right, bottom
+
+
 def read_manifest(path: str | Path) -> list[Performance]:
-    """Read a manifest: CSV with columns id, video and, where wanted, intervals, performer, event and others.
+    """Read a manifest: CSV with columns id, video and, where wanted, intervals, performer, event, start_box and others.
 
     Video paths are taken relative to the manifest's folder.
 
@@ -108,6 +130,13 @@ def read_manifest(path: str | Path) -> list[Performance]:
             raise ManifestError(
                 f"{path}, line {number}: {problem}", advice="Write seconds, as in 12.0-45.5;60-70."
             ) from None
+        try:
+            box = parse_box(row.get("start_box", ""))
+        except ValueError as problem:
+            raise ManifestError(
+                f"{path}, line {number}: {problem}",
+                advice="Write shares of the picture's width and height, as in 0.1 0.2 0.5 0.9.",
+            ) from None
         performances.append(
             Performance(
                 ident,
@@ -116,6 +145,7 @@ def read_manifest(path: str | Path) -> list[Performance]:
                 row.get("performer", ""),
                 row.get("event", ""),
                 MappingProxyType({k: v for k, v in row.items() if k not in _COLUMNS}),
+                box=box,
             )
         )
     if not performances:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +41,20 @@ class Scaler:
         )
 
 
+class _Size:
+    """One size of pictures, and when it is due."""
+
+    def __init__(self, scale: Scaler, every: list[int]) -> None:
+        self.scale = scale
+        self._last = dict.fromkeys(every, -1)
+
+    def due(self, tick: int, begins: bool) -> bool:
+        now = {ticks: tick // ticks for ticks in self._last}
+        due = begins or now != self._last
+        self._last = now
+        return due
+
+
 def probe(job: dict[str, Any], output: Output) -> None:
     """Send the info; that the first frame decodes is part of it."""
     source = Source(job, output)
@@ -47,7 +62,11 @@ def probe(job: dict[str, Any], output: Output) -> None:
 
 
 def read(job: dict[str, Any], output: Output) -> None:
-    """Send info, the frames in the intervals that reading everything on this grid would give, and the end."""
+    """Send info, the frames in the intervals that reading everything on this grid would give, and the end.
+
+    Each size in `pictures` has a list of how often it is wanted: every how many ticks of the grid. It is sent when
+    any of these is due, and with the first frame at or after each of `starts_s`.
+    """
     source = Source(job, output)
     spans = [(a, math.inf if b is None else b) for a, b in job["intervals"]] or [(0.0, math.inf)]
     step_s = 1.0 / job["rate_hz"]
@@ -55,7 +74,8 @@ def read(job: dict[str, Any], output: Output) -> None:
     frames = source.frames(spans[0][0] if spans[0][0] > _FAR_S else 0.0)
     time_s, frame = _first(source, frames)
     output.info(source.info(frame))
-    scale = Scaler(source, frame, job["short_side"])
+    sizes = [_Size(Scaler(source, frame, side), every) for side, every in job["pictures"]]
+    starts = deque(sorted(job["starts_s"]))
     sent = at = jumped = 0
     slot = -math.inf  # of the grid, that the frame before lies in; the first frame in a slot is the one wanted
     while True:
@@ -68,8 +88,16 @@ def read(job: dict[str, Any], output: Output) -> None:
         if start_s - time_s > _FAR_S and jumped < at:
             frames, jumped, slot = source.frames(start_s), at, -math.inf
         elif time_s >= start_s - _EPSILON_S and slot > before:
-            output.frame(time_s, scale(frame), scale.turns, scale.mirrored)
-            sent += 1
+            begins = False
+            while starts and time_s >= starts[0] - _EPSILON_S:
+                begins = True
+                starts.popleft()
+            due = [which for which, size in enumerate(sizes) if size.due(int(slot), begins)]
+            for which in due:
+                scale, more = sizes[which].scale, which != due[-1]
+                picture = scale(frame)
+                output.frame(time_s, picture, scale.turns, scale.mirrored, tick=int(slot), which=which, more=more)
+            sent += bool(due)
         found = next(frames, None)
         if found is None:
             break

@@ -9,7 +9,8 @@ import time
 from typing import Any
 
 _HEADER = struct.Struct("<cI")
-_FRAME = struct.Struct("<dIIIBB")  # time_s, width, height, bytes a row, quarter turns, mirrored first
+# time_s, tick of the grid, width, height, bytes a row, quarter turns, mirrored first, which size, more to come
+_FRAME = struct.Struct("<dIIIIBBBB")
 _SOUND = struct.Struct("<d")
 _PROGRESS_S = 0.5
 
@@ -29,10 +30,24 @@ class Output:
         self._pipe = pipe
         self._last = time.monotonic()
 
-    def frame(self, time_s: float, picture: Any, turns: int, mirrored: bool) -> None:
-        """Send an RGB `av.VideoFrame`; the parent turns it, having numpy for that."""
+    def frame(
+        self,
+        time_s: float,
+        picture: Any,
+        turns: int,
+        mirrored: bool,
+        *,
+        tick: int = 0,
+        which: int = 0,
+        more: bool = False,
+    ) -> None:
+        """Send an RGB `av.VideoFrame`; the parent turns it, having numpy for that.
+
+        `which` of the sizes asked for it has; `more` says that the same frame follows in another one.
+        """
         plane = picture.planes[0]
-        head = _FRAME.pack(time_s, picture.width, picture.height, plane.line_size, turns, mirrored)
+        size = picture.width, picture.height, plane.line_size
+        head = _FRAME.pack(time_s, tick, *size, turns, mirrored, which, more)
         self._send(b"F", head, memoryview(plane)[: plane.line_size * picture.height])
 
     def sound(self, time_s: float, samples: Any) -> None:

@@ -11,7 +11,9 @@ import torch
 
 from toprock.assess.assessment import BRANCHES, Assessment, Branch, SegmentEvidence
 from toprock.assess.evidence import find_moments
+from toprock.backbones.base import Compute
 from toprock.errors import FeaturesError, ModelError, RecipeMismatch, ToprockError
+from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.performance import Performance, tell_apart, whole_video
@@ -62,11 +64,13 @@ class Model:
     Args:
         saved: the model in memory.
         limits: bounds on what reading a video may use.
+        compute: where and how the networks of its backbones run, where it has such.
     """
 
-    def __init__(self, saved: SavedModel, *, limits: Limits | None = None) -> None:
+    def __init__(self, saved: SavedModel, *, limits: Limits | None = None, compute: Compute | None = None) -> None:
         self.saved = saved
         self.limits = limits or Limits()
+        self._encoding = Encoding(compute)  # networks are loaded once, however many videos are scored
 
     def assess(self, what: Judged, *, on_time: Callable[[float], None] | None = None) -> Assessment:
         """Score one performance and split the score over its segments.
@@ -79,6 +83,7 @@ class Model:
             VideoError: the video cannot be used.
             RecipeMismatch: features were made by another recipe than the model's.
             FeaturesError: it is too short to hold one segment.
+            WeightsError: a backbone's weights are not on this machine, or are others than those used.
             ModelError: the model is damaged.
 
         >>> assessment = toprock.load("model").assess("battle.mp4")
@@ -173,7 +178,14 @@ class Model:
     def _describe(self, what: str | Path | Performance, on_time: Callable[[float], None] | None) -> PerformanceFeatures:
         performance = what if isinstance(what, Performance) else whole_video(what)
         backbones = [recipe.build() for recipe in self.saved.recipes.values()]
-        (found,) = describe_video(performance.video, [performance], backbones, limits=self.limits, on_time=on_time)
+        (found,) = describe_video(
+            performance.video,
+            [performance],
+            backbones,
+            limits=self.limits,
+            on_time=on_time,
+            encoding=self._encoding,
+        )
         return found
 
     @torch.no_grad()
@@ -205,12 +217,13 @@ class Model:
         return tuple(segments)
 
 
-def load(folder: str | Path, *, limits: Limits | None = None) -> Model:
+def load(folder: str | Path, *, limits: Limits | None = None, compute: Compute | None = None) -> Model:
     """Load a model folder that `toprock train` wrote.
 
     Args:
         folder: holds model.safetensors and config.json.
         limits: bounds on what reading a video may use.
+        compute: where and how the networks of its backbones run, where it has such.
 
     Raises:
         ModelError: it is no model folder, is damaged, or was written by a newer version.
@@ -218,7 +231,7 @@ def load(folder: str | Path, *, limits: Limits | None = None) -> Model:
     >>> toprock.load("model").assess("battle.mp4").id
     'battle'
     """
-    return Model(SavedModel.load(folder), limits=limits)
+    return Model(SavedModel.load(folder), limits=limits, compute=compute)
 
 
 def _named(them: Iterable[Judged]) -> list[Performance | PerformanceFeatures]:

@@ -7,14 +7,20 @@ bounded memory, for any length.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from toprock.errors import UsageError
+
 Stream = Literal["dynamic", "static"]
 STREAMS: tuple[Stream, ...] = ("dynamic", "static")
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in shares of the picture's width and height."""
 
 
 class Frame(NamedTuple):
@@ -27,7 +33,7 @@ class Frame(NamedTuple):
 class Segment(NamedTuple):
     """Features of one clip or one frame, and the span of time they speak for.
 
-    `vector` is (dimension,) float32.
+    `vector` is (dimension,) float32; on the way to a network, what the network is to be shown.
     """
 
     start_s: float
@@ -104,4 +110,68 @@ class HearingBackbone(Backbone, Protocol):
 
     def hearing(self, beats_s: np.ndarray) -> Backbone:
         """The same backbone for one performance, whose beats (B,) lie at these seconds in the video."""
+        ...
+
+
+@runtime_checkable
+class FollowingBackbone(Backbone, Protocol):
+    """A backbone that keeps to the performer, and can be told where that is when the performance begins."""
+
+    def following(self, start_box: Box) -> Backbone:
+        """The same backbone for one performance, whose performer begins in this box."""
+        ...
+
+
+@runtime_checkable
+class NetworkBackbone(Backbone, Protocol):
+    """A backbone with a network, which is shown many segments at once.
+
+    Its describer's segments carry in place of the vector what the network is to be shown: arrays of one shape.
+    """
+
+    def open(self, compute: Compute) -> Network:
+        """Load the network, ready to be shown segments.
+
+        Raises:
+            WeightsError: the weights are not there, or damaged, or a part is not installed.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where and how networks run; `auto` is what a short trial finds fastest.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        precision: auto, float32 or bfloat16.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("device", self.device, ("auto", "cpu", "cuda")),
+            ("precision", self.precision, ("auto", "float32", "bfloat16")),
+        ):
+            if value not in allowed:
+                raise UsageError(f"there is no {name} '{value}'", advice=f"Allowed: {', '.join(allowed)}.")
+
+
+class Network(Protocol):
+    """A loaded network."""
+
+    @property
+    def batch(self) -> int:
+        """How many inputs it is best shown at once; less where memory did not suffice for more."""
+        ...
+
+    @property
+    def pace(self) -> str:
+        """How it runs, in words for people: device, precision, threads."""
+        ...
+
+    def launch(self, inputs: Sequence[np.ndarray]) -> Callable[[], np.ndarray]:
+        """Show it B inputs of one shape; what is returned waits for their features (B, dimension) float32."""
         ...

@@ -11,6 +11,7 @@ from toprock.backbones.base import BackboneSpec, Frame, Reading, Segment
 from toprock.backbones.posture_descriptor import DIMENSION, describe_posture
 from toprock.backbones.settings import checked_settings
 from toprock.backbones.silhouette import find_silhouette
+from toprock.backbones.spans import FrameSpans
 
 _DEFAULTS: dict[str, Any] = {"version": 1, "rate_hz": 6.0, "short_side": 128}
 
@@ -63,24 +64,17 @@ class PostureDescriber:
     def __init__(self, short_side: int) -> None:
         cv2.setNumThreads(1)
         self._short_side = short_side
-        self._last: tuple[float, float, np.ndarray] | None = None  # start_s, time_s, vector
+        self._spans: FrameSpans[np.ndarray] = FrameSpans()
 
     def push(self, frame: Frame, *, new_shot: bool) -> list[Segment]:
         """Look at the next frame; return the segment of the one in front of it."""
         image = _small(frame.image, self._short_side)
         vector = describe_posture(image, find_silhouette(image))
-        last = self._last
-        if last is None:
-            self._last = (frame.time_s, frame.time_s, vector)
-            return []
-        border_s = frame.time_s if new_shot else (last[1] + frame.time_s) / 2
-        self._last = (border_s, frame.time_s, vector)
-        return [Segment(last[0], border_s, last[2])]
+        return [Segment(*span) for span in self._spans.push(frame.time_s, vector, new_shot=new_shot)]
 
     def finish(self, end_s: float) -> list[Segment]:
         """Return the last frame's segment, which lasts to `end_s`."""
-        last, self._last = self._last, None
-        return [] if last is None else [Segment(last[0], max(end_s, last[1] + 1e-3), last[2])]
+        return [Segment(*span) for span in self._spans.finish(end_s)]
 
 
 def _small(image: np.ndarray, short_side: int) -> np.ndarray:

@@ -29,6 +29,18 @@ StartOption = Annotated[
     Path | None,
     typer.Option("--start-from", help="Go on from this model (same features), and stay near it.", show_default=False),
 ]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where networks run.", show_default=False)
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="auto|float32|bfloat16",
+        help="How networks compute; auto tries it out.",
+        show_default=False,
+    ),
+]
 CriterionOption = Annotated[
     str | None, typer.Option("--criterion", help="Which judgements to take from a file with several kinds.")
 ]

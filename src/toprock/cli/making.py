@@ -10,9 +10,11 @@ import typer
 from toprock.cli.app import app
 from toprock.cli.common import (
     CriterionOption,
+    DeviceOption,
     FeaturesOption,
     JsonOption,
     ManifestOption,
+    PrecisionOption,
     SeedOption,
     SkipOption,
     StartOption,
@@ -26,6 +28,9 @@ from toprock.cli.common import (
 from toprock.errors import ModelError, PairsError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from toprock.backbones.base import Backbone
     from toprock.ranker.saved import ModelConfig
 
 FEW_PAIRS = 20
@@ -36,8 +41,14 @@ FEW_PAIRS = 20
 def extract(
     source: Annotated[Path, typer.Argument(help="A manifest (.csv), a folder of videos, or one video.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Feature store: a new folder, or one to fill on.")],
-    dynamic: Annotated[str, typer.Option(help="Backbone of the dynamic stream, or none.")] = "flow",
-    static: Annotated[str, typer.Option(help="Backbone of the static stream, or none.")] = "posture",
+    dynamic: Annotated[
+        str, typer.Option(help="Backbone of the dynamic stream (toprock backbones lists them), a folder, or none.")
+    ] = "flow",
+    static: Annotated[str, typer.Option(help="Backbone of the static stream, a folder, or none.")] = "posture",
+    crop: Annotated[
+        str | None,
+        typer.Option(metavar="middle|performer", help="What networks are shown of a frame.", show_default=False),
+    ] = None,
     like: Annotated[
         Path | None, typer.Option("--like", help="Use the recipes of this model instead.", show_default=False)
     ] = None,
@@ -49,34 +60,21 @@ def extract(
             show_default=False,
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Videos read at a time; by default one a core.")] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Read videos once and store their features. Safe to interrupt; run it again to go on."""
-    from toprock.backbones import build
-    from toprock.backbones.base import HearingBackbone
+    from toprock.backbones.base import Compute, HearingBackbone
     from toprock.features import FeatureStore
     from toprock.features import extract as run
     from toprock.performance import find_performances
     from toprock.sound import read_beats, with_beats
 
+    compute = Compute(device=device, precision=precision)
     if beats is not None and dynamic != "none" and not dynamic.endswith("-beat"):
         dynamic += "-beat"
-    if like is not None:
-        from toprock.ranker import SavedModel
-
-        backbones = [recipe.build() for recipe in SavedModel.load(like).recipes.values()]
-    else:
-        backbones = [build(name) for name in (dynamic, static) if name != "none"]
-        for backbone, stream in zip(
-            backbones, [s for s, n in (("dynamic", dynamic), ("static", static)) if n != "none"], strict=True
-        ):
-            if backbone.spec.stream != stream:
-                raise UsageError(
-                    f"'{backbone.spec.name}' is a {backbone.spec.stream} backbone, not a {stream} one",
-                    advice=f"Give it with --{backbone.spec.stream}.",
-                )
-    if not backbones:
-        raise UsageError("there is nothing to extract", advice="Name a backbone for at least one stream.")
+    backbones = _like(like) if like is not None else _chosen({"dynamic": dynamic, "static": static}, crop)
     if beats is not None and not any(isinstance(b, HearingBackbone) for b in backbones):
         what = f"{like}: was trained without beats" if like else "there is no dynamic stream to add beats to"
         raise UsageError(what, advice="Leave out --beats.")
@@ -88,7 +86,9 @@ def extract(
             say(f"note: {beats} has no beats of {heard} performances; those are heard in the sound.")
     store = FeatureStore(out, create=True)
     with extraction_bar(len({p.video for p in performances})) as on_progress:
-        result = run(performances, store, backbones, workers=workers, on_progress=on_progress)
+        result = run(performances, store, backbones, workers=workers, compute=compute, on_progress=on_progress)
+    for name, pace in result.paces.items():
+        say(f"{name} ran on {pace}.")
     if not result.written and not result.failed:
         say(f"nothing to do: {out} already holds all {len(result.kept)} performances.")
     else:
@@ -164,26 +164,87 @@ def train(
     say(f"{out}: {_outcome(model.config)}")
 
 
+def _like(folder: Path) -> list[Backbone]:
+    from toprock.ranker import SavedModel
+
+    return [recipe.build() for recipe in SavedModel.load(folder).recipes.values()]
+
+
+def _chosen(names: Mapping[str, str], crop: str | None) -> list[Backbone]:
+    """The backbones that were named for each stream.
+
+    Raises:
+        UsageError: one is of the other stream, none is left, or none of them crops.
+    """
+    from toprock.backbones import build
+
+    found = []
+    for stream, name in names.items():
+        if name == "none":
+            continue
+        backbone = build(name)
+        if crop is not None and "crop" in backbone.settings:
+            backbone = build(name, crop=crop)
+        if backbone.spec.stream != stream:
+            image = " Or make clips of it: --dynamic temporal:image=FOLDER_OR_NAME." if stream == "dynamic" else ""
+            raise UsageError(
+                f"'{backbone.spec.name}' is a {backbone.spec.stream} backbone, not a {stream} one",
+                advice=f"Give it with --{backbone.spec.stream}.{image}",
+            )
+        found.append(backbone)
+    if not found:
+        raise UsageError("there is nothing to extract", advice="Name a backbone for at least one stream.")
+    if crop is not None and not any("crop" in backbone.settings for backbone in found):
+        raise UsageError(
+            f"--crop {crop} is for networks, and {' and '.join(b.spec.name for b in found)} look for the performer "
+            "themselves",
+            advice="Leave it out, or name a checkpoint: see toprock backbones.",
+        )
+    return found
+
+
 @app.command()
-def backbones(json: JsonOption = False) -> None:
-    """List the backbones: stream, dimension, licence, and where their weights come from."""
-    from dataclasses import asdict
+def backbones(
+    download: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Fetch the weights of one.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the backbones: what each sees, its licence and size, and whether it is ready to be used here."""
+    from toprock.backbones.listing import fetch, folders, listed
 
-    from toprock.backbones import specs
-
+    if download is not None:
+        say(f"{download}: is in {fetch(download)}.")
+        return
+    found = listed()
     if json:
-        print_json({"schema": 1, "backbones": [asdict(spec) for spec in specs()]})
+        print_json({"schema": 1, "backbones": [one.to_json() for one in found], "folders": list(map(str, folders()))})
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "stream", "numbers", "licence", "weights", "what it sees"):
-        table.add_column(column, justify="right" if column == "numbers" else "left")
-    for spec in specs():
-        weights = f"{spec.size_mb:.0f} MB, {spec.source}" if spec.size_mb else spec.source
-        table.add_row(spec.name, spec.stream, str(spec.dimension), spec.licence, weights, spec.description)
-    Console().print(table)
+    console = Console()
+    for stream in ("dynamic", "static"):
+        table = Table(box=None, header_style="bold", pad_edge=False, title=f"{stream} stream", title_justify="left")
+        for column in ("name", "what it sees", "numbers", "MB", "licence", "here"):
+            table.add_column(column, justify="right" if column in ("numbers", "MB") else "left")
+        for one in found:
+            if one.stream == stream:
+                numbers = str(one.dimension) if one.dimension else ""
+                size = f"{one.size_mb:.0f}" if one.size_mb else ""
+                style = "" if one.state == "ready" else "dim"
+                table.add_row(one.name, one.description, numbers, size, one.licence, one.state, style=style)
+        console.print(table)
+        console.print()
+    for state, todo in (
+        ("downloadable", "downloadable: toprock backbones --download NAME"),
+        ("needs an extra", "needs an extra: pip install 'toprock[pretrained]', for pose 'toprock[pose]'"),
+        ("bring a folder", "bring a folder: give its path in place of a name; --json says where it is published"),
+    ):
+        if any(one.state == state for one in found):
+            console.print(todo, style="dim", markup=False)
+    for folder in folders():
+        console.print(f"also here: {folder}", style="dim", markup=False)
 
 
 @app.command()

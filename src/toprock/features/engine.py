@@ -1,24 +1,28 @@
 """Extraction of many videos on all cores: resumable, one bad video never stops the others.
 
 Each core gets one worker process that reads jobs as lines of JSON, so that a worker that dies takes one video
-with it and nothing else, and a user's script needs no guard around its main part.
+with it and nothing else, and a user's script needs no guard around its main part. Where a backbone has a network,
+threads of this process read in place of them, and share it: it is loaded once, and its batches fill across videos.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from toprock.backbones.base import Backbone
-from toprock.errors import StorageError, ToprockError
+from toprock.backbones.base import Backbone, Compute, NetworkBackbone
+from toprock.errors import StorageError, ToprockError, WeightsError
+from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video, source_of
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore
@@ -41,11 +45,19 @@ class Progress:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction did: ids that were written, that were there already, and that failed with why."""
+    """What an extraction did.
+
+    Attributes:
+        written: ids that were written.
+        kept: ids that were there already.
+        failed: id -> why it has no features.
+        paces: name of a backbone with a network -> how it ran: device, precision, threads.
+    """
 
     written: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    paces: dict[str, str] = field(default_factory=dict)
 
 
 def extract(
@@ -55,6 +67,7 @@ def extract(
     *,
     workers: int | None = None,
     limits: Limits | None = None,
+    compute: Compute | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Extraction:
     """Fill a store with the features of performances; what is there and unchanged is kept.
@@ -63,12 +76,14 @@ def extract(
         performances: what to look at; those of one file are read in one pass.
         store: where the features go; may be interrupted at any moment and filled on later.
         backbones: one or two, as from `toprock.backbones.build`.
-        workers: processes; None is one a core.
+        workers: videos read at a time; None is one a core.
         limits: bounds on what a decoder may use.
+        compute: where and how networks run.
         on_progress: called from this thread after every video and about every second in between.
 
     Raises:
         StorageError: the disk is full; nothing half-written stays.
+        WeightsError: a network cannot be loaded.
     """
     recipes = [Recipe.of(backbone) for backbone in backbones]
     tidy(store.folder)
@@ -91,8 +106,15 @@ def extract(
         store.set_failures(known)
 
     count = min(workers or cores(), len(files))
-    run = _run_here if count <= 1 else _run_workers
-    run(files, store, recipes, limits or Limits(), count, finish, on_progress)
+    job = _Job(files, store, backbones, limits or Limits(), count, finish, on_progress)
+    if any(isinstance(backbone, NetworkBackbone) for backbone in backbones):
+        with Encoding(compute) as encoding:
+            _run_threads(job, encoding)
+            result.paces.update(encoding.paces())
+    elif count <= 1:
+        _run_here(job)
+    else:
+        _run_workers(job)
     result.written.sort()
     return result
 
@@ -103,80 +125,144 @@ def extract_group(
     backbones: Sequence[Backbone],
     limits: Limits,
     on_time: Callable[[float], None] | None = None,
+    encoding: Encoding | None = None,
 ) -> dict[str, str]:
     """Describe the performances of one file and store them; returns id -> why for those that failed."""
     try:
-        for features in describe_video(group[0].video, group, backbones, limits=limits, on_time=on_time):
+        for features in describe_video(
+            group[0].video, group, backbones, limits=limits, on_time=on_time, encoding=encoding
+        ):
             store.write(features)
         return {}
-    except StorageError:
+    except (StorageError, WeightsError):
         raise
     except ToprockError as problem:
         if len(group) == 1:
             return {group[0].id: str(problem)}
     failed: dict[str, str] = {}
     for performance in group:  # one with impossible intervals must not take its neighbours with it
-        failed |= extract_group([performance], store, backbones, limits, on_time)
+        failed |= extract_group([performance], store, backbones, limits, on_time, encoding)
     return failed
 
 
 _Finish = Callable[[Sequence[Performance], dict[str, str]], None]
 _Files = dict[Path, list[Performance]]
+_News = queue.SimpleQueue[tuple[Path, dict[str, Any]]]
 
 
-def _run_here(
-    files: _Files,
-    store: FeatureStore,
-    recipes: Sequence[Recipe],
-    limits: Limits,
-    count: int,
-    finish: _Finish,
-    on_progress: Callable[[Progress], None] | None,
-) -> None:
-    backbones = [recipe.build() for recipe in recipes]
-    for done, (video, group) in enumerate(files.items()):
+@dataclass(frozen=True)
+class _Job:
+    """What there is to do, and whom to tell."""
 
-        def on_time(time_s: float, done: int = done, video: Path = video) -> None:
-            if on_progress:
-                on_progress(Progress(done, len(files), video, time_s))
+    files: _Files
+    store: FeatureStore
+    backbones: Sequence[Backbone]
+    limits: Limits
+    count: int
+    finish: _Finish
+    on_progress: Callable[[Progress], None] | None
 
-        failed = extract_group(group, store, backbones, limits, on_time)
-        finish(group, failed)
-        if on_progress:
-            on_progress(Progress(done + 1, len(files), video, error=next(iter(failed.values()), "")))
+    @property
+    def shared_limits(self) -> Limits:
+        """Limits for one of `count` readings that share the cores."""
+        return replace(self.limits, threads=self.limits.threads or max(1, cores() // max(1, self.count)))
 
+    def by_size(self) -> queue.SimpleQueue[Path]:
+        """Files, long ones first, so that no core waits at the end."""
+        jobs: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        for video in sorted(self.files, key=_size, reverse=True):
+            jobs.put(video)
+        return jobs
 
-def _run_workers(
-    files: _Files,
-    store: FeatureStore,
-    recipes: Sequence[Recipe],
-    limits: Limits,
-    count: int,
-    finish: _Finish,
-    on_progress: Callable[[Progress], None] | None,
-) -> None:
-    jobs: queue.SimpleQueue[Path] = queue.SimpleQueue()
-    news: queue.SimpleQueue[tuple[Path, dict[str, Any]]] = queue.SimpleQueue()
-    for video in sorted(files, key=_size, reverse=True):  # long ones first, so that no core waits at the end
-        jobs.put(video)
-    setup: dict[str, Any] = {"store": str(store.folder.absolute()), "recipes": [r.to_json() for r in recipes]}
-    setup["limits"] = asdict(replace(limits, threads=limits.threads or max(1, cores() // count)))
-    workers = [_Worker(setup) for _ in range(count)]
-    threads = [threading.Thread(target=w.serve, args=(jobs, files, news), daemon=True) for w in workers]
-    try:
-        for thread in threads:
-            thread.start()
+    def follow(self, news: _News) -> None:
+        """Take messages of readers until every file is done with.
+
+        Raises:
+            StorageError: there is no room for what they have read.
+            ToprockError: what went wrong with a network.
+        """
         done = 0
-        while done < len(files):
+        while done < len(self.files):
             video, message = news.get()
             if "full" in message:
                 raise StorageError(message["full"], advice=message.get("advice", ""))
+            if "raise" in message:
+                raise message["raise"]
             if "failed" in message:
                 done += 1
-                finish(files[video], message["failed"])
-            if on_progress:
+                self.finish(self.files[video], message["failed"])
+            if self.on_progress:
                 error = next(iter(message.get("failed", {}).values()), "")
-                on_progress(Progress(done, len(files), video, message.get("time_s", 0.0), error))
+                self.on_progress(Progress(done, len(self.files), video, message.get("time_s", 0.0), error))
+
+
+def _run_here(job: _Job) -> None:
+    for done, (video, group) in enumerate(job.files.items()):
+
+        def on_time(time_s: float, done: int = done, video: Path = video) -> None:
+            if job.on_progress:
+                job.on_progress(Progress(done, len(job.files), video, time_s))
+
+        failed = extract_group(group, job.store, job.backbones, job.limits, on_time)
+        job.finish(group, failed)
+        if job.on_progress:
+            job.on_progress(Progress(done + 1, len(job.files), video, error=next(iter(failed.values()), "")))
+
+
+def _run_threads(job: _Job, encoding: Encoding) -> None:
+    """Read on threads of this process, which share the networks; decoders are processes of their own."""
+    jobs, news = job.by_size(), _News()
+    limits = job.shared_limits
+
+    def serve() -> None:
+        while True:
+            try:
+                video = jobs.get_nowait()
+            except queue.Empty:
+                return
+            last = time.monotonic()
+
+            def on_time(time_s: float, video: Path = video) -> None:
+                nonlocal last
+                if time.monotonic() - last > 1.0:
+                    last = time.monotonic()
+                    news.put((video, {"time_s": time_s}))
+
+            try:
+                failed = extract_group(job.files[video], job.store, job.backbones, limits, on_time, encoding)
+            except BaseException as problem:  # this one's to raise
+                news.put((video, {"raise": problem}))
+                return
+            news.put((video, {"failed": failed}))
+
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(job.count)]
+    try:
+        for thread in threads:
+            thread.start()
+        job.follow(news)
+    finally:
+        while not jobs.empty():
+            with contextlib.suppress(queue.Empty):
+                jobs.get_nowait()
+        if sys.exc_info()[0] is not None:
+            encoding.close()
+        for thread in threads:
+            thread.join()
+
+
+def _run_workers(job: _Job) -> None:
+    jobs, news = job.by_size(), _News()
+    setup: dict[str, Any] = {
+        "store": str(job.store.folder.absolute()),
+        "recipes": [Recipe.of(backbone).to_json() for backbone in job.backbones],
+        "limits": asdict(job.shared_limits),
+    }
+    workers = [_Worker(setup) for _ in range(job.count)]
+    threads = [threading.Thread(target=w.serve, args=(jobs, job.files, news), daemon=True) for w in workers]
+    try:
+        for thread in threads:
+            thread.start()
+        job.follow(news)
     finally:
         for worker in workers:
             worker.stop()
@@ -199,7 +285,7 @@ class _Worker:
         self,
         jobs: queue.SimpleQueue[Path],
         files: _Files,
-        news: queue.SimpleQueue[tuple[Path, dict[str, Any]]],
+        news: _News,
     ) -> None:
         while not self._stopped:
             try:
@@ -273,13 +359,15 @@ def _plain(performance: Performance) -> dict[str, Any]:
         "video": str(performance.video.absolute()),
         "intervals": format_intervals(performance.intervals),
         "beats": performance.beats,
+        "box": performance.box,
     }
 
 
 def performance_of(plain: dict[str, Any]) -> Performance:
     """What a worker makes of a job's line."""
     beats = None if plain["beats"] is None else tuple(plain["beats"])
-    return Performance(plain["id"], Path(plain["video"]), parse_intervals(plain["intervals"]), beats=beats)
+    box = None if plain["box"] is None else tuple(plain["box"])
+    return Performance(plain["id"], Path(plain["video"]), parse_intervals(plain["intervals"]), beats=beats, box=box)
 
 
 def _size(path: Path) -> int:

@@ -12,18 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from toprock.backbones.base import Backbone, Describer, Frame, HearingBackbone, Segment
+from toprock.backbones.base import (
+    Backbone,
+    Describer,
+    FollowingBackbone,
+    Frame,
+    HearingBackbone,
+    NetworkBackbone,
+    Segment,
+)
 from toprock.backbones.shots import ShotCuts
 from toprock.errors import EmptyVideo
+from toprock.features.encoding import Encoding
 from toprock.features.recipe import Recipe
 from toprock.features.spool import Spool
 from toprock.features.store import PerformanceFeatures, StreamFeatures
 from toprock.performance import Performance, format_intervals
-from toprock.video import Limits, read_frames
+from toprock.video import Limits, Pictures, read_pictures
 
 READ_HZ = 30.0
-"""Every reading looks for shot cuts on this grid, whatever backbones are asked for: the features of a stream are
-the same alone and beside another stream."""
+CUTS_SIDE = 128
+"""Every reading looks for shot cuts on this grid and in pictures of this short side, whatever backbones are asked for:
+the features of a stream are the same alone and beside another stream."""
 
 
 def describe_video(
@@ -33,35 +43,44 @@ def describe_video(
     *,
     limits: Limits | None = None,
     on_time: Callable[[float], None] | None = None,
+    encoding: Encoding | None = None,
 ) -> list[PerformanceFeatures]:
     """Read a video once and describe every performance in it with every backbone.
 
     Args:
         video: the file; every performance's `video` is this one.
         performances: may overlap in time.
-        backbones: at most one a stream and recipe; those of another picture size cost another pass.
+        backbones: at most one a stream and recipe; each is shown pictures of its own size, all from one decoding.
         limits: bounds on what the decoder may use.
         on_time: called now and then with the time in seconds that has been reached.
+        encoding: networks that are shared with other readings; by default they are loaded for this one.
 
     Raises:
         VideoError: the video cannot be used; names it and what to do.
+        WeightsError: a backbone's weights are not there, or damaged.
     """
-    beats = _beats(video, performances, backbones, limits)
-    passes: dict[int, list[Backbone]] = {}
+    if encoding is None:
+        with Encoding() as own:
+            return describe_video(video, performances, backbones, limits=limits, on_time=on_time, encoding=own)
     for backbone in backbones:
-        passes.setdefault(backbone.reading.short_side, []).append(backbone)
-    streams: dict[str, dict[Recipe, StreamFeatures]] = {p.id: {} for p in performances}
-    facts: dict[str, dict[str, float | None]] = {p.id: {} for p in performances}
-    for short_side, together in passes.items():
-        watches = [_Watch(p, [_hearing(b, beats.get(p.id)) for b in together]) for p in performances]
-        _one_pass(video, watches, together, short_side, limits or Limits(), on_time)
-        for watch in watches:
-            found, measured = watch.result()
-            streams[watch.performance.id] |= found
-            facts[watch.performance.id] |= measured
-    for p in performances if beats else ():
-        facts[p.id]["beats"] = float(sum(((a <= beats[p.id]) & (beats[p.id] < b)).sum() for a, b in _spans(p)))
-    return [PerformanceFeatures(p.id, streams[p.id], facts[p.id], source_of(p, backbones)) for p in performances]
+        if isinstance(backbone, NetworkBackbone):
+            encoding.load(backbone)  # what is wrong with it is said before a video is read
+    beats = _beats(video, performances, backbones, limits)
+    watches = [_Watch(p, [_for_one(b, p, beats.get(p.id)) for b in backbones], encoding) for p in performances]
+    with encoding.reading():
+        try:
+            _one_pass(video, watches, backbones, limits or Limits(), on_time)
+            encoding.finish(rows for watch in watches for rows in watch.rows)
+        except BaseException:
+            encoding.forget(rows for watch in watches for rows in watch.rows)
+            raise
+    found = []
+    for watch in watches:
+        p, streams, facts = watch.performance, watch.streams(), watch.facts()
+        if beats:
+            facts["beats"] = float(sum(((a <= beats[p.id]) & (beats[p.id] < b)).sum() for a, b in _spans(p)))
+        found.append(PerformanceFeatures(p.id, streams, facts, source_of(p, backbones)))
+    return found
 
 
 def source_of(performance: Performance, backbones: Iterable[Backbone]) -> dict[str, Any]:
@@ -83,6 +102,9 @@ def source_of(performance: Performance, backbones: Iterable[Backbone]) -> dict[s
     if performance.beats is not None:
         digest = hashlib.sha256(json.dumps(performance.beats).encode()).hexdigest()[:16]
         source["beats"] = {Recipe.of(b).hash: digest for b in backbones if isinstance(b, HearingBackbone)}
+    if performance.box is not None and any(isinstance(b, FollowingBackbone) for b in backbones):
+        box = list(performance.box)
+        source["box"] = {Recipe.of(b).hash: box for b in backbones if isinstance(b, FollowingBackbone)}
     return source
 
 
@@ -98,8 +120,13 @@ def _beats(
     return {p.id: heard if p.beats is None else np.array(p.beats, dtype=np.float64) for p in performances}
 
 
-def _hearing(backbone: Backbone, beats: np.ndarray | None) -> Backbone:
-    return backbone.hearing(beats) if beats is not None and isinstance(backbone, HearingBackbone) else backbone
+def _for_one(backbone: Backbone, performance: Performance, beats: np.ndarray | None) -> Backbone:
+    """The backbone as told what is known of one performance."""
+    if beats is not None and isinstance(backbone, HearingBackbone):
+        backbone = backbone.hearing(beats)
+    if performance.box is not None and isinstance(backbone, FollowingBackbone):
+        backbone = backbone.following(performance.box)
+    return backbone
 
 
 def _spans(performance: Performance) -> Sequence[tuple[float, float]]:
@@ -110,23 +137,32 @@ def _one_pass(
     video: Path,
     watches: Sequence[_Watch],
     backbones: Sequence[Backbone],
-    short_side: int,
     limits: Limits,
     on_time: Callable[[float], None] | None,
 ) -> None:
     rate_hz = common_rate([READ_HZ, *(b.reading.rate_hz for b in backbones)])
+    sizes: dict[int, list[int]] = {CUTS_SIDE: [_every(rate_hz, READ_HZ)]}
+    for backbone in backbones:
+        sizes.setdefault(backbone.reading.short_side, []).append(_every(rate_hz, backbone.reading.rate_hz))
     whole = any(not w.performance.intervals for w in watches)
     intervals = () if whole else merged(span for w in watches for span in w.performance.intervals)
-    with read_frames(video, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits) as frames:
+    starts_s = [start_s for w in watches for start_s, _ in _spans(w.performance)]
+    with read_pictures(
+        video, rate_hz=rate_hz, pictures=sizes, starts_s=starts_s, intervals=intervals, limits=limits
+    ) as frames:
         for frame in frames:
-            tick = round(frame.time_s * rate_hz)
             for watch in watches:
-                watch.look(frame, tick, rate_hz)
+                watch.look(frame, rate_hz)
             if on_time:
                 on_time(frame.time_s)
         end_s = frames.end_s
     for watch in watches:
         watch.finish(end_s)
+
+
+def _every(rate_hz: float, wanted_hz: float) -> int:
+    """Every how many ticks of a grid at `rate_hz` one looks who looks `wanted_hz` times a second."""
+    return max(1, round(rate_hz / wanted_hz))
 
 
 def common_rate(rates_hz: Iterable[float]) -> float:
@@ -157,36 +193,44 @@ def merged(spans: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], .
 
 
 class _Watch:
-    """One performance while its video runs by."""
+    """One performance while its video runs by.
 
-    def __init__(self, performance: Performance, backbones: Sequence[Backbone]) -> None:
+    Attributes:
+        rows: one a backbone, filled as the video runs by and by networks soon after.
+    """
+
+    def __init__(self, performance: Performance, backbones: Sequence[Backbone], encoding: Encoding) -> None:
         self.performance = performance
+        self.rows = [Spool(b.spec.dimension) for b in backbones]
         self._backbones = backbones
+        self._encoding = encoding
         self._intervals = _spans(performance)
         self._at = 0
         self._eyes: list[_Eye] = []
-        self._shots = ShotCuts()
-        self._rows = [Spool(b.spec.dimension) for b in backbones]
+        self._shots, self._looked = ShotCuts(), -1
         self._motion: list[tuple[float, float]] = []
         self._cuts = 0
         self._duration_s = 0.0
         self._frames = [0] * len(self._intervals)
 
-    def look(self, frame: Frame, tick: int, rate_hz: float) -> None:
+    def look(self, frame: Pictures, rate_hz: float) -> None:
         while self._at < len(self._intervals) and frame.time_s >= self._intervals[self._at][1]:
             self._close(self._intervals[self._at][1])
             self._at += 1
         if self._at == len(self._intervals) or frame.time_s < self._intervals[self._at][0]:
             return
         if not self._eyes:
-            self._shots = ShotCuts()
-            self._eyes = [_Eye(b, b.describer()) for b in self._backbones]
+            self._shots, self._looked = ShotCuts(), -1
+            self._eyes = [_Eye(b, _every(rate_hz, b.reading.rate_hz)) for b in self._backbones]
             self._first_s = frame.time_s
-        cut = self._shots.push(frame)
+        cut, index = False, frame.tick // _every(rate_hz, READ_HZ)
+        if index != self._looked:
+            self._looked = index
+            cut = self._shots.push(Frame(frame.time_s, frame.images[CUTS_SIDE]))
         self._cuts += cut and self._first_s != frame.time_s
         self._frames[self._at] += 1
-        for eye, rows in zip(self._eyes, self._rows, strict=True):
-            rows.extend(eye.look(frame, cut, tick, rate_hz))
+        for eye, rows in zip(self._eyes, self.rows, strict=True):
+            self._keep(eye, eye.look(frame, cut), rows)
 
     def finish(self, end_s: float) -> None:
         if self._at < len(self._intervals):
@@ -203,35 +247,50 @@ class _Watch:
         if not self._eyes:
             return
         length_s = max(0.0, end_s - self._first_s)
-        for eye, rows in zip(self._eyes, self._rows, strict=True):
-            rows.extend(eye.describer.finish(end_s))
+        for eye, rows in zip(self._eyes, self.rows, strict=True):
+            self._keep(eye, eye.describer.finish(end_s), rows)
             motion = getattr(eye.describer, "mean_motion", None)
             if motion is not None:
                 self._motion.append((float(motion), length_s))
         self._duration_s += length_s
         self._eyes = []
 
-    def result(self) -> tuple[dict[Recipe, StreamFeatures], dict[str, float | None]]:
-        found = {Recipe.of(backbone): rows.stack() for backbone, rows in zip(self._backbones, self._rows, strict=True)}
+    def _keep(self, eye: _Eye, segments: list[Segment], rows: Spool) -> None:
+        if isinstance(eye.backbone, NetworkBackbone):
+            self._encoding.put(eye.backbone, segments, rows)
+        else:
+            rows.extend(segments)
+
+    def streams(self) -> dict[Recipe, StreamFeatures]:
+        return {Recipe.of(backbone): rows.stack() for backbone, rows in zip(self._backbones, self.rows, strict=True)}
+
+    def facts(self) -> dict[str, float | None]:
         weight = sum(length for _, length in self._motion)
         motion = sum(value * length for value, length in self._motion) / weight if weight else None
-        return found, {"duration_s": self._duration_s, "cuts": float(self._cuts), "mean_motion": motion}
+        return {"duration_s": self._duration_s, "cuts": float(self._cuts), "mean_motion": motion}
 
 
 class _Eye:
-    """One backbone on one interval: picks its frames from those read, and keeps cuts it did not see."""
+    """One backbone on one interval: picks its frames from those read, and keeps cuts it did not see.
 
-    def __init__(self, backbone: Backbone, describer: Describer) -> None:
-        self.describer = describer
-        self._rate_hz = backbone.reading.rate_hz
+    Args:
+        backbone: whose eye it is.
+        every: of the ticks that are read, it looks at one in so many.
+    """
+
+    def __init__(self, backbone: Backbone, every: int) -> None:
+        self.backbone = backbone
+        self.describer: Describer = backbone.describer()
+        self._every = every
         self._last = -1
         self._cut = False
 
-    def look(self, frame: Frame, cut: bool, tick: int, rate_hz: float) -> list[Segment]:
+    def look(self, frame: Pictures, cut: bool) -> list[Segment]:
         self._cut |= cut
-        index = tick // max(1, round(rate_hz / self._rate_hz))
+        index = frame.tick // self._every
         if index == self._last:
             return []
         self._last = index
         new_shot, self._cut = self._cut, False
-        return self.describer.push(frame, new_shot=new_shot)
+        image = frame.images[self.backbone.reading.short_side]
+        return self.describer.push(Frame(frame.time_s, image), new_shot=new_shot)

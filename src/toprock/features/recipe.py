@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from toprock.backbones import build
+from toprock.backbones import from_settings
 from toprock.backbones.base import STREAMS, Backbone, Stream
 from toprock.errors import FeaturesError, RecipeMismatch, UsageError
 
@@ -20,17 +20,20 @@ class Recipe:
     Attributes:
         stream: dynamic or static.
         backbone: registry name.
-        settings: all that changes a number in the features (JSON values).
+        settings: all that changes a number in the features (JSON values); of weights, what names their content.
+        weights_at: where weights were when the features were made; where they lie changes nothing.
     """
 
     stream: Stream
     backbone: str
     settings: Mapping[str, Any]
+    weights_at: str = ""
 
     @classmethod
     def of(cls, backbone: Backbone) -> Recipe:
         """The recipe that makes this backbone's features."""
-        return cls(backbone.spec.stream, backbone.spec.name, dict(backbone.settings))
+        where = str(getattr(backbone, "weights_at", ""))
+        return cls(backbone.spec.stream, backbone.spec.name, dict(backbone.settings), where)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Recipe:
@@ -41,13 +44,14 @@ class Recipe:
         """
         try:
             stream, backbone, settings = value["stream"], value["backbone"], dict(value["settings"])
+            where = str(value.get("weights_at", ""))
         except (KeyError, TypeError, ValueError):
             raise FeaturesError("the recipe is damaged", advice="Extract the features again.") from None
         if stream not in STREAMS or not isinstance(backbone, str):
             raise FeaturesError(
                 f"the recipe names an unknown stream '{stream}'", advice=f"Allowed: {', '.join(STREAMS)}."
             )
-        return cls(cast(Stream, stream), backbone, settings)
+        return cls(cast(Stream, stream), backbone, settings, where)
 
     @property
     def hash(self) -> str:
@@ -72,6 +76,7 @@ class Recipe:
         Raises:
             RecipeMismatch: the features were imported, the backbone is not known here, or the installed one makes
                 other features.
+            WeightsError: its weights are not here, or are others.
         """
         if self.imported:
             raise RecipeMismatch(
@@ -81,7 +86,7 @@ class Recipe:
             )
         settings = {k: v for k, v in self.settings.items() if k != "version"}
         try:
-            backbone = build(self.backbone, **settings)
+            backbone = from_settings(self.backbone, settings, weights_at=self.weights_at)
         except (UsageError, TypeError) as problem:
             raise RecipeMismatch(
                 f"this version of toprock cannot make the {self.stream} features '{self.backbone}' ({problem})",
@@ -116,9 +121,10 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, with the hash for people."""
-        return {
+        plain = {
             "stream": self.stream,
             "backbone": self.backbone,
             "settings": dict(self.settings),
             "hash": self.hash,
         }
+        return plain | ({"weights_at": self.weights_at} if self.weights_at else {})

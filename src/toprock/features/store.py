@@ -29,6 +29,8 @@ from toprock.files import write_bytes, write_json
 FORMAT = 1
 _SUFFIX = ".safetensors"
 _CHUNK = 180
+_TOLD = ("beats", "box")
+"""Of a source: what a recipe can be told of one performance, by the recipe's hash."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class PerformanceFeatures:
         streams: recipe -> features.
         facts: duration_s, cuts, mean_motion and what else extraction measured; numbers or None.
         source: what they were made from (video name, size, time of change, intervals), to notice a change; under
-            `imported`, recipe hash -> the file of features that were made elsewhere; under `beats`, recipe hash ->
-            digest of the beats that were given to it.
+            `imported`, recipe hash -> the file of features that were made elsewhere; under `beats` and `box`, recipe
+            hash -> digest of the beats, or the performer's first box, that were given to it.
     """
 
     id: str
@@ -252,25 +254,26 @@ def joined(old: PerformanceFeatures, new: PerformanceFeatures) -> PerformanceFea
     source = _video(old.source if comes_in else new.source)
     if imported := before | new.source.get("imported", {}):
         source["imported"] = imported
-    heard = old.source.get("beats", {}) if same else {}
-    kept = {recipe: digest for recipe, digest in heard.items() if recipe not in {r.hash for r in new.streams}}
-    if beats := kept | new.source.get("beats", {}):
-        source["beats"] = beats
+    for what in _TOLD:
+        told = old.source.get(what, {}) if same else {}
+        kept = {recipe: value for recipe, value in told.items() if recipe not in {r.hash for r in new.streams}}
+        if now := kept | new.source.get(what, {}):
+            source[what] = now
     return PerformanceFeatures(new.id, streams, facts, source)
 
 
 def _video(source: Mapping[str, Any]) -> dict[str, Any]:
     """What of a source is about the video, as JSON gives it back."""
-    return {k: v for k, v in json.loads(json.dumps(source)).items() if k not in ("imported", "beats")}
+    return {k: v for k, v in json.loads(json.dumps(source)).items() if k not in ("imported", *_TOLD)}
 
 
 def _agree(there: Mapping[str, Any], wanted: Mapping[str, Any], recipes: Sequence[Recipe]) -> bool:
-    """Whether features with the one source are as good as made from the other: from the same files and beats."""
+    """Whether features with the one source are as good as made from the other: the same files, told the same."""
     if "imported" in wanted:
         before = there.get("imported", {})
         return all(before.get(recipe) == file for recipe, file in wanted["imported"].items())
-    heard, given = there.get("beats", {}), wanted.get("beats", {})
-    return _video(there) == _video(wanted) and all(heard.get(r.hash) == given.get(r.hash) for r in recipes)
+    told = all(there.get(what, {}).get(r.hash) == wanted.get(what, {}).get(r.hash) for what in _TOLD for r in recipes)
+    return told and _video(there) == _video(wanted)
 
 
 def _read_json(path: Path) -> Any:

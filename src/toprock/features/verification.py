@@ -91,7 +91,7 @@ def _dimension(recipe: Recipe) -> int:
     if recipe.imported:
         return int(recipe.settings["shape"][1])
     try:
-        return from_settings(recipe.backbone, recipe.settings).spec.dimension
+        return from_settings(recipe.backbone, recipe.settings, weights_at=recipe.weights_at).spec.dimension
     except ToprockError:  # of another version
         return 0
 

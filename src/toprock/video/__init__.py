@@ -11,7 +11,28 @@ and swell decoders. Times are seconds as a player shows them, never index / rate
 """
 
 from toprock.video.limits import Limits
-from toprock.video.reader import FrameReader, VideoInfo, grab_pictures, probe, read_frames
+from toprock.video.reader import (
+    FrameReader,
+    PictureReader,
+    Pictures,
+    VideoInfo,
+    grab_pictures,
+    probe,
+    read_frames,
+    read_pictures,
+)
 from toprock.video.sound import Sound, read_sound
 
-__all__ = ["FrameReader", "Limits", "Sound", "VideoInfo", "grab_pictures", "probe", "read_frames", "read_sound"]
+__all__ = [
+    "FrameReader",
+    "Limits",
+    "PictureReader",
+    "Pictures",
+    "Sound",
+    "VideoInfo",
+    "grab_pictures",
+    "probe",
+    "read_frames",
+    "read_pictures",
+    "read_sound",
+]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from toprock.video.guarded import DECODER, GuardedDecoder
 from toprock.video.limits import Limits
 from toprock.video.signature import container_of
 
-# time_s, width, height, bytes a row, turns by 90 degrees counter-clockwise, mirrored first; then the pixels
-_FRAME = struct.Struct("<dIIIBB")
+# time_s, tick, width, height, bytes a row, turns by 90 degrees counter-clockwise, mirrored first, which size, more to
+# come of the same frame; then the pixels
+_FRAME = struct.Struct("<dIIIIBBBB")
 _MAX_ASPECT = 32  # the decoder refuses longer pictures
 
 
@@ -98,8 +99,47 @@ def read_frames(
     return FrameReader(path, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits)
 
 
-class FrameReader(Iterator[Frame]):
-    """The frames of one video; arguments and errors as in `read_frames`.
+def read_pictures(
+    path: str | Path,
+    *,
+    rate_hz: float,
+    pictures: Mapping[int, Sequence[int]],
+    starts_s: Sequence[float] = (),
+    intervals: Sequence[tuple[float, float]] = (),
+    limits: Limits = Limits(),
+) -> PictureReader:
+    """Read a video once, in order, in several sizes at a time; each size as `read_frames` would give it.
+
+    Args:
+        path: the video.
+        rate_hz: of the time grid; its ticks are counted from 0 s.
+        pictures: short side in pixels -> every how many ticks it is wanted, for each that wants it.
+        starts_s: with the first frame at or after each of these times, every size comes.
+        intervals: as in `read_frames`.
+        limits: bounds on what the decoder may use.
+
+    Raises:
+        UsageError, VideoError: as `read_frames`.
+
+    >>> with read_pictures("battle.mp4", rate_hz=2, pictures={64: [1], 120: [4]}) as frames:
+    ...     [(frame.time_s, sorted(frame.images)) for frame in frames][:3]
+    [(0.0, [64, 120]), (0.5, [64]), (1.0, [64])]
+    """
+    return PictureReader(
+        path, rate_hz=rate_hz, pictures=pictures, starts_s=starts_s, intervals=intervals, limits=limits
+    )
+
+
+class Pictures(NamedTuple):
+    """One frame: its time in seconds, the tick of the grid that it is at, and RGB pictures by their short side."""
+
+    time_s: float
+    tick: int
+    images: dict[int, np.ndarray]
+
+
+class _Reader:
+    """The frames of one video, read on by `_read`.
 
     Ends its decoder when exhausted, closed, left as a context manager, or collected.
 
@@ -119,33 +159,43 @@ class FrameReader(Iterator[Frame]):
         path: str | Path,
         *,
         rate_hz: float,
-        short_side: int,
-        intervals: Sequence[tuple[float, float]] = (),
-        limits: Limits = Limits(),
-        _command: Sequence[str] = DECODER,
+        pictures: Mapping[int, Sequence[int]],
+        starts_s: Sequence[float],
+        intervals: Sequence[tuple[float, float]],
+        limits: Limits,
+        command: Sequence[str] = DECODER,
     ) -> None:
         self._child: GuardedDecoder | None = None
         if not (math.isfinite(rate_hz) and rate_hz > 0):
             raise UsageError(f"rate_hz is {rate_hz}", advice="Give a number above 0.")
-        _check_side(short_side)
+        for side in pictures:
+            _check_side(side)
+        self._sides = list(pictures)
         job = {
             "job": "read",
             "rate_hz": float(rate_hz),
-            "short_side": short_side,
+            "pictures": [[side, sorted(set(every))] for side, every in pictures.items()],
+            "starts_s": [float(time_s) for time_s in starts_s],
             "intervals": _checked(intervals),
         }
         path = Path(path)
         self.end_s, self.damaged = 0.0, 0
-        self._child = start_decoder(path, job, limits, _command)
+        self._child = start_decoder(path, job, limits, command)
         self.info = _info(path, self._child)
 
-    def __next__(self) -> Frame:
+    def _read(self) -> Pictures:
+        images: dict[int, np.ndarray] = {}
         while self._child is not None:
             kind, values, body = self._child.read()
             if kind == b"F":
-                frame = _frame(body, self._child)
-                self.end_s = frame.time_s
-                return frame
+                found = _picture(body, self._child)
+                if found.which >= len(self._sides):
+                    raise self._child.nonsense()
+                images[self._sides[found.which]] = found.image
+                if found.more:
+                    continue
+                self.end_s = found.time_s
+                return Pictures(found.time_s, found.tick, images)
             child = self._child
             self.close()
             try:
@@ -153,9 +203,6 @@ class FrameReader(Iterator[Frame]):
             except (KeyError, TypeError, ValueError):
                 raise child.nonsense() from None
         raise StopIteration
-
-    def __enter__(self) -> FrameReader:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -170,6 +217,57 @@ class FrameReader(Iterator[Frame]):
         if self._child is not None:
             self._child.close()
             self._child = None
+
+
+class PictureReader(_Reader, Iterator[Pictures]):
+    """Frames in several sizes; arguments and errors as in `read_pictures`, attributes as of a `FrameReader`."""
+
+    def __next__(self) -> Pictures:
+        return self._read()
+
+    def __enter__(self) -> PictureReader:
+        return self
+
+
+class FrameReader(_Reader, Iterator[Frame]):
+    """The frames of one video; arguments and errors as in `read_frames`.
+
+    Ends its decoder when exhausted, closed, left as a context manager, or collected.
+
+    Attributes:
+        info: the video.
+        end_s: how far has been read: the time of the last frame so far; after the last one, the time at which
+            that frame ends, or the end of the last interval where the video goes on behind it.
+        damaged: packets and frames skipped because they could not be decoded; known after the last frame.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        rate_hz: float,
+        short_side: int,
+        intervals: Sequence[tuple[float, float]] = (),
+        limits: Limits = Limits(),
+        _command: Sequence[str] = DECODER,
+    ) -> None:
+        super().__init__(
+            path,
+            rate_hz=rate_hz,
+            pictures={short_side: [1]},
+            starts_s=(),
+            intervals=intervals,
+            limits=limits,
+            command=_command,
+        )
+        self._side = short_side
+
+    def __next__(self) -> Frame:
+        found = self._read()
+        return Frame(found.time_s, found.images[self._side])
+
+    def __enter__(self) -> FrameReader:
+        return self
 
 
 def grab_pictures(
@@ -202,7 +300,7 @@ def grab_pictures(
     child = start_decoder(path, job, limits)
     try:
         while len(pictures) < len(order):
-            pictures[order[len(pictures)]] = _frame(child.read().body, child).image
+            pictures[order[len(pictures)]] = _picture(child.read().body, child).image
     finally:
         child.close()
     return [pictures[i] for i in range(len(times_s))]
@@ -211,7 +309,8 @@ def grab_pictures(
 def start_decoder(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
     """A guarded decoder at work on a job; errors of the file as in `read_frames`."""
     job = {**job, "path": str(path.absolute()), "format": container_of(path)}
-    largest = 4 * _MAX_ASPECT * int(job.get("short_side", 0)) ** 2
+    sides = [job.get("short_side", 0), *(side for side, _ in job.get("pictures", ()))]
+    largest = 4 * _MAX_ASPECT * int(max(sides)) ** 2
     return GuardedDecoder(path, job, limits, max_body=largest, command=command)
 
 
@@ -223,9 +322,17 @@ def _info(path: Path, child: GuardedDecoder) -> VideoInfo:
         raise child.nonsense() from None
 
 
-def _frame(body: bytearray, child: GuardedDecoder) -> Frame:
+class _Picture(NamedTuple):
+    time_s: float
+    tick: int
+    image: np.ndarray
+    which: int
+    more: bool
+
+
+def _picture(body: bytearray, child: GuardedDecoder) -> _Picture:
     try:
-        time_s, width, height, stride, turns, mirrored = _FRAME.unpack_from(body)
+        time_s, tick, width, height, stride, turns, mirrored, which, more = _FRAME.unpack_from(body)
         rows = np.frombuffer(body, np.uint8, offset=_FRAME.size).reshape(height, stride)
         image = rows[:, : 3 * width].reshape(height, width, 3)
     except (ValueError, struct.error):
@@ -233,7 +340,7 @@ def _frame(body: bytearray, child: GuardedDecoder) -> Frame:
         raise child.nonsense() from None
     if mirrored:
         image = image[:, ::-1]
-    return Frame(time_s, np.ascontiguousarray(np.rot90(image, turns)))
+    return _Picture(time_s, tick, np.ascontiguousarray(np.rot90(image, turns)), which, bool(more))
 
 
 def _check_side(short_side: int) -> None:
@@ -253,4 +360,13 @@ def _checked(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, floa
     return [(float(start), None if math.isinf(end) else float(end)) for start, end in intervals]
 
 
-__all__ = ["FrameReader", "VideoInfo", "grab_pictures", "probe", "read_frames"]
+__all__ = [
+    "FrameReader",
+    "PictureReader",
+    "Pictures",
+    "VideoInfo",
+    "grab_pictures",
+    "probe",
+    "read_frames",
+    "read_pictures",
+]

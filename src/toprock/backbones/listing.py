@@ -1,0 +1,141 @@
+"""What backbones there are, whether each can be used here, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from toprock.backbones import REGISTRY, build
+from toprock.backbones.base import Stream
+from toprock.backbones.pretrained.catalogue import CATALOGUE
+from toprock.backbones.pretrained.checkpoint import how_to_get, locate
+from toprock.backbones.weights import places
+from toprock.errors import ToprockError, UsageError
+
+READY, EXTRA, DOWNLOADABLE, BRING = "ready", "needs an extra", "downloadable", "bring a folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A backbone that can be chosen.
+
+    Attributes:
+        name: registry name.
+        stream: dynamic or static.
+        dimension: of its features; 0 where that depends on a choice.
+        description: one line: what it is, and what it is shown.
+        licence: of the weights, or of the code where there are none.
+        size_mb: of the weights; 0 where there are none.
+        source: where the weights come from; "embedded" where there are none.
+        state: ready, needs an extra, downloadable, or bring a folder.
+        advice: what to do where it is not ready.
+    """
+
+    name: str
+    stream: Stream
+    dimension: int
+    description: str
+    licence: str
+    size_mb: float
+    source: str
+    state: str
+    advice: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+
+def listed() -> list[Listed]:
+    """Every backbone by name, those that need nothing first."""
+    return [*(_own(name) for name in sorted(REGISTRY)), *(_known(name) for name in CATALOGUE)]
+
+
+def fetch(name: str) -> Path:
+    """Fetch the weights of a backbone; see `pretrained.download` and `pose.download`.
+
+    Raises:
+        UsageError: it has none to be fetched.
+        WeightsError: they cannot be had.
+    """
+    if name in ("pose", "pose-motion"):
+        from toprock.backbones.pose.download import download_movenet
+
+        return download_movenet()
+    if name in REGISTRY:
+        raise UsageError(f"'{name}' has no weights to fetch", advice="Use it as it is: see toprock backbones.")
+    from toprock.backbones.pretrained.download import download
+
+    return download(name)
+
+
+def _own(name: str) -> Listed:
+    if name == "temporal":
+        ready = _has("transformers")
+        return Listed(
+            name=name,
+            stream="dynamic",
+            dimension=0,
+            description="clips through an image model, as in temporal:image=dinov2-small",
+            licence="of the image model",
+            size_mb=0.0,
+            source="any static checkpoint",
+            state=READY if ready else EXTRA,
+            advice="" if ready else _extra("pretrained"),
+        )
+    if name in ("pose", "pose-motion"):
+        return _pose(name)
+    spec = build(name).spec
+    return Listed(**asdict(spec), state=READY)
+
+
+def _pose(name: str) -> Listed:
+    from toprock.backbones.pose import SPECS
+
+    state, advice = READY, ""
+    if not _has("ai_edge_litert"):
+        state, advice = EXTRA, _extra("pose")
+    else:
+        try:
+            build(name)
+        except ToprockError as problem:
+            state, advice = DOWNLOADABLE, problem.advice
+    return Listed(**asdict(SPECS[name]), state=state, advice=advice)
+
+
+def _known(name: str) -> Listed:
+    known = CATALOGUE[name]
+    state, advice = READY, ""
+    try:
+        locate(name)
+    except ToprockError as problem:
+        state = BRING if known.revision is None else DOWNLOADABLE
+        advice = how_to_get(name) if "not on this machine" in problem.message else str(problem)
+    if not _has("transformers"):
+        state, advice = EXTRA, _extra("pretrained")
+    return Listed(
+        name=name,
+        stream=known.stream,
+        dimension=known.dimension,
+        description=known.description,
+        licence=known.licence,
+        size_mb=known.size_mb,
+        source=known.repository,
+        state=state,
+        advice=advice,
+    )
+
+
+def folders() -> list[Path]:
+    """Checkpoint folders that lie where weights are looked for."""
+    return sorted({place for place in places() if (place / "config.json").is_file()})
+
+
+def _extra(name: str) -> str:
+    return f"Install it: pip install 'toprock[{name}]'."
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

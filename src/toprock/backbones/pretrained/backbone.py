@@ -1,0 +1,266 @@
+"""Pretrained backbones: frames through an image model (static), clips through a video model (dynamic)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toprock.backbones.base import BackboneSpec, Box, Compute, Describer, Frame, Network, Reading, Segment, Stream
+from toprock.backbones.pretrained.catalogue import CATALOGUE
+from toprock.backbones.pretrained.checkpoint import Checkpoint, locate
+from toprock.backbones.pretrained.cropping import Cropping, Middle, Performer
+from toprock.backbones.settings import checked_settings
+from toprock.backbones.spans import ClipSpans, FrameSpans
+from toprock.errors import UsageError
+
+_PERFORMER_SIDE = 384
+"""Pixels of the shorter side that a video is read at where the performer is cut out of it."""
+
+
+class _Pretrained:
+    """What image and video backbones share; see there.
+
+    Args:
+        name: of the catalogue, or of the checkpoint's folder.
+        checkpoint: the folder, looked at.
+        numbers: the settings that are numbers.
+        crop: `middle` or `performer`.
+        pose: where the weights of the pose network are, for cropping to the performer.
+    """
+
+    stream: Stream
+
+    def __init__(
+        self, name: str, checkpoint: Checkpoint, *, numbers: dict[str, Any], crop: str, pose: str | Path | None
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.weights_at = str(checkpoint.folder.absolute())
+        self._cropping: Cropping
+        if crop == "middle":
+            self._cropping = Middle(checkpoint.preparation)
+        elif crop == "performer":
+            self._cropping = Performer(checkpoint.preparation, at=pose)
+        else:
+            raise UsageError(f"'{name}' cannot crop to '{crop}'", advice="Allowed: middle, performer.")
+        side = _PERFORMER_SIDE if crop == "performer" else checkpoint.preparation.reading_side
+        self.settings: dict[str, Any] = {
+            **numbers,
+            **self._cropping.settings,
+            "weights": checkpoint.weights,
+            "preparation": checkpoint.preparation.to_json(),
+        }
+        self.reading = Reading(rate_hz=numbers["rate_hz"], short_side=side)
+        known = CATALOGUE.get(name)
+        self.spec = BackboneSpec(
+            name=name,
+            stream=self.stream,
+            dimension=checkpoint.dimension,
+            description=known.description if known else f"{checkpoint.family.title}, from a folder",
+            licence=known.licence if known else "see the folder",
+            size_mb=round(checkpoint.size_mb, 1),
+            source=known.repository if known else str(checkpoint.folder),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        mine = (type(self), self.spec.name, self.settings, self._cropping)
+        return isinstance(other, _Pretrained) and mine == (
+            type(other),
+            other.spec.name,
+            other.settings,
+            other._cropping,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.spec.name, self.settings["weights"]))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.spec.name!r}, {self.checkpoint.folder.as_posix()!r})"
+
+
+class PretrainedImage(_Pretrained):
+    """Single frames through an image model.
+
+    Args:
+        name: of the catalogue, or of the checkpoint's folder.
+        checkpoint: the folder, looked at.
+        crop: `middle`, as the checkpoint was trained, or `performer`: what is shown is cut out around the performer.
+        pose: where the weights of the pose network are, for `performer`.
+        settings: of `rate_hz` (frames a second) and `version`; those not given have their defaults.
+
+    Raises:
+        UsageError: an unknown setting or value.
+        WeightsError: the pose network is not there.
+    """
+
+    stream: Stream = "static"
+
+    def __init__(
+        self,
+        name: str,
+        checkpoint: Checkpoint,
+        *,
+        crop: str = "middle",
+        pose: str | Path | None = None,
+        **settings: Any,
+    ) -> None:
+        defaults = {"version": 1, "rate_hz": checkpoint.family.rate_hz}
+        super().__init__(name, checkpoint, numbers=checked_settings(name, settings, defaults), crop=crop, pose=pose)
+
+    def open(self, compute: Compute) -> Network:
+        """Load the network; errors as in `NetworkBackbone.open`."""
+        from toprock.backbones.pretrained.network import TransformersNetwork
+
+        p = self.checkpoint.preparation
+        return TransformersNetwork(self.checkpoint, shape=(p.height, p.width, 3), compute=compute)
+
+    def following(self, start_box: Box) -> PretrainedImage:
+        """The same backbone for a performance that begins with its performer in this box."""
+        return _following(self, start_box)
+
+    def describer(self) -> Describer:
+        """Start looking at one interval."""
+        return _Frames(self._cropping)
+
+
+class PretrainedVideo(_Pretrained):
+    """Clips through a video model.
+
+    Args:
+        name: of the catalogue, or of the checkpoint's folder.
+        checkpoint: the folder, looked at.
+        crop: `middle`, as the checkpoint was trained, or `performer`: one box a clip around the performer.
+        pose: where the weights of the pose network are, for `performer`.
+        settings: of `rate_hz` (frames a second within a clip), `frames` (in a clip), `every_s` (from one clip's start
+            to the next, by default as long as a clip) and `version`.
+
+    Raises:
+        UsageError: an unknown setting or value, or `every_s` longer than a clip.
+        WeightsError: the pose network is not there.
+    """
+
+    stream: Stream = "dynamic"
+
+    def __init__(
+        self,
+        name: str,
+        checkpoint: Checkpoint,
+        *,
+        crop: str = "middle",
+        pose: str | Path | None = None,
+        **settings: Any,
+    ) -> None:
+        family = checkpoint.family
+        frames = family.frames(checkpoint.config) if family.frames else 16
+        numbers = clip_settings(name, settings, rate_hz=family.rate_hz, frames=frames)
+        super().__init__(name, checkpoint, numbers=numbers, crop=crop, pose=pose)
+
+    def open(self, compute: Compute) -> Network:
+        """Load the network; errors as in `NetworkBackbone.open`."""
+        from toprock.backbones.pretrained.network import TransformersNetwork
+
+        p = self.checkpoint.preparation
+        shape = (self.settings["frames"], p.height, p.width, 3)
+        return TransformersNetwork(self.checkpoint, shape=shape, compute=compute)
+
+    def following(self, start_box: Box) -> PretrainedVideo:
+        """The same backbone for a performance that begins with its performer in this box."""
+        return _following(self, start_box)
+
+    def describer(self) -> Describer:
+        """Start looking at one interval."""
+        return Clips(self._cropping, self.settings)
+
+
+def clip_settings(name: str, given: dict[str, Any], *, rate_hz: float, frames: int) -> dict[str, Any]:
+    """The numbers of a plan of clips: `rate_hz`, `frames`, `every_s` and `version`, checked.
+
+    Raises:
+        UsageError: an unknown setting or value, or `every_s` longer than a clip.
+    """
+    defaults = {"version": 1, "rate_hz": rate_hz, "frames": frames, "every_s": 1.0}
+    numbers = checked_settings(name, given, defaults)
+    clip_s = numbers["frames"] / numbers["rate_hz"]
+    if "every_s" not in given:
+        numbers["every_s"] = round(clip_s, 6)
+    elif numbers["every_s"] > clip_s + 1e-5:
+        raise UsageError(
+            f"every_s={numbers['every_s']} of '{name}' is longer than its clips of {clip_s:.3f} s",
+            advice="Give at most that: no time may be left out.",
+        )
+    return numbers
+
+
+def from_checkpoint(
+    name: str, *, at: str | Path | None = None, weights: str | None = None, **settings: Any
+) -> PretrainedImage | PretrainedVideo:
+    """The backbone of a checkpoint on this machine.
+
+    Args:
+        name: of the catalogue, or of a folder.
+        at: a folder to look at first.
+        weights: the content that it must have, where a recipe says so.
+        settings: of `PretrainedImage` or `PretrainedVideo`.
+
+    Raises:
+        WeightsError: it is not here, or not usable; says how to get it.
+        UsageError: an unknown setting or value.
+    """
+    checkpoint = locate(name, at=at, weights=weights)
+    settings.pop("preparation", None)  # of a recipe; what is in the folder counts and is compared
+    kind = PretrainedVideo if checkpoint.family.stream == "dynamic" else PretrainedImage
+    return kind(name, checkpoint, **settings)
+
+
+def _following(backbone: Any, start_box: Box) -> Any:
+    import copy
+
+    told = copy.copy(backbone)
+    told._cropping = backbone._cropping.following(start_box)
+    return told
+
+
+class _Frames:
+    """Looks at one interval: every frame is cropped and handed on."""
+
+    def __init__(self, cropping: Cropping) -> None:
+        self._crop = cropping.start()
+        self._spans: FrameSpans[np.ndarray] = FrameSpans()
+
+    def push(self, frame: Frame, *, new_shot: bool) -> list[Segment]:
+        """Look at the next frame; return the segment of the one in front of it."""
+        picture = self._crop.still(self._crop.see(frame, new_shot=new_shot))
+        return [Segment(*span) for span in self._spans.push(frame.time_s, picture, new_shot=new_shot)]
+
+    def finish(self, end_s: float) -> list[Segment]:
+        """Return the last frame's segment, which lasts to `end_s`."""
+        return [Segment(*span) for span in self._spans.finish(end_s)]
+
+
+class Clips:
+    """Looks at one interval: frames are gathered to clips (F, height, width, 3) and handed on.
+
+    Args:
+        cropping: how frames are cropped.
+        settings: with `frames`, `rate_hz` and `every_s`.
+    """
+
+    def __init__(self, cropping: Cropping, settings: dict[str, Any]) -> None:
+        self._crop = cropping.start()
+        frames = settings["frames"]
+        self._spans: ClipSpans[Any] = ClipSpans(
+            clip_s=frames / settings["rate_hz"], every_s=settings["every_s"], frames=frames
+        )
+
+    def push(self, frame: Frame, *, new_shot: bool) -> list[Segment]:
+        """Look at the next frame; return the clips that it completes."""
+        seen = self._crop.see(frame, new_shot=new_shot)
+        return self._segments(self._spans.push(frame.time_s, seen, new_shot=new_shot))
+
+    def finish(self, end_s: float) -> list[Segment]:
+        """Return the clips that are left when the interval ends at `end_s`."""
+        return self._segments(self._spans.finish(end_s))
+
+    def _segments(self, clips: list[tuple[float, float, list[Any]]]) -> list[Segment]:
+        return [Segment(start_s, end_s, self._crop.clip(seen)) for start_s, end_s, seen in clips]

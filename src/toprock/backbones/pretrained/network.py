@@ -1,0 +1,314 @@
+"""A model of the transformers library at work: how fast it runs here is tried out, then batches go through it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toprock.backbones.base import Compute
+from toprock.backbones.pretrained.checkpoint import Checkpoint
+from toprock.errors import ToprockError, WeightsError
+from toprock.machine import cores
+
+if TYPE_CHECKING:
+    import torch
+
+_GAIN, _SMALL_GAIN = 1.4, 1.1
+"""bfloat16 is taken over float32, and any other way over the one before it, only where it is so many times as fast:
+noise must not change features."""
+_TURNS = 3
+_HOPELESS = 2.0
+"""A way that takes so many times as long as the fastest is not tried again."""
+_IMAGES, _IMAGES_CUDA = 8, 128
+"""Pictures in a batch on a processor and on an accelerator; a clip counts as its frames."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a network runs.
+
+    Attributes:
+        device: cpu or cuda.
+        bfloat16: whether products are computed in bfloat16; sums, norms and features stay float32.
+        channels_last: whether pictures lie so in memory, which convolutions may like better.
+        threads: of the processor.
+    """
+
+    device: str
+    bfloat16: bool = False
+    channels_last: bool = False
+    threads: int = 1
+
+    def __str__(self) -> str:
+        kind = "bfloat16" if self.bfloat16 else "float32"
+        order = ", channels last" if self.channels_last else ""
+        on = f", {self.threads} thread{'s' if self.threads > 1 else ''}" if self.device == "cpu" else ""
+        return f"{self.device}, {kind}{order}{on}"
+
+
+class TransformersNetwork:
+    """A loaded checkpoint; see `Network` for what it is used as.
+
+    Args:
+        checkpoint: what to load.
+        shape: of one input: (H, W, 3) a picture, (F, H, W, 3) a clip.
+        compute: where and how.
+        pool: makes one row (B, D') of a clip's frame features (B, F, D), for a model of single pictures.
+
+    Raises:
+        WeightsError: the transformers library is absent, or the weights do not make the model.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        shape: tuple[int, ...],
+        compute: Compute,
+        pool: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
+        import torch
+
+        self._family = checkpoint.family
+        self._preparation = checkpoint.preparation
+        self._folder = checkpoint.folder
+        self._pool = pool
+        device = compute.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        elif device == "cuda" and not torch.cuda.is_available():
+            raise ToprockError("there is no CUDA device here", advice="Leave out --device, or give --device cpu.")
+        self._model = load_model(checkpoint).to(device)
+        images = shape[0] if len(shape) == 4 else 1
+        self.batch = max(1, (_IMAGES_CUDA if device == "cuda" else _IMAGES) // images)
+        try:
+            self._pace = self._choose(shape, device, compute)
+        except (RuntimeError, ValueError, IndexError, TypeError) as problem:
+            size = " x ".join(map(str, shape))
+            raise WeightsError(
+                f"{self._folder}: its model cannot look at inputs of {size} ({str(problem).splitlines()[0][:200]})",
+                advice="Its config.json and preprocessor_config.json do not fit each other: bring them from one place.",
+            ) from problem
+        self._set(self._pace)
+
+    @property
+    def pace(self) -> str:
+        """How it runs, in words."""
+        return str(self._pace)
+
+    def launch(self, inputs: Sequence[np.ndarray]) -> Callable[[], np.ndarray]:
+        """Show it B inputs uint8 of one shape; what is returned waits for their features (B, D) float32.
+
+        Raises:
+            ToprockError: memory does not suffice for a single one.
+        """
+        parts: list[torch.Tensor] = []
+        left = list(inputs)
+        while left:
+            now = left[: self.batch]
+            try:
+                parts.append(self._forward(now))
+            except (RuntimeError, MemoryError) as problem:
+                if not _no_memory(problem):
+                    raise
+                self._free()
+                if len(now) == 1:
+                    raise ToprockError(
+                        f"there is not memory enough for one segment in {self._folder.name}",
+                        advice="Close programs, or take a smaller backbone.",
+                    ) from problem
+                self.batch = max(1, len(now) // 2)
+                continue
+            left = left[len(now) :]
+
+        def fetch() -> np.ndarray:
+            import torch
+
+            rows: np.ndarray = torch.cat(parts).float().cpu().numpy()
+            if not np.isfinite(rows).all():
+                raise WeightsError(
+                    f"{self._folder}: gives features that are no numbers ({self.pace})",
+                    advice="Give --precision float32, or bring the weights again.",
+                )
+            return rows
+
+        return fetch
+
+    def _forward(self, inputs: Sequence[np.ndarray]) -> torch.Tensor:
+        import torch
+
+        pixels = torch.from_numpy(np.stack(inputs))
+        if self._pace.device == "cuda":
+            pixels = pixels.pin_memory().to("cuda", non_blocking=True)
+        return self._features(pixels, self._pace)
+
+    def _features(self, pixels: torch.Tensor, pace: Pace) -> torch.Tensor:
+        """Features (B, D) of pixels (B, H, W, 3) or (B, F, H, W, 3) uint8 on the device."""
+        import torch
+
+        clips = pixels.shape[0]
+        if self._pool is not None:
+            pixels = pixels.flatten(0, 1)
+        with torch.inference_mode(), _precision(pace):
+            ready = self._preparation.normalise(pixels)
+            if pace.channels_last and ready.dim() == 4:
+                ready = ready.contiguous(memory_format=torch.channels_last)
+            out = self._model(**{self._family.argument: ready}, **(self._family.options or {}))
+            rows = self._family.features(out).flatten(1).float()
+            return rows if self._pool is None else self._pool(rows.unflatten(0, (clips, -1)))
+
+    def _choose(self, shape: tuple[int, ...], device: str, compute: Compute) -> Pace:
+        """The fastest way to compute, by a short trial; the first is taken where others gain little."""
+        import torch
+
+        last = self._family.convolutional
+        if device == "cuda":
+            first = Pace("cuda", bfloat16=compute.precision != "float32", channels_last=last)
+            self._try(first, shape, 1)
+            return first
+        whole = Pace("cpu", bfloat16=compute.precision == "bfloat16", threads=cores())
+        ways = [whole, replace(whole, channels_last=True)] if last else [whole]
+        if compute.precision == "auto":
+            ways += [replace(way, bfloat16=True) for way in ways]
+        before = torch.get_num_threads()
+        try:
+            best = self._fastest(ways, shape)
+            if cores() > 2:  # leaving a core to the decoder may be better than taking all
+                best = self._fastest([best, replace(best, threads=cores() - 1)], shape)
+        finally:
+            torch.set_num_threads(before)
+        return best
+
+    def _fastest(self, ways: Sequence[Pace], shape: tuple[int, ...]) -> Pace:
+        """The fastest of several, tried in turns: what else goes on here strikes all alike."""
+        least = {way: float("inf") for way in ways}
+        for turn in range(_TURNS + 1):
+            for way in ways:
+                if turn > 1 and least[way] > _HOPELESS * min(least.values()):
+                    continue
+                seconds = self._try(way, shape, self.batch)
+                if turn:  # the first is slower
+                    least[way] = min(least[way], seconds)
+        best = ways[0]
+        for way in ways[1:]:
+            gain = _GAIN if way.bfloat16 and not best.bfloat16 else _SMALL_GAIN
+            if least[way] * gain < least[best]:
+                best = way
+        return best
+
+    def _try(self, pace: Pace, shape: tuple[int, ...], batch: int) -> float:
+        """Seconds for a batch."""
+        import torch
+
+        self._set(pace)
+        pixels = torch.randint(0, 256, (batch, *shape), dtype=torch.uint8, device=pace.device)
+        begun = time.perf_counter()
+        self._features(pixels, pace)
+        return time.perf_counter() - begun
+
+    def _set(self, pace: Pace) -> None:
+        import torch
+
+        order = torch.channels_last if pace.channels_last else torch.contiguous_format
+        kind = torch.bfloat16 if pace.bfloat16 else torch.float32
+        for module in self._model.modules():  # weights are turned once, not for every batch
+            if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):
+                if pace.bfloat16 and not hasattr(module, "_float32"):
+                    module._float32 = {name: p.data for name, p in module.named_parameters(recurse=False)}  # type: ignore[assignment]
+                for name, parameter in module.named_parameters(recurse=False):
+                    whole = getattr(module, "_float32", {}).get(name, parameter.data)
+                    parameter.data = whole.to(kind)
+                    if parameter.dim() == 4:
+                        parameter.data = parameter.data.contiguous(memory_format=order)
+        if pace.device == "cpu":
+            torch.set_num_threads(pace.threads)
+
+    def _free(self) -> None:
+        import torch
+
+        if self._pace.device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def load_model(checkpoint: Checkpoint) -> Any:
+    """The model of a checkpoint, in float32, ready to be shown something.
+
+    Raises:
+        WeightsError: the transformers library is absent, or the weights do not make the model.
+    """
+    try:
+        import transformers
+    except ImportError:
+        raise WeightsError(
+            f"{checkpoint.folder}: needs the transformers library",
+            advice="Install it: pip install 'toprock[pretrained]'.",
+        ) from None
+    import torch
+
+    kind = getattr(transformers, checkpoint.family.model)
+    with _quiet(transformers):
+        try:
+            model, report = kind.from_pretrained(
+                checkpoint.folder,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+        except Exception as problem:
+            raise WeightsError(
+                f"{checkpoint.folder}: its weights do not make a {checkpoint.family.title} model "
+                f"({str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__})",
+                advice="Its files do not belong together, or are damaged: copy them again from one place.",
+            ) from problem
+    lacking = sorted({str(name) for name in report["missing_keys"]} - _spare(checkpoint))
+    if lacking or report.get("mismatched_keys"):
+        what = f"lacks {lacking[0]}" if lacking else "holds arrays of other sizes than its config.json says"
+        raise WeightsError(
+            f"{checkpoint.folder}: its model.safetensors {what}",
+            advice="Its files do not belong together: copy them again from one place.",
+        )
+    return model.eval().requires_grad_(False)
+
+
+def _spare(checkpoint: Checkpoint) -> set[str]:
+    """Parameters that features do not depend on, and that some checkpoints come without."""
+    if checkpoint.config.get("model_type") == "vivit":
+        return {"pooler.dense.weight", "pooler.dense.bias"}
+    return set()
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """The library tells of heads that are left out, and draws a bar; neither is news here."""
+    log = transformers.utils.logging
+    before, bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
+        if bar:
+            log.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _precision(pace: Pace) -> Iterator[None]:
+    import torch
+
+    with torch.autocast(pace.device, dtype=torch.bfloat16, enabled=pace.bfloat16):
+        yield
+
+
+def _no_memory(problem: BaseException) -> bool:
+    import torch
+
+    text = str(problem).lower()
+    return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or "memory" in text

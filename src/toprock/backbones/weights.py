@@ -1,0 +1,48 @@
+"""Where weights lie on this machine, and what names them: their content, never their place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from toprock.errors import WeightsError
+
+VARIABLE = "TOPROCK_WEIGHTS"
+"""Environment variable with folders to look for weights in, joined as in PATH."""
+
+
+def cache_folder() -> Path:
+    """Where `toprock backbones --download` puts what does not come from the hub."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "toprock" / "weights"
+
+
+def places(*near: str | Path | None) -> Iterator[Path]:
+    """Folders and files that weights may be in: those named, then `TOPROCK_WEIGHTS` and what lies in it, the cache."""
+    yield from (Path(place) for place in near if place)
+    roots = [Path(part) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
+    for root in [*roots, cache_folder()]:
+        if root.is_dir():
+            yield root
+            yield from sorted(child for child in root.iterdir() if child.is_dir())
+
+
+def content_hash(files: Iterable[Path]) -> str:
+    """16 hexadecimal digits that name the contents of files, in the order of their names.
+
+    Raises:
+        WeightsError: one cannot be read.
+
+    >>> len(content_hash([Path("model/model.safetensors"), Path("model/config.json")]))
+    16
+    """
+    whole = hashlib.sha256()
+    for path in sorted(files, key=lambda path: path.name):
+        try:
+            with path.open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as problem:
+            raise WeightsError(f"{path}: cannot be read ({problem.strerror})", advice="Copy it again.") from problem
+    return whole.hexdigest()[:16]

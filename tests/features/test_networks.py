@@ -1,0 +1,118 @@
+"""Extraction with networks: one decoding for all, batches across videos, the same features whatever is beside them."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toprock.backbones import build
+from toprock.backbones.base import Compute
+from toprock.errors import WeightsError
+from toprock.features import FeatureStore, extract
+from toprock.features.extraction import describe_video
+from toprock.performance import Performance
+from toprock.video import reader
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "backbones"))
+from checkpoints import make_checkpoint
+
+PLAIN = Compute(device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, make_video):
+    """Three videos, one of them damaged, and two small checkpoints."""
+    folder = tmp_path_factory.mktemp("networks")
+    for number in range(4):
+        make_video(folder / f"v{number}.mp4", frames=60 + 30 * number, rate_hz=30, size=(160, 96))
+    (folder / "broken.mp4").write_bytes((folder / "v3.mp4").read_bytes()[:2000])
+    make_checkpoint("dinov2", folder / "image")
+    make_checkpoint("videomae", folder / "video")
+    return folder
+
+
+def performances(place, *names):
+    return [Performance(name, place / f"{name}.mp4") for name in names]
+
+
+def test_a_video_is_decoded_once_for_all_sizes_and_features_do_not_depend_on_what_is_beside_them(place, monkeypatch):
+    started = []
+    start = reader.start_decoder
+    monkeypatch.setattr(reader, "start_decoder", lambda *args: started.append(args) or start(*args))
+    names = ["flow", "posture", f"{place / 'video'}", f"{place / 'image'}"]
+    backbones = [build(name) for name in names]
+    (one,) = performances(place, "v2")
+    spans = Performance("part", one.video, ((0.31, 1.27), (1.9, 3.3)))
+    together = {p.id: p for p in describe_video(one.video, [one, spans], backbones)}
+    assert len(started) == 1
+    for backbone in backbones:
+        for performance in (one, spans):
+            (alone,) = describe_video(one.video, [performance], [backbone])
+            for recipe, stream in alone.streams.items():
+                beside = together[performance.id].streams[recipe]
+                assert np.array_equal(stream.times, beside.times)
+                assert np.allclose(stream.features.astype(float), beside.features.astype(float), atol=2e-3)
+
+
+def test_many_videos_share_the_networks_and_a_bad_one_stops_none(place, tmp_path):
+    backbones = [build(str(place / "video")), build(str(place / "image"))]
+    store = FeatureStore(tmp_path / "store", create=True)
+    told = []
+    wanted = performances(place, "v0", "v1", "broken", "v2", "v3")
+    found = extract(wanted, store, backbones, workers=3, compute=PLAIN, on_progress=told.append)
+    assert found.written == ["v0", "v1", "v2", "v3"]
+    assert list(found.failed) == ["broken"]
+    assert set(found.paces) == {"image", "video"}
+    assert "float32" in found.paces["image"]
+    assert told[-1].done == told[-1].total == 5
+    again = extract(wanted, store, backbones, compute=PLAIN)
+    assert (again.written, sorted(again.kept)) == ([], ["v0", "v1", "v2", "v3"])
+    for p in performances(place, "v0", "v3"):
+        (alone,) = describe_video(p.video, [p], backbones)
+        for recipe, stream in store.read(p.id).streams.items():
+            assert np.allclose(stream.features.astype(float), alone.streams[recipe].features.astype(float), atol=2e-3)
+
+
+def test_weights_that_are_lost_stop_the_run_at_once_and_lose_nothing(place, tmp_path):
+    folder = make_checkpoint("dinov2", tmp_path / "mine")
+    backbone = build(str(folder))
+    store = FeatureStore(tmp_path / "store", create=True)
+    extract(performances(place, "v0"), store, [backbone], compute=PLAIN)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="mine: its weights do not make a DINOv2 model"):
+        extract(performances(place, "v0", "v1"), store, [backbone], compute=PLAIN)
+    assert store.ids() == ["v0"]
+    assert store.failures() == {}
+
+
+def test_stores_hold_where_weights_were_and_no_recipe_depends_on_it(place, tmp_path):
+    backbone = build(str(place / "image"))
+    store = FeatureStore(tmp_path / "store", create=True)
+    extract(performances(place, "v0"), store, [backbone], compute=PLAIN)
+    (recipe,) = json.loads((tmp_path / "store" / "store.json").read_text())["recipes"]
+    assert recipe["weights_at"] == str(place / "image")
+    assert str(place) not in json.dumps(recipe["settings"])
+    (read,) = FeatureStore(tmp_path / "store").recipes
+    assert read.build() == backbone
+
+
+def test_bfloat16_changes_features_little(place):
+    for name in ("image", "video"):
+        backbone = build(str(place / name))
+        (p,) = performances(place, "v3")
+        exact, half = (
+            next(iter(_described(p, backbone, precision).streams.values())).features.astype(float)
+            for precision in ("float32", "bfloat16")
+        )
+        cosine = (exact * half).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(half, axis=1)
+        assert cosine.min() > 0.999
+
+
+def _described(performance, backbone, precision):
+    from toprock.features.encoding import Encoding
+
+    with Encoding(Compute(device="cpu", precision=precision)) as encoding:
+        (found,) = describe_video(performance.video, [performance], [backbone], encoding=encoding)
+    return found
