@@ -11,6 +11,7 @@ from toprock.backbones import build
 from toprock.backbones.base import Compute
 from toprock.errors import WeightsError
 from toprock.features import FeatureStore, extract
+from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video
 from toprock.performance import Performance
 from toprock.video import reader
@@ -37,6 +38,12 @@ def performances(place, *names):
     return [Performance(name, place / f"{name}.mp4") for name in names]
 
 
+def described(performances, backbones, precision="float32"):
+    """Features of performances in one video, computed in a fixed way whatever is fastest at the moment."""
+    with Encoding(Compute(device="cpu", precision=precision)) as encoding:
+        return describe_video(performances[0].video, performances, backbones, encoding=encoding)
+
+
 def test_a_video_is_decoded_once_for_all_sizes_and_features_do_not_depend_on_what_is_beside_them(place, monkeypatch):
     started = []
     start = reader.start_decoder
@@ -45,11 +52,11 @@ def test_a_video_is_decoded_once_for_all_sizes_and_features_do_not_depend_on_wha
     backbones = [build(name) for name in names]
     (one,) = performances(place, "v2")
     spans = Performance("part", one.video, ((0.31, 1.27), (1.9, 3.3)))
-    together = {p.id: p for p in describe_video(one.video, [one, spans], backbones)}
+    together = {p.id: p for p in described([one, spans], backbones)}
     assert len(started) == 1
     for backbone in backbones:
         for performance in (one, spans):
-            (alone,) = describe_video(one.video, [performance], [backbone])
+            (alone,) = described([performance], [backbone])
             for recipe, stream in alone.streams.items():
                 beside = together[performance.id].streams[recipe]
                 assert np.array_equal(stream.times, beside.times)
@@ -70,7 +77,7 @@ def test_many_videos_share_the_networks_and_a_bad_one_stops_none(place, tmp_path
     again = extract(wanted, store, backbones, compute=PLAIN)
     assert (again.written, sorted(again.kept)) == ([], ["v0", "v1", "v2", "v3"])
     for p in performances(place, "v0", "v3"):
-        (alone,) = describe_video(p.video, [p], backbones)
+        (alone,) = described([p], backbones)
         for recipe, stream in store.read(p.id).streams.items():
             assert np.allclose(stream.features.astype(float), alone.streams[recipe].features.astype(float), atol=2e-3)
 
@@ -103,16 +110,9 @@ def test_bfloat16_changes_features_little(place):
         backbone = build(str(place / name))
         (p,) = performances(place, "v3")
         exact, half = (
-            next(iter(_described(p, backbone, precision).streams.values())).features.astype(float)
+            next(iter(found.streams.values())).features.astype(float)
             for precision in ("float32", "bfloat16")
+            for found in described([p], [backbone], precision)
         )
         cosine = (exact * half).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(half, axis=1)
         assert cosine.min() > 0.999
-
-
-def _described(performance, backbone, precision):
-    from toprock.features.encoding import Encoding
-
-    with Encoding(Compute(device="cpu", precision=precision)) as encoding:
-        (found,) = describe_video(performance.video, [performance], [backbone], encoding=encoding)
-    return found

@@ -74,7 +74,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         WeightsError: it is no checkpoint, of a kind that is not known, holds its weights as a pickle only, or is
             damaged.
 
-    >>> read_checkpoint("model")
+    >>> read_checkpoint("model")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     toprock.errors.WeightsError: model: is no checkpoint of a known kind (its model_type is None). Known are clip, ...
     """
