@@ -71,20 +71,25 @@ class Encoding:
         with self._changed:
             return {recipe.backbone: line.network.pace for recipe, line in self._lines.items()}
 
-    def load(self, backbone: NetworkBackbone) -> None:
-        """Load the network of a backbone where it is not yet.
+    def load(self, backbone: NetworkBackbone, network: Network | None = None) -> Network:
+        """The network of a backbone, which is loaded where it is not yet.
+
+        Args:
+            backbone: whose network.
+            network: to be taken as its network, in place of loading it.
 
         Raises:
             WeightsError: as `NetworkBackbone.open`.
         """
-        self._line(backbone)
-
-    def _line(self, backbone: NetworkBackbone) -> _Line:
         recipe = Recipe.of(backbone)
         with self._changed:
             if recipe not in self._lines:
-                self._lines[recipe] = _Line(backbone.open(self._compute))
-            return self._lines[recipe]
+                self._lines[recipe] = _Line(network or backbone.open(self._compute))
+            return self._lines[recipe].network
+
+    def _line(self, backbone: NetworkBackbone) -> _Line:
+        self.load(backbone)
+        return self._lines[Recipe.of(backbone)]
 
     @contextmanager
     def reading(self) -> Iterator[None]:
