@@ -14,6 +14,7 @@ def test_it_tells_what_it_measures(script, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location(f"benchmark_{script.stem}", script)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
+    monkeypatch.syspath_prepend(script.parent)
     monkeypatch.setattr(sys, "argv", [str(script), "--help"])
     spec.loader.exec_module(module)
     with pytest.raises(SystemExit) as end:

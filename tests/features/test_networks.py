@@ -116,3 +116,30 @@ def test_bfloat16_changes_features_little(place):
         )
         cosine = (exact * half).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(half, axis=1)
         assert cosine.min() > 0.999
+
+
+def test_bfloat16_moves_a_score_by_little(shared, tmp_path, make_video):
+    """Real weights: a score made in bfloat16 differs by less than a tenth of the scores' spread."""
+    import torch
+
+    from toprock.assess.model import Model
+    from toprock.comparisons import Pair
+    from toprock.ranker import Plan, train_from_store
+
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        rough = torch.from_numpy(rng.random((6, 3, 4 + number, 6 + number), dtype=np.float32))
+        fine = torch.nn.functional.interpolate(rough, (96, 160), mode="bicubic").clamp(0, 1)
+        pictures = (fine * 255).byte().permute(0, 2, 3, 1).numpy()
+        make_video(tmp_path / f"p{number}.mp4", frames=6, rate_hz=2, size=(160, 96), pictures=pictures)
+    them = [Performance(f"p{number}", tmp_path / f"p{number}.mp4") for number in range(6)]
+    backbone = build(str(shared / "weights" / "mobilenet_v2"))
+    exact, half = (FeatureStore(tmp_path / precision, create=True) for precision in ("float32", "bfloat16"))
+    for store, precision in ((exact, "float32"), (half, "bfloat16")):
+        extract(them, store, [backbone], compute=Compute(device="cpu", precision=precision))
+    pairs = [Pair(f"p{a}", f"p{b}") for a in range(6) for b in range(a)]
+    model = Model(train_from_store(exact, pairs, name="rough or fine", plan=Plan(steps=40, members=1)))
+    scores = np.array([[model.assess(store.read(p.id)).score for p in them] for store in (exact, half)])
+    assert np.ptp(scores[0]) > 0.1
+    assert np.abs(scores[0] - scores[1]).max() < 0.1 * scores[0].std()
+    assert np.abs(scores[0] - scores[1]).max() > 0

@@ -203,6 +203,7 @@ class _Watch:
         self.performance = performance
         self.rows = [Spool(b.spec.dimension) for b in backbones]
         self._backbones = backbones
+        self._networks = [b if isinstance(b, NetworkBackbone) else None for b in backbones]
         self._encoding = encoding
         self._intervals = _spans(performance)
         self._at = 0
@@ -229,8 +230,8 @@ class _Watch:
             cut = self._shots.push(Frame(frame.time_s, frame.images[CUTS_SIDE]))
         self._cuts += cut and self._first_s != frame.time_s
         self._frames[self._at] += 1
-        for eye, rows in zip(self._eyes, self.rows, strict=True):
-            self._keep(eye, eye.look(frame, cut), rows)
+        for which, eye in enumerate(self._eyes):
+            self._keep(which, eye.look(frame, cut))
 
     def finish(self, end_s: float) -> None:
         if self._at < len(self._intervals):
@@ -247,19 +248,20 @@ class _Watch:
         if not self._eyes:
             return
         length_s = max(0.0, end_s - self._first_s)
-        for eye, rows in zip(self._eyes, self.rows, strict=True):
-            self._keep(eye, eye.describer.finish(end_s), rows)
+        for which, eye in enumerate(self._eyes):
+            self._keep(which, eye.describer.finish(end_s))
             motion = getattr(eye.describer, "mean_motion", None)
             if motion is not None:
                 self._motion.append((float(motion), length_s))
         self._duration_s += length_s
         self._eyes = []
 
-    def _keep(self, eye: _Eye, segments: list[Segment], rows: Spool) -> None:
-        if isinstance(eye.backbone, NetworkBackbone):
-            self._encoding.put(eye.backbone, segments, rows)
-        else:
-            rows.extend(segments)
+    def _keep(self, which: int, segments: list[Segment]) -> None:
+        network = self._networks[which]
+        if network is None:
+            self.rows[which].extend(segments)
+        elif segments:
+            self._encoding.put(network, segments, self.rows[which])
 
     def streams(self) -> dict[Recipe, StreamFeatures]:
         return {Recipe.of(backbone): rows.stack() for backbone, rows in zip(self._backbones, self.rows, strict=True)}
