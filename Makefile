@@ -10,7 +10,7 @@ demo: .venv/.runtime ## Render battles, learn, evaluate, and write a report
 	$(BIN)/toprock demo --out demo
 
 test: .venv/.tools ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/.tools ## Lint, check types and format
 	$(BIN)/ruff check .
@@ -26,6 +26,7 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/synthetic.py
 	$(BIN)/python benchmarks/beats.py
 	$(BIN)/python benchmarks/extract_speed.py
+	$(BIN)/python benchmarks/backbone_speed.py
 	$(BIN)/python benchmarks/extract_memory.py
 	$(BIN)/python benchmarks/pushups.py
 	$(BIN)/toprock benchmark jigsaws $(JIGSAWS) --segments 12
