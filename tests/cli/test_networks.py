@@ -40,6 +40,7 @@ def test_from_a_folder_of_weights_to_a_score(bench, place, toprock, tmp_path):
     card = (tmp_path / "model" / "README.md").read_text()
     assert "temporal" in card
     assert "still" in card
+    assert "licence of its checkpoint's folder, weights `" in card
     shown = ("score", place.video(0), "--model", tmp_path / "model", "--json")
     first = json.loads(toprock(*shown, env=env())[0])
     stored = toprock(

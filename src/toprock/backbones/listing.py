@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,18 @@ def _known(name: str) -> Listed:
         state=state,
         advice=advice,
     )
+
+
+def licence_of(name: str, settings: Mapping[str, Any]) -> str:
+    """Licence of a backbone's weights, or of its code where it has none; of a folder, where to look.
+
+    >>> licence_of("flow", {}), licence_of("temporal", {"image": "videomae-base"})
+    ('Apache-2.0', 'CC-BY-NC-4.0')
+    """
+    name = str(settings.get("image", name))
+    if name in CATALOGUE:
+        return CATALOGUE[name].licence
+    return "Apache-2.0" if name in REGISTRY else "of its checkpoint's folder"
 
 
 def folders() -> list[Path]:

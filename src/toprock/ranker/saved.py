@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toprock.backbones.base import Stream
+from toprock.backbones.listing import licence_of
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
 from toprock.files import as_bytes, json_text, write_together
@@ -193,10 +194,7 @@ class SavedModel:
 
 def card(config: ModelConfig) -> str:
     """README.md of a model folder: what it is, what it learnt from, what it may be used for."""
-    recipes = "\n".join(
-        f"- {stream}: `{value.get('backbone')}` (recipe `{value.get('hash')}`)"
-        for stream, value in config.recipes.items()
-    )
+    recipes = "\n".join(_how_made(Recipe.from_json(value)) for value in config.recipes.values())
     data = config.trained_on
     imported = any(Recipe.from_json(value).imported for value in config.recipes.values())
     what = "--features FEATURES" if imported else "VIDEO"
@@ -225,6 +223,14 @@ Use it:
 
     toprock score {what} --model THIS_FOLDER --report report.html
 """
+
+
+def _how_made(recipe: Recipe) -> str:
+    line = f"- {recipe.stream}: `{recipe.backbone}` (recipe `{recipe.hash}`)"
+    if recipe.imported:
+        return f"{line}, imported"
+    weights = f", weights `{recipe.settings['weights']}`" if "weights" in recipe.settings else ""
+    return f"{line}, licence {licence_of(recipe.backbone, recipe.settings)}{weights}"
 
 
 def _how_chosen(config: ModelConfig) -> str:
