@@ -16,6 +16,7 @@
     ├── FeaturesError               a feature store, or a file in it
     │   └── RecipeMismatch          features were made by another recipe than the model's
     ├── WeightsError                weights of a backbone: absent, damaged, of the wrong kind
+    ├── ComputeError                networks cannot run here: no such device, no memory left, stopped
     ├── ModelError                  a model folder
     └── StorageError                the disk is full, or a folder cannot be written
 
@@ -105,6 +106,10 @@ class RecipeMismatch(FeaturesError):
 
 class WeightsError(ToprockError):
     """Weights of a backbone that are absent, damaged, of the wrong kind, or need a part that is not installed."""
+
+
+class ComputeError(ToprockError):
+    """Networks cannot run here: there is no such device, no memory is left, or they were stopped."""
 
 
 class ModelError(ToprockError):

@@ -14,9 +14,10 @@ from toprock.backbones.base import Compute, FollowingBackbone, Frame, NetworkBac
 from toprock.backbones.pretrained import CATALOGUE, Preparation, read_checkpoint
 from toprock.backbones.pretrained.families import FAMILIES
 from toprock.backbones.pretrained.network import TransformersNetwork, load_model
-from toprock.errors import RecipeMismatch, ToprockError, UsageError, WeightsError
+from toprock.errors import ComputeError, RecipeMismatch, ToprockError, UsageError, WeightsError
 from toprock.features.recipe import Recipe
 
+PLAIN_PICTURES = {"crop_size": 32, "do_center_crop": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 PLAIN = Compute(device="cpu", precision="float32")
 
 
@@ -80,9 +81,11 @@ def test_features_equal_those_of_the_librarys_own_model(kind, checkpoints):
     assert cosine.min() >= 0.999
 
 
+@pytest.mark.parametrize("crop", ["middle", "performer"])
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_segments_tile_the_time_and_a_recipe_makes_the_backbone_again(kind, checkpoints):
-    backbone = build(str(checkpoints(kind)))
+def test_segments_tile_the_time_and_a_recipe_makes_the_backbone_again(kind, crop, checkpoints, shared):
+    pose = {"pose": str(shared / "weights" / "movenet")} if crop == "performer" else {}
+    backbone = build(str(checkpoints(kind)), crop=crop, **pose)
     assert isinstance(backbone, NetworkBackbone)
     assert isinstance(backbone, FollowingBackbone)
     segments = shown(backbone, pictures(30), rate_hz=backbone.reading.rate_hz)
@@ -136,8 +139,70 @@ def test_squeezed_pictures_and_vivits_offset(checkpoints):
     assert torch.allclose(white, torch.full_like(white, 1.0))
 
 
+PUBLISHED = {
+    "ViViT": (
+        {"image_processor_type": "ViViTImageProcessor", "size": {"shortest_edge": 224}, "resample": 2}
+        | {"crop_size": {"height": 224, "width": 224}, "do_center_crop": True, "rescale_factor": 0.00784313725490196}
+        | {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]},
+        {"short_side": 224, "height": 224, "mode": "bilinear", "offset": -1.0},
+    ),
+    "VideoMAE": (
+        {"feature_extractor_type": "VideoMAEFeatureExtractor", "size": 224, "do_center_crop": True, "resample": 2}
+        | {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "crop_size": 224},
+        {"short_side": 224, "height": 224, "mode": "bilinear", "offset": 0.0},
+    ),
+    "DINOv2": (
+        {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}, "resample": 3}
+        | {"crop_size": {"height": 224, "width": 224}, "do_center_crop": True, "do_convert_rgb": True}
+        | {
+            "image_mean": [0.485, 0.456, 0.406],
+            "image_std": [0.229, 0.224, 0.225],
+            "rescale_factor": 0.00392156862745098,
+        },
+        {"short_side": 256, "height": 224, "mode": "bicubic", "offset": 0.0},
+    ),
+    "CLIP": (
+        {"feature_extractor_type": "CLIPFeatureExtractor", "size": 224, "crop_size": 224, "resample": 3}
+        | {"do_center_crop": True, "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]},
+        {"short_side": 224, "height": 224, "mode": "bicubic"},
+    ),
+    "SigLIP": (
+        {"image_processor_type": "SiglipImageProcessor", "size": {"height": 224, "width": 224}, "resample": 3}
+        | {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]},
+        {"short_side": None, "height": 224, "mode": "bicubic"},
+    ),
+    "ResNet": (
+        {"feature_extractor_type": "ConvNextFeatureExtractor", "size": 224, "crop_pct": 0.875, "resample": 3}
+        | {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]},
+        {"short_side": 256, "height": 224, "mode": "bicubic"},
+    ),
+    "V-JEPA 2": (
+        {
+            "video_processor_type": "VJEPA2VideoProcessor",
+            "size": {"shortest_edge": 292},
+            "crop_size": 256,
+            "resample": 2,
+        }
+        | {"do_center_crop": True, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]},
+        {"short_side": 292, "height": 256, "mode": "bilinear"},
+    ),
+}
+"""Preprocessor configurations as their authors publish them, and what they mean."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_configurations_are_understood(name):
+    config, wanted = PUBLISHED[name]
+    found = Preparation.from_json(config)
+    assert {key: getattr(found, key) for key in wanted} == wanted
+    assert found.mean == tuple(config["image_mean"])
+    for key in ("size", "image_mean", "image_std"):
+        with pytest.raises(WeightsError, match=rf"does not say {key}"):
+            Preparation.from_json({k: v for k, v in config.items() if k != key})
+
+
 def test_a_small_picture_is_set_on_black():
-    preparation = Preparation.from_json({"size": {"shortest_edge": 20}, "crop_size": 32, "do_center_crop": True})
+    preparation = Preparation.from_json(PLAIN_PICTURES | {"size": {"shortest_edge": 20}})
     out = preparation.fit(np.full((40, 40, 3), 200, np.uint8))
     assert out.shape == (32, 32, 3)
     assert (out[0] == 0).all()
@@ -145,7 +210,7 @@ def test_a_small_picture_is_set_on_black():
 
 
 def test_cutting_keeps_the_shape_of_the_network_and_fills_with_the_border():
-    preparation = Preparation.from_json({"size": {"shortest_edge": 32}, "crop_size": 32, "do_center_crop": True})
+    preparation = Preparation.from_json(PLAIN_PICTURES | {"size": {"shortest_edge": 32}})
     image = np.zeros((100, 200, 3), np.uint8)
     image[40:60, 90:110] = 255
     out = preparation.cut(image, (0.45, 0.4, 0.55, 0.6))
@@ -202,8 +267,9 @@ def test_damaged_settings_are_named(checkpoints, tmp_path):
         ("config.json", "[]"),
         ("preprocessor_config.json", "{"),
         ("preprocessor_config.json", '{"size": "large"}'),
-        ("preprocessor_config.json", '{"size": 32, "resample": 5}'),
-        ("preprocessor_config.json", '{"size": 32, "image_mean": [0.5]}'),
+        ("preprocessor_config.json", '{"size": 32, "resample": 5, "image_mean": 0.5, "image_std": 0.5}'),
+        ("preprocessor_config.json", '{"size": 32, "image_mean": [0.5], "image_std": [0.5]}'),
+        ("preprocessor_config.json", '{"size": 32}'),
     ):
         before = (folder / name).read_text()
         (folder / name).write_text(text)
@@ -228,7 +294,7 @@ def test_sizes_that_do_not_fit_are_said(checkpoints, tmp_path):
 
 def test_pictures_that_the_model_cannot_look_at_are_said(checkpoints, tmp_path):
     folder = copy(checkpoints("videomae"), tmp_path / "videomae")
-    with pytest.raises(WeightsError, match=r"cannot look at inputs of 7 x 32 x 32 x 3"):
+    with pytest.raises(WeightsError, match=r"cannot look at inputs of 7 x 32 x 32 x 3.*Leave out frames="):
         build(str(folder), frames=7).open(PLAIN)
 
 
@@ -314,13 +380,54 @@ def test_a_known_checkpoint_that_is_not_here_says_how_to_get_it(tmp_path, monkey
 
 
 def test_a_known_checkpoint_is_taken_from_the_hubs_cache(checkpoints, tmp_path, monkeypatch):
-    known = CATALOGUE["dinov2-small"]
+    known = CATALOGUE["resnet-50"]
     place = tmp_path / f"models--{known.repository.replace('/', '--')}" / "snapshots" / known.revision
-    copy(checkpoints("dinov2"), place)
+    copy(checkpoints("resnet"), place)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    backbone = build("dinov2-small")
+    backbone = build("resnet-50")
     assert backbone.weights_at == str(place)
     assert backbone.spec.licence == "Apache-2.0"
+    assert Recipe.of(backbone).build() == backbone
+    assert build(str(place)).spec.name == "folder-resnet-50"
+    assert Recipe.of(build(str(place))) == Recipe.of(backbone)  # of a checkpoint its content counts
+
+
+def test_other_weights_under_a_known_name_are_not_taken_for_it(checkpoints, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
+    folder = copy(checkpoints("dinov2"), tmp_path / "dinov2-small")
+    monkeypatch.setenv("TOPROCK_WEIGHTS", str(tmp_path))
+    with pytest.raises(
+        WeightsError, match=r"the weights in .* are not those of 'dinov2-small'.*Give the folder itself"
+    ):
+        build("dinov2-small")
+    backbone = build(str(folder))
+    assert (backbone.spec.name, backbone.spec.licence) == ("folder-dinov2-small", "see the folder")
+    assert Recipe.of(backbone).build() == backbone
+
+
+def test_a_folder_named_like_another_backbone_is_still_a_folder(checkpoints, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy(checkpoints("dinov2"), tmp_path / "somewhere" / "flow")
+    backbone = build("somewhere/flow")
+    assert backbone.spec.name == "folder-flow"
+    assert Recipe.of(backbone).build() == backbone
+    copy(checkpoints("dinov2"), tmp_path / "2024")
+    assert build("temporal:image=2024").settings["image"] == "2024"
+
+
+def test_a_folder_that_is_named_is_never_replaced_by_another(checkpoints, tmp_path, monkeypatch):
+    broken = copy(checkpoints("dinov2"), tmp_path / "mine" / "image")
+    copy(checkpoints("dinov2"), tmp_path / "root" / "image")
+    monkeypatch.setenv("TOPROCK_WEIGHTS", str(tmp_path / "root"))
+    (broken / "model.safetensors").write_bytes(b"")
+    with pytest.raises(WeightsError, match=r"mine/image/model.safetensors: is damaged or cut off"):
+        build(str(broken))
+
+
+def test_temporal_keeps_to_its_recipe_wherever_it_is_built(checkpoints, tmp_path, monkeypatch):
+    backbone = build("temporal", image=str(copy(checkpoints("dinov2"), tmp_path / "there" / "image")))
+    make_checkpoint("dinov2", tmp_path / "here" / "image", seed=9)
+    monkeypatch.chdir(tmp_path / "here")
     assert Recipe.of(backbone).build() == backbone
 
 
@@ -374,8 +481,29 @@ def test_batches_do_not_change_features_and_shrink_when_memory_runs_out(checkpoi
     assert seen[:3] == [8, 4, 2]
     assert network.batch == 2
     monkeypatch.setattr(network, "_forward", lambda now: (_ for _ in ()).throw(MemoryError()))
+    before = torch.get_num_threads()
     with pytest.raises(ToprockError, match=r"not memory enough for one segment"):
         network.launch(inputs)
+    assert torch.get_num_threads() == before
+
+
+def test_trying_out_how_to_compute_leaves_the_process_as_it_was(checkpoints):
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    before = torch.get_num_threads()
+    build(str(checkpoints("resnet"))).open(Compute(device="cpu"))
+    assert torch.equal(torch.rand(1), wanted)
+    assert torch.get_num_threads() == before
+
+
+def test_want_of_memory_while_trying_out_is_called_so(checkpoints, monkeypatch):
+    def short(self, pixels, pace):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(TransformersNetwork, "_features", short)
+    with pytest.raises(ComputeError, match=r"not memory enough for one segment in dinov2"):
+        build(str(checkpoints("dinov2"))).open(PLAIN)
 
 
 def test_features_that_are_no_numbers_are_refused(checkpoints):

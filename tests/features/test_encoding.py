@@ -1,7 +1,9 @@
 """Networks beside the reading of videos: order, batches across readers, and what goes wrong."""
 
+import gc
 import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -135,6 +137,38 @@ def test_what_goes_wrong_in_the_network_is_raised_by_readers():
         for value in range(100):
             encoding.put(backbone, segments([value]), spool)
         encoding.finish([spool])
+
+
+def test_a_network_that_failed_once_serves_those_who_come_later():
+    network = Doubling(fail_at=0)
+    backbone, spool = Backbone(network), Spool(1)
+    with Encoding() as encoding:
+        with encoding.reading(), pytest.raises(WeightsError, match=r"the network broke"):
+            encoding.put(backbone, segments([1]), spool)
+            encoding.finish([spool])
+        network.fail_at, fresh = None, Spool(1)
+        with encoding.reading():
+            encoding.put(backbone, segments([2]), fresh)
+            encoding.finish([fresh])
+        assert rows(fresh) == [4]
+
+
+def test_what_is_dropped_leaves_no_thread_and_no_network():
+    before = {thread.name for thread in threading.enumerate()}
+    network = Doubling()
+    gone = weakref.ref(network)
+    encoding, spool = Encoding(), Spool(1)
+    with encoding.reading():
+        encoding.put(Backbone(network), segments([1]), spool)
+        encoding.finish([spool])
+    del encoding, network
+    for _ in range(50):
+        gc.collect()
+        if gone() is None:
+            break
+        time.sleep(0.02)
+    assert gone() is None
+    assert {thread.name for thread in threading.enumerate()} == before
 
 
 def test_a_full_disk_is_told_to_the_reader_it_concerns(monkeypatch):

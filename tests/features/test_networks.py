@@ -9,7 +9,7 @@ import pytest
 
 from toprock.backbones import build
 from toprock.backbones.base import Compute
-from toprock.errors import WeightsError
+from toprock.errors import ComputeError, WeightsError
 from toprock.features import FeatureStore, extract
 from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video
@@ -63,6 +63,46 @@ def test_a_video_is_decoded_once_for_all_sizes_and_features_do_not_depend_on_wha
                 assert np.allclose(stream.features.astype(float), beside.features.astype(float), atol=2e-3)
 
 
+@pytest.mark.parametrize("start_s", [0.3667, 0.36666, 0.3666, 0.4])
+def test_an_interval_may_begin_at_a_frame_or_a_hair_beside_it(start_s, place):
+    backbone, plain = build(str(place / "image")), build("posture")
+    (found,) = described([Performance("p", place / "v0.mp4", ((start_s, 1.2), (1.2, 1.9)))], [backbone, plain])
+    for stream in found.streams.values():
+        assert stream.times[0, 0] == pytest.approx(start_s, abs=0.035)
+        assert stream.times[-1, 1] == pytest.approx(1.9)
+
+
+def test_rates_that_fit_no_other_leave_others_alone(place):
+    posture, image = build("posture"), build(str(place / "image"), rate_hz=7.123)
+    other = build("posture:rate_hz=8")
+    (alone,) = described([Performance("p", place / "v1.mp4")], [posture])
+    (beside,) = described([Performance("p", place / "v1.mp4")], [posture, image, other])
+    for recipe, stream in alone.streams.items():
+        assert np.array_equal(stream.times, beside.streams[recipe].times)
+        assert np.array_equal(stream.features, beside.streams[recipe].features)
+
+
+def test_what_concerns_the_run_is_no_videos_failure(place, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has an accelerator")
+    store = FeatureStore(tmp_path / "store", create=True)
+    with pytest.raises(ComputeError, match=r"there is no CUDA device here"):
+        extract(performances(place, "v0", "v1"), store, [build(str(place / "image"))], compute=Compute(device="cuda"))
+    assert store.failures() == {}
+
+
+def test_damaged_pose_weights_end_the_run_in_words(place, tmp_path, shared):
+    weights = tmp_path / "movenet" / "movenet_single_pose_lightning_ptq.tflite"
+    weights.parent.mkdir()
+    whole = (shared / "weights" / "movenet" / weights.name).read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    store = FeatureStore(tmp_path / "store", create=True)
+    with pytest.raises(WeightsError, match=r"movenet_single_pose_lightning_ptq.tflite"):
+        extract(performances(place, "v0", "v1"), store, [build("pose", at=str(weights))], workers=2)
+
+
 def test_many_videos_share_the_networks_and_a_bad_one_stops_none(place, tmp_path):
     backbones = [build(str(place / "video")), build(str(place / "image"))]
     store = FeatureStore(tmp_path / "store", create=True)
@@ -73,6 +113,7 @@ def test_many_videos_share_the_networks_and_a_bad_one_stops_none(place, tmp_path
     assert list(found.failed) == ["broken"]
     assert set(found.paces) == {"image", "video"}
     assert "float32" in found.paces["image"]
+    assert store.read("v0").facts["bfloat16"] == 0.0
     assert told[-1].done == told[-1].total == 5
     again = extract(wanted, store, backbones, compute=PLAIN)
     assert (again.written, sorted(again.kept)) == ([], ["v0", "v1", "v2", "v3"])

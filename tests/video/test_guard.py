@@ -40,7 +40,7 @@ def stub(code: str) -> tuple[str, ...]:
             os.write(1, struct.pack("<cI", kind, len(body)) + body)
         INFO = json.dumps(dict(width=8, height=8, duration_s=9.0, rate_hz=25.0, codec="h264", container="mov",
                                frames=None, rotation=0)).encode()
-        FRAME = struct.pack("<dIIIIBBBB", 0.0, 0, 8, 8, 24, 0, 0, 0, 0) + bytes(192)
+        FRAME = struct.pack("<dIIIBBBB", 0.0, 8, 8, 24, 0, 0, 0, 0) + bytes(192)
     """
     return (sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code))
 

@@ -10,13 +10,13 @@ from typing import Any
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from toprock._decoder.geometry import upright
+from toprock._decoder.grid import EPSILON_S, Grid
 from toprock._decoder.output import Output, Refusal
 from toprock._decoder.sound import sounds
 from toprock._decoder.source import Source
 
 _FAR_S = 10.0  # a gap in the wanted time longer than this is jumped over
 _LOST_SHARE = 0.2
-_EPSILON_S = 1e-4
 
 
 class Scaler:
@@ -41,17 +41,17 @@ class Scaler:
         )
 
 
-class _Size:
-    """One size of pictures, and when it is due."""
+class _Looks:
+    """When somebody looks at pictures of one of the sizes."""
 
-    def __init__(self, scale: Scaler, every: list[int]) -> None:
-        self.scale = scale
-        self._last = dict.fromkeys(every, -1)
+    def __init__(self, which: int, grid: Grid) -> None:
+        self.which = which
+        self._grid = grid
+        self._last = -1
 
-    def due(self, tick: int, begins: bool) -> bool:
-        now = {ticks: tick // ticks for ticks in self._last}
-        due = begins or now != self._last
-        self._last = now
+    def due(self, time_s: float) -> bool:
+        index = self._grid.index(time_s)
+        due, self._last = index != self._last, index
         return due
 
 
@@ -62,42 +62,38 @@ def probe(job: dict[str, Any], output: Output) -> None:
 
 
 def read(job: dict[str, Any], output: Output) -> None:
-    """Send info, the frames in the intervals that reading everything on this grid would give, and the end.
+    """Send info, the frames in the intervals that somebody looks at, and the end.
 
-    Each size in `pictures` has a list of how often it is wanted: every how many ticks of the grid. It is sent when
-    any of these is due, and with the first frame at or after each of `starts_s`.
+    `requests` are triples: short side, ticks a second of a grid, and every how many ticks a look is wanted. A size is
+    sent when any of its looks is due, and every size with the first frame at or after each of `starts_s`.
     """
     source = Source(job, output)
     spans = [(a, math.inf if b is None else b) for a, b in job["intervals"]] or [(0.0, math.inf)]
-    step_s = 1.0 / job["rate_hz"]
-    tolerance_s = 0.5 * min(step_s, 1.0 / source.rate_hz)
     frames = source.frames(spans[0][0] if spans[0][0] > _FAR_S else 0.0)
     time_s, frame = _first(source, frames)
     output.info(source.info(frame))
-    sizes = [_Size(Scaler(source, frame, side), every) for side, every in job["pictures"]]
+    sides = list(dict.fromkeys(side for side, _, _ in job["requests"]))
+    scalers = [Scaler(source, frame, side) for side in sides]
+    looks = [_Looks(sides.index(side), Grid(hz, every, source.rate_hz)) for side, hz, every in job["requests"]]
     starts = deque(sorted(job["starts_s"]))
     sent = at = jumped = 0
-    slot = -math.inf  # of the grid, that the frame before lies in; the first frame in a slot is the one wanted
     while True:
-        while at < len(spans) and time_s >= spans[at][1] - _EPSILON_S:
+        while at < len(spans) and time_s >= spans[at][1] - EPSILON_S:
             at += 1
         if at == len(spans):
             break
-        before, slot = slot, math.floor((time_s + tolerance_s) / step_s + 1e-6)
         start_s = spans[at][0]
+        wanted = {look.which for look in looks if look.due(time_s)}
         if start_s - time_s > _FAR_S and jumped < at:
-            frames, jumped, slot = source.frames(start_s), at, -math.inf
-        elif time_s >= start_s - _EPSILON_S and slot > before:
-            begins = False
-            while starts and time_s >= starts[0] - _EPSILON_S:
-                begins = True
+            frames, jumped = source.frames(start_s), at
+        elif time_s >= start_s - EPSILON_S:
+            while starts and time_s >= starts[0] - EPSILON_S:
+                wanted = set(range(len(sides)))
                 starts.popleft()
-            due = [which for which, size in enumerate(sizes) if size.due(int(slot), begins)]
-            for which in due:
-                scale, more = sizes[which].scale, which != due[-1]
-                picture = scale(frame)
-                output.frame(time_s, picture, scale.turns, scale.mirrored, tick=int(slot), which=which, more=more)
-            sent += bool(due)
+            for which in sorted(wanted):
+                scale, more = scalers[which], which != max(wanted)
+                output.frame(time_s, scale(frame), scale.turns, scale.mirrored, which=which, more=more)
+            sent += bool(wanted)
         found = next(frames, None)
         if found is None:
             break
@@ -118,7 +114,7 @@ def grab(job: dict[str, Any], output: Output) -> None:
         if frames is None or (coming is not None and wanted_s - coming[0] > _FAR_S):
             frames = source.frames(wanted_s)
             shown, coming = None, _first(source, frames)
-        while coming is not None and (coming[0] <= wanted_s + _EPSILON_S or shown is None):
+        while coming is not None and (coming[0] <= wanted_s + EPSILON_S or shown is None):
             shown, coming = coming, next(frames, None)
         assert shown is not None
         scale = scale or Scaler(source, shown[1], job["short_side"])

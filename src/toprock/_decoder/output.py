@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 _HEADER = struct.Struct("<cI")
-# time_s, tick of the grid, width, height, bytes a row, quarter turns, mirrored first, which size, more to come
-_FRAME = struct.Struct("<dIIIIBBBB")
+# time_s, width, height, bytes a row, quarter turns, mirrored first, which size, more to come
+_FRAME = struct.Struct("<dIIIBBBB")
 _SOUND = struct.Struct("<d")
 _PROGRESS_S = 0.5
 
@@ -37,7 +37,6 @@ class Output:
         turns: int,
         mirrored: bool,
         *,
-        tick: int = 0,
         which: int = 0,
         more: bool = False,
     ) -> None:
@@ -47,7 +46,7 @@ class Output:
         """
         plane = picture.planes[0]
         size = picture.width, picture.height, plane.line_size
-        head = _FRAME.pack(time_s, tick, *size, turns, mirrored, which, more)
+        head = _FRAME.pack(time_s, *size, turns, mirrored, which, more)
         self._send(b"F", head, memoryview(plane)[: plane.line_size * picture.height])
 
     def sound(self, time_s: float, samples: Any) -> None:

@@ -86,7 +86,9 @@ def build(name: str, **settings: Any) -> Backbone:
     if name in CATALOGUE or "weights" in settings:
         return _from_checkpoint(name, settings)
     if Path(name).is_dir():
-        return _from_checkpoint(Path(name).resolve().name, {"at": name} | settings)
+        from toprock.backbones.pretrained.checkpoint import folder_name
+
+        return _from_checkpoint(folder_name(Path(name)), {"at": name} | settings)
     if "/" in name or "\\" in name:
         raise UsageError(f"{name}: there is no such folder", advice="Give a checkpoint's folder, or a backbone's name.")
     raise UsageError(f"there is no backbone '{name}'", advice=f"Allowed are {', '.join(names())}, or a folder.")
@@ -117,8 +119,13 @@ def _written(text: str, whole: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"'{whole}': '{part}' is no setting", advice="Write NAME:key=value,key=value.")
+        key, value = key.strip(), value.strip()
         try:
-            found[key.strip()] = json.loads(value)
+            found[key] = value if key in _TEXTS else json.loads(value)
         except ValueError:
-            found[key.strip()] = value.strip()
+            found[key] = value
     return found
+
+
+_TEXTS = ("image", "at", "pose", "weights", "crop")
+"""Settings that are never numbers, whatever they look like."""

@@ -11,7 +11,7 @@ from typing import Any
 from toprock.backbones import REGISTRY, build
 from toprock.backbones.base import Stream
 from toprock.backbones.pretrained.catalogue import CATALOGUE
-from toprock.backbones.pretrained.checkpoint import how_to_get, locate
+from toprock.backbones.pretrained.checkpoint import WeightsNotHere, how_to_get, locate
 from toprock.backbones.weights import places
 from toprock.errors import ToprockError, UsageError
 
@@ -113,7 +113,7 @@ def _known(name: str) -> Listed:
         locate(name)
     except ToprockError as problem:
         state = BRING if known.revision is None else DOWNLOADABLE
-        advice = how_to_get(name) if "not on this machine" in problem.message else str(problem)
+        advice = how_to_get(name) if isinstance(problem, WeightsNotHere) else str(problem)
     if not _has("transformers"):
         state, advice = EXTRA, _extra("pretrained")
     return Listed(

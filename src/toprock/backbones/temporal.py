@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from toprock.backbones.base import BackboneSpec, Box, Compute, Describer, Network, Reading
 from toprock.backbones.pretrained.backbone import Clips, PretrainedImage, clip_settings, from_checkpoint
+from toprock.backbones.pretrained.checkpoint import folder_name
 from toprock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Temporal:
         image: the image model: a name of the catalogue, or a checkpoint folder.
         at: a folder to look for it first.
         weights: the content that it must have, where a recipe says so.
-        crop, pose: as of `PretrainedImage`.
+        crop, pose, pose_weights: as of `PretrainedImage`.
         settings: of `rate_hz` (frames a second within a clip), `frames` (in a clip, at least 4), `every_s` (from one
             clip's start to the next) and `version`.
 
@@ -45,12 +46,13 @@ class Temporal:
         weights: str | None = None,
         crop: str = "middle",
         pose: str | Path | None = None,
+        pose_weights: str | None = None,
         **settings: Any,
     ) -> None:
-        settings.pop("preparation", None), settings.pop("pose_weights", None)
-        if Path(image).is_dir():
-            image, at = Path(image).resolve().name, image
-        found = from_checkpoint(image, at=at, weights=weights, crop=crop, pose=pose)
+        settings.pop("preparation", None)  # of a recipe; what is in the folder counts and is compared
+        if at is None and weights is None and Path(image).is_dir():
+            image, at = folder_name(Path(image)), image
+        found = from_checkpoint(image, at=at, weights=weights, crop=crop, pose=pose, pose_weights=pose_weights)
         if not isinstance(found, PretrainedImage):
             raise UsageError(f"'{image}' looks at clips already", advice="Give it as --dynamic by itself.")
         self._image = found
@@ -96,7 +98,7 @@ class Temporal:
 
     def describer(self) -> Describer:
         """Start looking at one interval."""
-        return Clips(self._image._cropping, self.settings)
+        return Clips(self._image.cropping, self.settings)
 
 
 def pool(rows: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from toprock.errors import WeightsError
@@ -40,9 +41,24 @@ def content_hash(files: Iterable[Path]) -> str:
     """
     whole = hashlib.sha256()
     for path in sorted(files, key=lambda path: path.name):
-        try:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as problem:
-            raise WeightsError(f"{path}: cannot be read ({problem.strerror})", advice="Copy it again.") from problem
+        whole.update(bytes.fromhex(file_sha256(path)))
     return whole.hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits; read once as long as it does not change.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        status = path.stat()
+        return _sha256(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
+    except OSError as problem:
+        raise WeightsError(f"{path}: cannot be read ({problem.strerror})", advice="Copy it again.") from problem
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, size: int, changed_ns: int, inode: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeGuard
 import typer
 
 from toprock.cli.app import app, printable
-from toprock.cli.common import JsonOption, ModelOption, bar, print_json, say
+from toprock.cli.common import DeviceOption, JsonOption, ModelOption, PrecisionOption, bar, print_json, say
 from toprock.errors import UnknownPerformance, UsageError
 
 if TYPE_CHECKING:
@@ -35,10 +35,12 @@ def score(
     features: StoreOption = None,
     ids: IdsOption = None,
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Score performances and show which seconds made the score."""
-    results, sources = _assess(model, videos, features, ids)
+    results, sources = _assess(model, videos, features, ids, device, precision)
     good = _assessed(results)
     if json:
         documents = [r.to_json() for r in results]
@@ -61,12 +63,14 @@ def compare(
     b: Annotated[str, typer.Argument(help="The other one.")],
     model: ModelOption,
     features: StoreOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Tell which of two scored higher, and by how much."""
     from toprock.assess.model import Comparison
 
-    results, _ = _assess(model, [a, b], features, None)
+    results, _ = _assess(model, [a, b], features, None, device, precision)
     if len(results) != 2:
         raise UsageError(f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each.")
     one, two = (_demand(r) for r in results)
@@ -87,10 +91,12 @@ def rank(
     ] = None,
     features: StoreOption = None,
     ids: IdsOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Put performances in order, the best first."""
-    results, _ = _assess(model, videos, features, ids)
+    results, _ = _assess(model, videos, features, ids, device, precision)
     good = sorted(_assessed(results), key=lambda r: (-r.score, r.id))
     bad = [r for r in results if _failed(r)]
     if json:
@@ -115,10 +121,14 @@ def _assess(
     names: Sequence[str] | None,
     features: Path | None,
     ids: Path | None,
+    device: str,
+    precision: str,
 ) -> tuple[list[Assessment | Failure], dict[str, Performance]]:
     """Assess what the arguments mean, in the order given; also id -> Performance where videos were given."""
     from toprock.assess.model import load
+    from toprock.backbones.base import Compute
 
+    compute = Compute(device=device, precision=precision)
     wanted = list(names or [])
     if ids is not None:
         try:
@@ -131,7 +141,7 @@ def _assess(
             raise UsageError(f"{ids}: names nothing", advice="Give a text file, one id a line.")
     if not wanted and features is None:
         raise UsageError("nothing to judge is named", advice="Give videos, or --features FOLDER.")
-    model = load(folder)
+    model = load(folder, compute=compute)
     if features is not None:
         return _from_store(model, features, wanted), {}
     from toprock.assess.model import Failure

@@ -74,6 +74,8 @@ def extract(
     compute = Compute(device=device, precision=precision)
     if beats is not None and dynamic != "none" and not dynamic.endswith("-beat"):
         dynamic += "-beat"
+    if like is not None and crop is not None:
+        raise UsageError("--like and --crop are two ways to choose", advice="Give one of them.")
     backbones = _like(like) if like is not None else _chosen({"dynamic": dynamic, "static": static}, crop)
     if beats is not None and not any(isinstance(b, HearingBackbone) for b in backbones):
         what = f"{like}: was trained without beats" if like else "there is no dynamic stream to add beats to"

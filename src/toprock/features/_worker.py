@@ -1,7 +1,7 @@
 """A worker of the engine: `python -m toprock.features._worker`; lines of JSON in, lines of JSON out.
 
 The first line sets it up; every further one is a video. It answers with progress and then either
-`{"failed": {id: why}}` or `{"full": message}`, and ends when its input does.
+`{"failed": {id: why}}`, `{"full": message}` or `{"weights": message}`, and ends when its input does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from toprock.errors import StorageError
+from toprock.errors import StorageError, WeightsError
 from toprock.features.engine import extract_group, performance_of
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore
@@ -48,6 +48,8 @@ def main() -> None:
             answer({"failed": extract_group(group, store, backbones, limits, on_time)})
         except StorageError as problem:
             answer({"full": problem.message, "advice": problem.advice})
+        except WeightsError as problem:
+            answer({"weights": problem.message, "advice": problem.advice})
 
 
 if __name__ == "__main__":

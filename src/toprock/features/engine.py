@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from toprock.backbones.base import Backbone, Compute, NetworkBackbone
-from toprock.errors import StorageError, ToprockError, WeightsError
+from toprock.errors import ComputeError, StorageError, ToprockError, WeightsError
 from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video, source_of
 from toprock.features.recipe import Recipe
@@ -83,7 +83,8 @@ def extract(
 
     Raises:
         StorageError: the disk is full; nothing half-written stays.
-        WeightsError: a network cannot be loaded.
+        WeightsError: a network's weights cannot be used.
+        ComputeError: networks cannot run as they are to.
     """
     recipes = [Recipe.of(backbone) for backbone in backbones]
     tidy(store.folder)
@@ -134,7 +135,7 @@ def extract_group(
         ):
             store.write(features)
         return {}
-    except (StorageError, WeightsError):
+    except (StorageError, WeightsError, ComputeError):  # concern every video
         raise
     except ToprockError as problem:
         if len(group) == 1:
@@ -179,7 +180,7 @@ class _Job:
 
         Raises:
             StorageError: there is no room for what they have read.
-            ToprockError: what went wrong with a network.
+            WeightsError, ComputeError: a network cannot be used.
         """
         done = 0
         while done < len(self.files):
@@ -188,6 +189,8 @@ class _Job:
                 raise StorageError(message["full"], advice=message.get("advice", ""))
             if "raise" in message:
                 raise message["raise"]
+            if "weights" in message:
+                raise WeightsError(message["weights"], advice=message.get("advice", ""))
             if "failed" in message:
                 done += 1
                 self.finish(self.files[video], message["failed"])
@@ -240,12 +243,13 @@ def _run_threads(job: _Job, encoding: Encoding) -> None:
         for thread in threads:
             thread.start()
         job.follow(news)
-    finally:
-        while not jobs.empty():
-            with contextlib.suppress(queue.Empty):
+    except BaseException:
+        with contextlib.suppress(queue.Empty):
+            while True:
                 jobs.get_nowait()
-        if sys.exc_info()[0] is not None:
-            encoding.close()
+        encoding.close()
+        raise
+    finally:
         for thread in threads:
             thread.join()
 
@@ -296,7 +300,7 @@ class _Worker:
             try:
                 for message in self._ask({"performances": [_plain(p) for p in group]}):
                     news.put((video, message))
-                    if "failed" in message or "full" in message:
+                    if message.keys() & {"failed", "full", "weights"}:
                         break
                 else:
                     raise BrokenPipeError

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from toprock._decoder.grid import EPSILON_S, Grid
 from toprock.backbones.base import (
     Backbone,
     Describer,
@@ -28,12 +29,13 @@ from toprock.features.recipe import Recipe
 from toprock.features.spool import Spool
 from toprock.features.store import PerformanceFeatures, StreamFeatures
 from toprock.performance import Performance, format_intervals
-from toprock.video import Limits, Pictures, read_pictures
+from toprock.video import Limits, Look, Pictures, VideoInfo, read_pictures
 
 READ_HZ = 30.0
 CUTS_SIDE = 128
 """Every reading looks for shot cuts on this grid and in pictures of this short side, whatever backbones are asked for:
 the features of a stream are the same alone and beside another stream."""
+_CUTS = Look(CUTS_SIDE, READ_HZ)
 
 
 def describe_video(
@@ -79,14 +81,16 @@ def describe_video(
         p, streams, facts = watch.performance, watch.streams(), watch.facts()
         if beats:
             facts["beats"] = float(sum(((a <= beats[p.id]) & (beats[p.id] < b)).sum() for a, b in _spans(p)))
+        if networks := [encoding.load(b) for b in backbones if isinstance(b, NetworkBackbone)]:
+            facts["bfloat16"] = float(any("bfloat16" in network.pace for network in networks))
         found.append(PerformanceFeatures(p.id, streams, facts, source_of(p, backbones)))
     return found
 
 
 def source_of(performance: Performance, backbones: Iterable[Backbone]) -> dict[str, Any]:
-    """What features depend on beside the recipe: the file's size and time of change, the intervals, given beats.
+    """What features depend on beside the recipe: the file's size and time of change, the intervals, what was told.
 
-    Beats concern those recipes alone that hear them: they are a digest for each such recipe's hash.
+    Beats and a first box concern those recipes alone that make use of them: they stand at each such recipe's hash.
     """
     try:
         status = performance.video.stat()
@@ -102,9 +106,9 @@ def source_of(performance: Performance, backbones: Iterable[Backbone]) -> dict[s
     if performance.beats is not None:
         digest = hashlib.sha256(json.dumps(performance.beats).encode()).hexdigest()[:16]
         source["beats"] = {Recipe.of(b).hash: digest for b in backbones if isinstance(b, HearingBackbone)}
-    if performance.box is not None and any(isinstance(b, FollowingBackbone) for b in backbones):
-        box = list(performance.box)
-        source["box"] = {Recipe.of(b).hash: box for b in backbones if isinstance(b, FollowingBackbone)}
+    following = [b for b in backbones if isinstance(b, FollowingBackbone) and b.settings.get("crop") != "middle"]
+    if performance.box is not None and following:
+        source["box"] = {Recipe.of(backbone).hash: list(performance.box) for backbone in following}
     return source
 
 
@@ -140,19 +144,14 @@ def _one_pass(
     limits: Limits,
     on_time: Callable[[float], None] | None,
 ) -> None:
-    rate_hz = common_rate([READ_HZ, *(b.reading.rate_hz for b in backbones)])
-    sizes: dict[int, list[int]] = {CUTS_SIDE: [_every(rate_hz, READ_HZ)]}
-    for backbone in backbones:
-        sizes.setdefault(backbone.reading.short_side, []).append(_every(rate_hz, backbone.reading.rate_hz))
     whole = any(not w.performance.intervals for w in watches)
     intervals = () if whole else merged(span for w in watches for span in w.performance.intervals)
     starts_s = [start_s for w in watches for start_s, _ in _spans(w.performance)]
-    with read_pictures(
-        video, rate_hz=rate_hz, pictures=sizes, starts_s=starts_s, intervals=intervals, limits=limits
-    ) as frames:
+    looks = list(dict.fromkeys([_CUTS, *(_look(backbone) for backbone in backbones)]))
+    with read_pictures(video, looks=looks, starts_s=starts_s, intervals=intervals, limits=limits) as frames:
         for frame in frames:
             for watch in watches:
-                watch.look(frame, rate_hz)
+                watch.look(frame, frames.info)
             if on_time:
                 on_time(frame.time_s)
         end_s = frames.end_s
@@ -160,9 +159,10 @@ def _one_pass(
         watch.finish(end_s)
 
 
-def _every(rate_hz: float, wanted_hz: float) -> int:
-    """Every how many ticks of a grid at `rate_hz` one looks who looks `wanted_hz` times a second."""
-    return max(1, round(rate_hz / wanted_hz))
+def _look(backbone: Backbone) -> Look:
+    """On a grid that holds the one on which cuts are looked for, so that a cut is seen with the frame it is at."""
+    rate_hz = common_rate([READ_HZ, backbone.reading.rate_hz])
+    return Look(backbone.reading.short_side, rate_hz, max(1, round(rate_hz / backbone.reading.rate_hz)))
 
 
 def common_rate(rates_hz: Iterable[float]) -> float:
@@ -208,23 +208,23 @@ class _Watch:
         self._intervals = _spans(performance)
         self._at = 0
         self._eyes: list[_Eye] = []
-        self._shots, self._looked = ShotCuts(), -1
+        self._looked = -1
         self._motion: list[tuple[float, float]] = []
         self._cuts = 0
         self._duration_s = 0.0
         self._frames = [0] * len(self._intervals)
 
-    def look(self, frame: Pictures, rate_hz: float) -> None:
-        while self._at < len(self._intervals) and frame.time_s >= self._intervals[self._at][1]:
+    def look(self, frame: Pictures, info: VideoInfo) -> None:
+        while self._at < len(self._intervals) and frame.time_s >= self._intervals[self._at][1] - EPSILON_S:
             self._close(self._intervals[self._at][1])
             self._at += 1
-        if self._at == len(self._intervals) or frame.time_s < self._intervals[self._at][0]:
+        if self._at == len(self._intervals) or frame.time_s < self._intervals[self._at][0] - EPSILON_S:
             return
         if not self._eyes:
-            self._shots, self._looked = ShotCuts(), -1
-            self._eyes = [_Eye(b, _every(rate_hz, b.reading.rate_hz)) for b in self._backbones]
+            self._shots, self._looks, self._looked = ShotCuts(), _CUTS.grid(info), -1
+            self._eyes = [_Eye(b, _look(b).grid(info)) for b in self._backbones]
             self._first_s = frame.time_s
-        cut, index = False, frame.tick // _every(rate_hz, READ_HZ)
+        cut, index = False, self._looks.index(frame.time_s)
         if index != self._looked:
             self._looked = index
             cut = self._shots.push(Frame(frame.time_s, frame.images[CUTS_SIDE]))
@@ -277,19 +277,19 @@ class _Eye:
 
     Args:
         backbone: whose eye it is.
-        every: of the ticks that are read, it looks at one in so many.
+        grid: which frames it looks at.
     """
 
-    def __init__(self, backbone: Backbone, every: int) -> None:
+    def __init__(self, backbone: Backbone, grid: Grid) -> None:
         self.backbone = backbone
         self.describer: Describer = backbone.describer()
-        self._every = every
+        self._grid = grid
         self._last = -1
         self._cut = False
 
     def look(self, frame: Pictures, cut: bool) -> list[Segment]:
         self._cut |= cut
-        index = frame.tick // self._every
+        index = self._grid.index(frame.time_s)
         if index == self._last:
             return []
         self._last = index

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from toprock.backbones import from_settings
+from toprock.backbones import REGISTRY, from_settings
 from toprock.backbones.base import STREAMS, Backbone, Stream
 from toprock.errors import FeaturesError, RecipeMismatch, UsageError
 
@@ -55,8 +55,9 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits that name this recipe."""
-        text = json.dumps([self.stream, self.backbone, self.settings], sort_keys=True)
+        """16 hexadecimal digits that name this recipe; of a checkpoint its content counts, not what it is called."""
+        name = self.backbone if self.backbone in REGISTRY or "weights" not in self.settings else "checkpoint"
+        text = json.dumps([self.stream, name, self.settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

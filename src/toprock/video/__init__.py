@@ -13,6 +13,7 @@ and swell decoders. Times are seconds as a player shows them, never index / rate
 from toprock.video.limits import Limits
 from toprock.video.reader import (
     FrameReader,
+    Look,
     PictureReader,
     Pictures,
     VideoInfo,
@@ -26,6 +27,7 @@ from toprock.video.sound import Sound, read_sound
 __all__ = [
     "FrameReader",
     "Limits",
+    "Look",
     "PictureReader",
     "Pictures",
     "Sound",

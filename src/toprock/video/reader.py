@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toprock._decoder.grid import Grid
 from toprock.backbones.base import Frame
 from toprock.errors import UsageError
 from toprock.video.guarded import DECODER, GuardedDecoder
 from toprock.video.limits import Limits
 from toprock.video.signature import container_of
 
-# time_s, tick, width, height, bytes a row, turns by 90 degrees counter-clockwise, mirrored first, which size, more to
-# come of the same frame; then the pixels
-_FRAME = struct.Struct("<dIIIIBBBB")
+# time_s, width, height, bytes a row, turns by 90 degrees counter-clockwise, mirrored first, which size, more to come of
+# the same frame; then the pixels
+_FRAME = struct.Struct("<dIIIBBBB")
 _MAX_ASPECT = 32  # the decoder refuses longer pictures
 
 
@@ -99,21 +100,34 @@ def read_frames(
     return FrameReader(path, rate_hz=rate_hz, short_side=short_side, intervals=intervals, limits=limits)
 
 
+class Look(NamedTuple):
+    """What somebody looks at: pictures of this short side in pixels, `rate_hz / every` a second.
+
+    Ticks of a grid at `rate_hz` are counted from 0 s; `every` so many of them there is a look.
+    """
+
+    short_side: int
+    rate_hz: float
+    every: int = 1
+
+    def grid(self, info: VideoInfo) -> Grid:
+        """Which frames of a video these are."""
+        return Grid(self.rate_hz, self.every, info.rate_hz)
+
+
 def read_pictures(
     path: str | Path,
     *,
-    rate_hz: float,
-    pictures: Mapping[int, Sequence[int]],
+    looks: Sequence[Look],
     starts_s: Sequence[float] = (),
     intervals: Sequence[tuple[float, float]] = (),
     limits: Limits = Limits(),
 ) -> PictureReader:
-    """Read a video once, in order, in several sizes at a time; each size as `read_frames` would give it.
+    """Read a video once, in order, for several that look at it, in sizes and at rates of their own.
 
     Args:
         path: the video.
-        rate_hz: of the time grid; its ticks are counted from 0 s.
-        pictures: short side in pixels -> every how many ticks it is wanted, for each that wants it.
+        looks: what is looked at; whether a frame is for one of them, its `grid` tells.
         starts_s: with the first frame at or after each of these times, every size comes.
         intervals: as in `read_frames`.
         limits: bounds on what the decoder may use.
@@ -121,20 +135,17 @@ def read_pictures(
     Raises:
         UsageError, VideoError: as `read_frames`.
 
-    >>> with read_pictures("battle.mp4", rate_hz=2, pictures={64: [1], 120: [4]}) as frames:
+    >>> with read_pictures("battle.mp4", looks=[Look(64, 2), Look(120, 2, 4)]) as frames:
     ...     [(frame.time_s, sorted(frame.images)) for frame in frames][:3]
     [(0.0, [64, 120]), (0.5, [64]), (1.0, [64])]
     """
-    return PictureReader(
-        path, rate_hz=rate_hz, pictures=pictures, starts_s=starts_s, intervals=intervals, limits=limits
-    )
+    return PictureReader(path, looks=looks, starts_s=starts_s, intervals=intervals, limits=limits)
 
 
 class Pictures(NamedTuple):
-    """One frame: its time in seconds, the tick of the grid that it is at, and RGB pictures by their short side."""
+    """One frame: its time in seconds, and RGB pictures by their short side."""
 
     time_s: float
-    tick: int
     images: dict[int, np.ndarray]
 
 
@@ -158,23 +169,21 @@ class _Reader:
         self,
         path: str | Path,
         *,
-        rate_hz: float,
-        pictures: Mapping[int, Sequence[int]],
+        looks: Sequence[Look],
         starts_s: Sequence[float],
         intervals: Sequence[tuple[float, float]],
         limits: Limits,
         command: Sequence[str] = DECODER,
     ) -> None:
         self._child: GuardedDecoder | None = None
-        if not (math.isfinite(rate_hz) and rate_hz > 0):
-            raise UsageError(f"rate_hz is {rate_hz}", advice="Give a number above 0.")
-        for side in pictures:
-            _check_side(side)
-        self._sides = list(pictures)
+        for look in looks:
+            if not (math.isfinite(look.rate_hz) and look.rate_hz > 0):
+                raise UsageError(f"rate_hz is {look.rate_hz}", advice="Give a number above 0.")
+            _check_side(look.short_side)
+        self._sides = list(dict.fromkeys(look.short_side for look in looks))
         job = {
             "job": "read",
-            "rate_hz": float(rate_hz),
-            "pictures": [[side, sorted(set(every))] for side, every in pictures.items()],
+            "requests": [[look.short_side, float(look.rate_hz), look.every] for look in looks],
             "starts_s": [float(time_s) for time_s in starts_s],
             "intervals": _checked(intervals),
         }
@@ -195,7 +204,7 @@ class _Reader:
                 if found.more:
                     continue
                 self.end_s = found.time_s
-                return Pictures(found.time_s, found.tick, images)
+                return Pictures(found.time_s, images)
             child = self._child
             self.close()
             try:
@@ -253,8 +262,7 @@ class FrameReader(_Reader, Iterator[Frame]):
     ) -> None:
         super().__init__(
             path,
-            rate_hz=rate_hz,
-            pictures={short_side: [1]},
+            looks=[Look(short_side, rate_hz)],
             starts_s=(),
             intervals=intervals,
             limits=limits,
@@ -309,7 +317,7 @@ def grab_pictures(
 def start_decoder(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
     """A guarded decoder at work on a job; errors of the file as in `read_frames`."""
     job = {**job, "path": str(path.absolute()), "format": container_of(path)}
-    sides = [job.get("short_side", 0), *(side for side, _ in job.get("pictures", ()))]
+    sides = [job.get("short_side", 0), *(side for side, _, _ in job.get("requests", ()))]
     largest = 4 * _MAX_ASPECT * int(max(sides)) ** 2
     return GuardedDecoder(path, job, limits, max_body=largest, command=command)
 
@@ -324,7 +332,6 @@ def _info(path: Path, child: GuardedDecoder) -> VideoInfo:
 
 class _Picture(NamedTuple):
     time_s: float
-    tick: int
     image: np.ndarray
     which: int
     more: bool
@@ -332,7 +339,7 @@ class _Picture(NamedTuple):
 
 def _picture(body: bytearray, child: GuardedDecoder) -> _Picture:
     try:
-        time_s, tick, width, height, stride, turns, mirrored, which, more = _FRAME.unpack_from(body)
+        time_s, width, height, stride, turns, mirrored, which, more = _FRAME.unpack_from(body)
         rows = np.frombuffer(body, np.uint8, offset=_FRAME.size).reshape(height, stride)
         image = rows[:, : 3 * width].reshape(height, width, 3)
     except (ValueError, struct.error):
@@ -340,7 +347,7 @@ def _picture(body: bytearray, child: GuardedDecoder) -> _Picture:
         raise child.nonsense() from None
     if mirrored:
         image = image[:, ::-1]
-    return _Picture(time_s, tick, np.ascontiguousarray(np.rot90(image, turns)), which, bool(more))
+    return _Picture(time_s, np.ascontiguousarray(np.rot90(image, turns)), which, bool(more))
 
 
 def _check_side(short_side: int) -> None:
@@ -362,6 +369,7 @@ def _checked(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, floa
 
 __all__ = [
     "FrameReader",
+    "Look",
     "PictureReader",
     "Pictures",
     "VideoInfo",

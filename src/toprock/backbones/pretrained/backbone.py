@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,31 +29,40 @@ class _Pretrained:
         numbers: the settings that are numbers.
         crop: `middle` or `performer`.
         pose: where the weights of the pose network are, for cropping to the performer.
+        pose_weights: the content that they must have, where a recipe says so.
     """
 
     stream: Stream
 
     def __init__(
-        self, name: str, checkpoint: Checkpoint, *, numbers: dict[str, Any], crop: str, pose: str | Path | None
+        self,
+        name: str,
+        checkpoint: Checkpoint,
+        *,
+        numbers: dict[str, Any],
+        crop: str,
+        pose: str | Path | None,
+        pose_weights: str | None,
     ) -> None:
         self.checkpoint = checkpoint
-        self.weights_at = str(checkpoint.folder.absolute())
-        self._cropping: Cropping
+        self.cropping: Cropping
         if crop == "middle":
-            self._cropping = Middle(checkpoint.preparation)
+            self.cropping = Middle(checkpoint.preparation)
         elif crop == "performer":
-            self._cropping = Performer(checkpoint.preparation, at=pose)
+            self.cropping = Performer(checkpoint.preparation, at=pose, weights=pose_weights)
         else:
             raise UsageError(f"'{name}' cannot crop to '{crop}'", advice="Allowed: middle, performer.")
+        places = [str(checkpoint.folder.absolute()), self.cropping.where]
+        self.weights_at = os.pathsep.join(filter(None, places))
         side = _PERFORMER_SIDE if crop == "performer" else checkpoint.preparation.reading_side
         self.settings: dict[str, Any] = {
             **numbers,
-            **self._cropping.settings,
+            **self.cropping.settings,
             "weights": checkpoint.weights,
             "preparation": checkpoint.preparation.to_json(),
         }
         self.reading = Reading(rate_hz=numbers["rate_hz"], short_side=side)
-        known = CATALOGUE.get(name)
+        known = CATALOGUE.get(name)  # a folder is never called as one of these
         self.spec = BackboneSpec(
             name=name,
             stream=self.stream,
@@ -64,12 +74,12 @@ class _Pretrained:
         )
 
     def __eq__(self, other: object) -> bool:
-        mine = (type(self), self.spec.name, self.settings, self._cropping)
+        mine = (type(self), self.spec.name, self.settings, self.cropping)
         return isinstance(other, _Pretrained) and mine == (
             type(other),
             other.spec.name,
             other.settings,
-            other._cropping,
+            other.cropping,
         )
 
     def __hash__(self) -> int:
@@ -86,7 +96,7 @@ class PretrainedImage(_Pretrained):
         name: of the catalogue, or of the checkpoint's folder.
         checkpoint: the folder, looked at.
         crop: `middle`, as the checkpoint was trained, or `performer`: what is shown is cut out around the performer.
-        pose: where the weights of the pose network are, for `performer`.
+        pose, pose_weights: where the weights of the pose network are, for `performer`, and what they must be.
         settings: of `rate_hz` (frames a second) and `version`; those not given have their defaults.
 
     Raises:
@@ -103,10 +113,12 @@ class PretrainedImage(_Pretrained):
         *,
         crop: str = "middle",
         pose: str | Path | None = None,
+        pose_weights: str | None = None,
         **settings: Any,
     ) -> None:
         defaults = {"version": 1, "rate_hz": checkpoint.family.rate_hz}
-        super().__init__(name, checkpoint, numbers=checked_settings(name, settings, defaults), crop=crop, pose=pose)
+        numbers = checked_settings(name, settings, defaults)
+        super().__init__(name, checkpoint, numbers=numbers, crop=crop, pose=pose, pose_weights=pose_weights)
 
     def open(self, compute: Compute) -> Network:
         """Load the network; errors as in `NetworkBackbone.open`."""
@@ -121,7 +133,7 @@ class PretrainedImage(_Pretrained):
 
     def describer(self) -> Describer:
         """Start looking at one interval."""
-        return _Frames(self._cropping)
+        return _Frames(self.cropping)
 
 
 class PretrainedVideo(_Pretrained):
@@ -131,7 +143,7 @@ class PretrainedVideo(_Pretrained):
         name: of the catalogue, or of the checkpoint's folder.
         checkpoint: the folder, looked at.
         crop: `middle`, as the checkpoint was trained, or `performer`: one box a clip around the performer.
-        pose: where the weights of the pose network are, for `performer`.
+        pose, pose_weights: where the weights of the pose network are, for `performer`, and what they must be.
         settings: of `rate_hz` (frames a second within a clip), `frames` (in a clip), `every_s` (from one clip's start
             to the next, by default as long as a clip) and `version`.
 
@@ -149,12 +161,13 @@ class PretrainedVideo(_Pretrained):
         *,
         crop: str = "middle",
         pose: str | Path | None = None,
+        pose_weights: str | None = None,
         **settings: Any,
     ) -> None:
         family = checkpoint.family
         frames = family.frames(checkpoint.config) if family.frames else 16
         numbers = clip_settings(name, settings, rate_hz=family.rate_hz, frames=frames)
-        super().__init__(name, checkpoint, numbers=numbers, crop=crop, pose=pose)
+        super().__init__(name, checkpoint, numbers=numbers, crop=crop, pose=pose, pose_weights=pose_weights)
 
     def open(self, compute: Compute) -> Network:
         """Load the network; errors as in `NetworkBackbone.open`."""
@@ -170,7 +183,7 @@ class PretrainedVideo(_Pretrained):
 
     def describer(self) -> Describer:
         """Start looking at one interval."""
-        return Clips(self._cropping, self.settings)
+        return Clips(self.cropping, self.settings)
 
 
 def clip_settings(name: str, given: dict[str, Any], *, rate_hz: float, frames: int) -> dict[str, Any]:
@@ -207,8 +220,13 @@ def from_checkpoint(
         WeightsError: it is not here, or not usable; says how to get it.
         UsageError: an unknown setting or value.
     """
-    checkpoint = locate(name, at=at, weights=weights)
     settings.pop("preparation", None)  # of a recipe; what is in the folder counts and is compared
+    if weights is not None and at is not None:  # where both were last seen
+        folder, _, pose = str(at).partition(os.pathsep)
+        at = folder
+        if pose and settings.get("pose") is None and settings.get("pose_weights") is not None:
+            settings["pose"] = pose
+    checkpoint = locate(name, at=at, weights=weights)
     kind = PretrainedVideo if checkpoint.family.stream == "dynamic" else PretrainedImage
     return kind(name, checkpoint, **settings)
 
@@ -217,7 +235,7 @@ def _following(backbone: Any, start_box: Box) -> Any:
     import copy
 
     told = copy.copy(backbone)
-    told._cropping = backbone._cropping.following(start_box)
+    told.cropping = backbone.cropping.following(start_box)
     return told
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from toprock.backbones.pretrained.catalogue import CATALOGUE
 from toprock.backbones.pretrained.families import FAMILIES, Family
 from toprock.backbones.pretrained.preparing import Preparation
-from toprock.backbones.weights import VARIABLE, content_hash, places
+from toprock.backbones.weights import VARIABLE, content_hash, file_sha256, places
 from toprock.errors import WeightsError
 
 _PREPARATIONS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
@@ -109,7 +109,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         )
     plain = _read_json(folder, found)
     try:
-        preparation = Preparation.from_json(plain.get("image_processor", plain))
+        preparation = Preparation.from_json(plain.get("video_processor", plain.get("image_processor", plain)))
     except WeightsError as problem:
         raise WeightsError(f"{folder / found}: {problem.message}", advice="Bring another checkpoint.") from problem
     except (TypeError, ValueError, KeyError) as problem:
@@ -122,12 +122,14 @@ def locate(name: str, *, at: str | Path | None = None, weights: str | None = Non
 
     Args:
         name: of the catalogue, or of a folder.
-        at: a folder to look at first.
-        weights: the content that it must have, where a recipe says so.
+        at: the folder; where a recipe says what its content must be, a folder to look at first.
+        weights: the content that it must have.
 
     Raises:
         WeightsError: none is there, with how to get it; or what is there has other weights.
     """
+    if at is not None and weights is None:
+        return read_checkpoint(at)
     trouble: WeightsError | None = None
     others: list[Path] = []
     for folder in _folders(name, at):
@@ -136,17 +138,51 @@ def locate(name: str, *, at: str | Path | None = None, weights: str | None = Non
         except WeightsError as problem:
             trouble = trouble or problem
             continue
-        if weights is None or found.weights == weights:
+        if found.weights == weights if weights is not None else _is_known(name, found):
             return found
         others.append(folder)
-    if trouble is not None and not others:
-        raise trouble
     if others:
+        which = f" ({weights})" if weights else ""
         raise WeightsError(
-            f"the weights of '{name}' in {others[0]} are not those that were used ({weights})",
-            advice=f"Bring the folder that was used, and set {VARIABLE} to the folder that holds it.",
+            f"the weights of '{name}' in {others[0]} are not those that were used{which}"
+            if weights
+            else f"the weights in {others[0]} are not those of '{name}'",
+            advice=f"Bring the folder that was used, and set {VARIABLE} to the folder that holds it."
+            if weights
+            else f"Give the folder itself in place of the name. {how_to_get(name)}",
         )
-    raise WeightsError(f"the weights of '{name}' are not on this machine", advice=how_to_get(name))
+    raise trouble or WeightsNotHere(f"the weights of '{name}' are not on this machine", advice=how_to_get(name))
+
+
+class WeightsNotHere(WeightsError):
+    """Nothing of that name lies where weights are looked for."""
+
+
+def _is_known(name: str, found: Checkpoint) -> bool:
+    """Whether a folder holds what the catalogue means by a name, as far as that can be known."""
+    known = CATALOGUE.get(name)
+    whole = found.folder / "model.safetensors"
+    if known is None or not known.sha256 or not whole.is_file():
+        return True
+    return file_sha256(whole) == known.sha256
+
+
+def folder_name(folder: Path) -> str:
+    """What a folder's checkpoint is called: by the folder, or by its repository in the hub's cache.
+
+    >>> folder_name(Path("models--org--mine") / "snapshots" / ("0" * 40)), folder_name(Path("weights") / "flow")
+    ('mine', 'folder-flow')
+    """
+    folder = folder.absolute()
+    if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
+        name = folder.parents[1].name.split("--")[-1]
+    else:
+        name = folder.name
+    return f"folder-{name}" if name in CATALOGUE or name in _TAKEN else name
+
+
+_TAKEN = ("flow", "flow-beat", "posture", "pose", "pose-motion", "temporal", "none")
+"""Names of other backbones, which a folder must not be taken for."""
 
 
 def how_to_get(name: str) -> str:
@@ -164,6 +200,7 @@ def how_to_get(name: str) -> str:
 def _folders(name: str, at: str | Path | None) -> Iterator[Path]:
     if at is not None and Path(at).is_dir():
         yield Path(at)
+    name = name.removeprefix("folder-")
     known = CATALOGUE.get(name)
     if known is not None and (cached := cached_folder(name)) is not None:
         yield cached

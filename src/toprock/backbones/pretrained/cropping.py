@@ -11,6 +11,8 @@ import numpy as np
 
 from toprock.backbones.base import Box, Frame
 from toprock.backbones.pretrained.preparing import Preparation
+from toprock.backbones.weights import VARIABLE
+from toprock.errors import WeightsError
 
 
 class Seen(NamedTuple):
@@ -37,10 +39,17 @@ class Crop(Protocol):
 
 
 class Cropping(Protocol):
-    """A way to crop. `settings` are what of it belongs into a recipe."""
+    """A way to crop."""
 
     @property
-    def settings(self) -> dict[str, Any]: ...
+    def settings(self) -> dict[str, Any]:
+        """What of it belongs into a recipe."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """The file of weights that it needs; empty where it needs none."""
+        ...
 
     def start(self) -> Crop:
         """Begin with an interval."""
@@ -61,6 +70,11 @@ class Middle:
     def settings(self) -> dict[str, Any]:
         """Nothing: what a checkpoint says is the rule."""
         return {"crop": "middle"}
+
+    @property
+    def where(self) -> str:
+        """It needs no weights."""
+        return ""
 
     def start(self) -> Crop:
         """Begin with an interval; it remembers nothing."""
@@ -91,29 +105,41 @@ class Performer:
 
     Args:
         preparation: of the checkpoint.
-        at: where the weights of the pose network are.
+        at: where the weights of the pose network are; by default they are looked for.
+        weights: the content that they must have, where a recipe says so.
         start_box: where the performer is at first.
 
     Raises:
-        WeightsError: the pose network is not there.
+        WeightsError: the pose network is not there, or another one.
     """
 
     preparation: Preparation
     at: str | Path | None = field(default=None, compare=False)
+    weights: str | None = None
     start_box: Box | None = None
-    pose: str = ""
 
     def __post_init__(self) -> None:
         from toprock.backbones.pose.movenet import find_movenet, movenet_hash
 
         path = find_movenet(self.at)
+        found = movenet_hash(path)
+        if self.weights not in (None, found):
+            raise WeightsError(
+                f"{path}: is not the pose network that was used ({self.weights})",
+                advice=f"Bring the one that was used, and set {VARIABLE} to the folder that holds it.",
+            )
         object.__setattr__(self, "at", path)
-        object.__setattr__(self, "pose", self.pose or movenet_hash(path))
+        object.__setattr__(self, "weights", found)
 
     @property
     def settings(self) -> dict[str, Any]:
         """The content of the pose network's weights."""
-        return {"crop": "performer", "pose_weights": self.pose}
+        return {"crop": "performer", "pose_weights": self.weights}
+
+    @property
+    def where(self) -> str:
+        """The pose network's file."""
+        return str(self.at)
 
     def following(self, start_box: Box) -> Performer:
         """The same for a performance whose performer begins in this box."""

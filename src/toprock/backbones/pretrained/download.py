@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from toprock.backbones.pretrained.catalogue import CATALOGUE, Known
-from toprock.backbones.pretrained.checkpoint import cached_folder, how_to_get, read_checkpoint
+from toprock.backbones.pretrained.checkpoint import how_to_get, read_checkpoint
+from toprock.backbones.weights import file_sha256
 from toprock.errors import UsageError, WeightsError
 
 _PATIENCE_S = 20
@@ -51,17 +51,16 @@ def download(name: str) -> Path:
         ) from problem
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as problem:
         raise _unreachable(known, problem) from problem
-    checked = read_checkpoint(cached_folder(name) or folder)
-    if known.sha256:
-        with (checked.folder / "model.safetensors").open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != known.sha256:
-            raise WeightsError(
-                f"{checked.folder}: model.safetensors is not the one that is known ({found[:12]}, not "
-                f"{known.sha256[:12]})",
-                advice="Delete the folder and fetch it again.",
-            )
-    return checked.folder
+    weights = folder / "model.safetensors"
+    if known.sha256 and weights.is_file() and (found := file_sha256(weights)) != known.sha256:
+        weights.resolve().unlink()
+        weights.unlink(missing_ok=True)
+        raise WeightsError(
+            f"{known.repository}: came with another model.safetensors than the one that is known ({found[:12]}, not "
+            f"{known.sha256[:12]})",
+            advice="Fetch it again; if that does not help, bring its folder from somewhere else.",
+        )
+    return read_checkpoint(folder).folder
 
 
 def _check_connection(known: Known) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from toprock.backbones.base import Compute
 from toprock.backbones.pretrained.checkpoint import Checkpoint
-from toprock.errors import ToprockError, WeightsError
+from toprock.errors import ComputeError, WeightsError
 from toprock.machine import cores
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class TransformersNetwork:
 
     Raises:
         WeightsError: the transformers library is absent, or the weights do not make the model.
+        ComputeError: there is no such device, or not memory enough.
     """
 
     def __init__(
@@ -79,24 +80,30 @@ class TransformersNetwork:
         self._family = checkpoint.family
         self._preparation = checkpoint.preparation
         self._folder = checkpoint.folder
-        self._pool = pool
+        self._pool, self._dimension = pool, checkpoint.dimension
         device = compute.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         elif device == "cuda" and not torch.cuda.is_available():
-            raise ToprockError("there is no CUDA device here", advice="Leave out --device, or give --device cpu.")
-        self._model = load_model(checkpoint).to(device)
+            raise ComputeError("there is no CUDA device here", advice="Leave out --device, or give --device cpu.")
         images = shape[0] if len(shape) == 4 else 1
         self.batch = max(1, (_IMAGES_CUDA if device == "cuda" else _IMAGES) // images)
+        self._model = load_model(checkpoint)
+        self._whole: dict[torch.nn.Parameter, torch.Tensor] = {}
         try:
+            self._model.to(device)
             self._pace = self._choose(shape, device, compute)
-        except (RuntimeError, ValueError, IndexError, TypeError) as problem:
+        except (RuntimeError, ValueError, IndexError, TypeError, MemoryError) as problem:
+            if _no_memory(problem):
+                raise self._too_large() from problem
             size = " x ".join(map(str, shape))
             raise WeightsError(
                 f"{self._folder}: its model cannot look at inputs of {size} ({str(problem).splitlines()[0][:200]})",
-                advice="Its config.json and preprocessor_config.json do not fit each other: bring them from one place.",
+                advice="Leave out frames=, if you gave it; else its config.json and preprocessor_config.json do not "
+                "fit each other: bring them from one place.",
             ) from problem
         self._set(self._pace)
+        self._whole.clear()  # weights in float32, for changing to and fro while that was tried out
 
     @property
     def pace(self) -> str:
@@ -107,26 +114,20 @@ class TransformersNetwork:
         """Show it B inputs uint8 of one shape; what is returned waits for their features (B, D) float32.
 
         Raises:
-            ToprockError: memory does not suffice for a single one.
+            ComputeError: memory does not suffice for a single one.
         """
         parts: list[torch.Tensor] = []
         left = list(inputs)
         while left:
             now = left[: self.batch]
-            try:
-                parts.append(self._forward(now))
-            except (RuntimeError, MemoryError) as problem:
-                if not _no_memory(problem):
-                    raise
-                self._free()
-                if len(now) == 1:
-                    raise ToprockError(
-                        f"there is not memory enough for one segment in {self._folder.name}",
-                        advice="Close programs, or take a smaller backbone.",
-                    ) from problem
+            part = self._forward_if_memory(now)
+            if part is not None:
+                parts.append(part)
+                left = left[len(now) :]
+            elif len(now) == 1:
+                raise self._too_large()
+            else:
                 self.batch = max(1, len(now) // 2)
-                continue
-            left = left[len(now) :]
 
         def fetch() -> np.ndarray:
             import torch
@@ -140,6 +141,40 @@ class TransformersNetwork:
             return rows
 
         return fetch
+
+    def _forward_if_memory(self, inputs: Sequence[np.ndarray]) -> torch.Tensor | None:
+        """Features (B, D) on the device; None where memory does not suffice."""
+        import torch
+
+        try:
+            with self._threads(self._pace):
+                return self._forward(inputs)
+        except (RuntimeError, MemoryError) as problem:
+            if not _no_memory(problem):
+                raise
+        if self._pace.device == "cuda":  # the exception, which held what was computed, is gone
+            torch.cuda.empty_cache()
+        return None
+
+    def _too_large(self) -> ComputeError:
+        return ComputeError(
+            f"there is not memory enough for one segment in {self._folder.name}",
+            advice="Close programs, or take a smaller backbone.",
+        )
+
+    @contextlib.contextmanager
+    def _threads(self, pace: Pace) -> Iterator[None]:
+        """Torch keeps how many threads it uses for each thread that calls it: leave that as it was."""
+        import torch
+
+        before = torch.get_num_threads()
+        if pace.device == "cpu" and before != pace.threads:
+            torch.set_num_threads(pace.threads)
+        try:
+            yield
+        finally:
+            if torch.get_num_threads() != before:
+                torch.set_num_threads(before)
 
     def _forward(self, inputs: Sequence[np.ndarray]) -> torch.Tensor:
         import torch
@@ -166,7 +201,6 @@ class TransformersNetwork:
 
     def _choose(self, shape: tuple[int, ...], device: str, compute: Compute) -> Pace:
         """The fastest way to compute, by a short trial; the first is taken where others gain little."""
-        import torch
 
         last = self._family.convolutional
         if device == "cuda":
@@ -177,13 +211,9 @@ class TransformersNetwork:
         ways = [whole, replace(whole, channels_last=True)] if last else [whole]
         if compute.precision == "auto":
             ways += [replace(way, bfloat16=True) for way in ways]
-        before = torch.get_num_threads()
-        try:
-            best = self._fastest(ways, shape)
-            if cores() > 2:  # leaving a core to the decoder may be better than taking all
-                best = self._fastest([best, replace(best, threads=cores() - 1)], shape)
-        finally:
-            torch.set_num_threads(before)
+        best = self._fastest(ways, shape)
+        if cores() > 2:  # leaving a core to the decoder may be better than taking all
+            best = self._fastest([best, replace(best, threads=cores() - 1)], shape)
         return best
 
     def _fastest(self, ways: Sequence[Pace], shape: tuple[int, ...]) -> Pace:
@@ -210,10 +240,14 @@ class TransformersNetwork:
         import torch
 
         self._set(pace)
-        pixels = torch.randint(0, 256, (min(self.batch, _TRIED), *shape), dtype=torch.uint8, device=pace.device)
-        begun = time.perf_counter()
-        self._features(pixels, pace)
-        return time.perf_counter() - begun
+        pixels = torch.full((min(self.batch, _TRIED), *shape), 100, dtype=torch.uint8, device=pace.device)
+        with self._threads(pace):
+            begun = time.perf_counter()
+            rows = self._features(pixels, pace)
+            taken = time.perf_counter() - begun
+        if self._pool is None and rows.shape[1] != self._dimension:
+            raise ValueError(f"it gives {rows.shape[1]} numbers, not {self._dimension}")
+        return taken
 
     def _set(self, pace: Pace) -> None:
         import torch
@@ -222,21 +256,11 @@ class TransformersNetwork:
         kind = torch.bfloat16 if pace.bfloat16 else torch.float32
         for module in self._model.modules():  # weights are turned once, not for every batch
             if isinstance(module, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):
-                if pace.bfloat16 and not hasattr(module, "_float32"):
-                    module._float32 = {name: p.data for name, p in module.named_parameters(recurse=False)}  # type: ignore[assignment]
-                for name, parameter in module.named_parameters(recurse=False):
-                    whole = getattr(module, "_float32", {}).get(name, parameter.data)
+                for parameter in module.parameters(recurse=False):
+                    whole = self._whole.setdefault(parameter, parameter.data)
                     parameter.data = whole.to(kind)
                     if parameter.dim() == 4:
                         parameter.data = parameter.data.contiguous(memory_format=order)
-        if pace.device == "cpu":
-            torch.set_num_threads(pace.threads)
-
-    def _free(self) -> None:
-        import torch
-
-        if self._pace.device == "cuda":
-            torch.cuda.empty_cache()
 
 
 def load_model(checkpoint: Checkpoint) -> Any:
@@ -315,4 +339,5 @@ def _no_memory(problem: BaseException) -> bool:
     import torch
 
     text = str(problem).lower()
-    return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or "memory" in text
+    told = any(words in text for words in ("out of memory", "can't allocate memory", "cannot allocate memory"))
+    return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or (isinstance(problem, RuntimeError) and told)

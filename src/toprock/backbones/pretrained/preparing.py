@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 _MODES = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers for the ways to resize that torch has too."""
-_SQUARE = ("ViT", "Siglip", "DINOv3", "Deit")
+_SQUARE = ("vitimage", "vitfeature", "siglip", "dinov3", "deit")
 """Processors that take a size of one number for a square; others for the shorter side."""
+_BICUBIC = ("clip", "bit", "convnext", "siglip")
+"""Processors that resize so where their configuration does not say how; others are bilinear."""
+_SWITCH = {"size": "do_resize", "image_mean": "do_normalize", "image_std": "do_normalize"}
+_NEEDED = tuple(_SWITCH)
+"""What a configuration must say, unless this switch is off."""
 _CROP_BELOW = 384
 """A ConvNeXT-like processor crops below this size and squeezes from it on."""
 
@@ -54,35 +59,44 @@ class Preparation:
         Raises:
             WeightsError: it asks for what is not known here.
         """
-        kind = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
-        short, size = _size(config.get("size", 224), square=kind.startswith(_SQUARE))
+        kind = str(
+            config.get("image_processor_type")
+            or config.get("feature_extractor_type")
+            or config.get("video_processor_type")
+            or ""
+        ).lower()
+        if not config.get("do_resize", True):
+            raise WeightsError("its pictures are not to be resized, which no video allows")
+        absent = [name for name in _NEEDED if config.get(name) is None and config.get(_SWITCH[name], True)]
+        if absent:
+            raise WeightsError(f"it does not say {', '.join(absent)}")
+        short, size = _size(config["size"], square=kind.startswith(_SQUARE))
         crop = _size(config["crop_size"], square=True)[1] if config.get("crop_size") is not None else None
-        if kind.startswith("ConvNext"):  # a ResNet's too
+        if kind.startswith("convnext"):  # a ResNet's too
             edge = short or size[0]
             crop = (edge, edge)
             short = int(edge / config.get("crop_pct", 224 / 256)) if edge < _CROP_BELOW else None
         elif not config.get("do_center_crop", crop is not None):
             crop = None
-        if not config.get("do_resize", True):
-            raise WeightsError("its pictures are not to be resized, which no video allows")
         if crop is None and short is not None:
             crop = (short, short)
         height, width = crop if short is not None and crop is not None else crop or size
         if short is None and crop is not None and crop != size:
             raise WeightsError(f"it squeezes pictures to {size} and then crops them to {crop}")
-        if config.get("resample", 2) not in _MODES:
-            raise WeightsError(f"its way to resize, number {config['resample']}, is not known here")
+        resample = config.get("resample", 3 if kind.startswith(_BICUBIC) else 2)
+        if resample not in _MODES:
+            raise WeightsError(f"its way to resize, number {resample}, is not known here")
         scale = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
         normal = config.get("do_normalize", True)
         return cls(
             short_side=short,
             height=height,
             width=width,
-            mode=_MODES[config.get("resample", 2)],
+            mode=_MODES[resample],
             scale=scale,
-            offset=-1.0 if kind.startswith("Vivit") and config.get("offset", True) else 0.0,
-            mean=_three(config.get("image_mean", 0.5)) if normal else (0.0, 0.0, 0.0),
-            std=_three(config.get("image_std", 0.5)) if normal else (1.0, 1.0, 1.0),
+            offset=-1.0 if kind.startswith("vivit") and config.get("offset", True) else 0.0,
+            mean=_three(config["image_mean"]) if normal else (0.0, 0.0, 0.0),
+            std=_three(config["image_std"]) if normal else (1.0, 1.0, 1.0),
         )
 
     @property
