@@ -51,10 +51,10 @@ def main() -> None:
         video = options.video or make_video(place / "720p.mp4", seconds=options.seconds, size="1280:720")
         if options.large:
             print(machine(compute), flush=True)
-            compare_many(video, videomae(place / "videomae-large", LARGE, every_s=0.5), compute, options.large)
+            compare_many(video, videomae(place / "videomae-l", LARGE, every_s=0.5), compute, options.large)
             return
-        still = dinov2_small(place / "dinov2-small")
-        moving = videomae(place / "videomae-small", SMALL, every_s=1.8)
+        still = dinov2_small(place / "dinov2-s")
+        moving = videomae(place / "videomae-s", SMALL, every_s=1.8)
         print(machine(compute), flush=True)
         for backbones in ([still], [moving], [still, moving]):
             compare(video, backbones, compute, options.repeats)
