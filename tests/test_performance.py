@@ -156,3 +156,20 @@ def test_ids_match_exactly_then_by_their_stem() -> None:
     assert id_matcher(["v1"])("v1.5") is None
     with pytest.raises(UnknownPerformance, match=r"'a' fits both 'a\.mov' and 'a\.mp4'"):
         id_matcher(["a.mp4", "a.mov"])("a")
+
+
+def test_a_first_box_is_read_and_kept(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("id,video,start_box\na,a.mp4,0.1 0.2 0.5 0.9\nb,b.mp4,\n")
+    one, two = read_manifest(path)
+    assert (one.box, two.box) == ((0.1, 0.2, 0.5, 0.9), None)
+    write_manifest([one, two], tmp_path / "again.csv")
+    assert [p.box for p in read_manifest(tmp_path / "again.csv")] == [one.box, None]
+
+
+@pytest.mark.parametrize("box", ["left", "0.1 0.2 0.5", "0.5 0.2 0.1 0.9", "0 0 1 2", "nan 0 1 1", "-0.1 0 1 1"])
+def test_a_first_box_that_cannot_be_is_named(box, tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text(f"id,video,start_box\na,a.mp4,{box}\n")
+    with pytest.raises(ManifestError, match=r"m.csv, line 2: the box .*0.1 0.2 0.5 0.9"):
+        read_manifest(path)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,18 @@ def test_stores_hold_where_weights_were_and_no_recipe_depends_on_it(place, tmp_p
     assert str(place) not in json.dumps(recipe["settings"])
     (read,) = FeatureStore(tmp_path / "store").recipes
     assert read.build() == backbone
+
+
+def test_a_first_box_concerns_those_alone_that_follow_the_performer(place, tmp_path, shared):
+    movenet = str(shared / "weights" / "movenet")
+    middle, close = build(str(place / "image")), build(str(place / "image"), crop="performer", pose=movenet)
+    (plain,) = performances(place, "v0")
+    boxed = replace(plain, box=(0.0, 0.0, 0.5, 1.0))
+    store = FeatureStore(tmp_path / "store", create=True)
+    extract([plain], store, [middle, close], compute=PLAIN)
+    assert extract([boxed], store, [middle], compute=PLAIN).kept == ["v0"]
+    assert extract([boxed], store, [close], compute=PLAIN).written == ["v0"]
+    assert extract([boxed], store, [middle, close], compute=PLAIN).kept == ["v0"]
 
 
 def test_bfloat16_changes_features_little(place):
