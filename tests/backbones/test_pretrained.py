@@ -281,6 +281,31 @@ def test_damaged_settings_are_named(checkpoints, tmp_path):
         build(str(folder))
 
 
+@pytest.mark.parametrize(
+    "name, more, message",
+    [
+        ("config.json", {"hidden_size": 10**9}, "hidden_size is 1000000000, not a whole number from 1 to 16384"),
+        ("config.json", {"num_hidden_layers": -1}, "num_hidden_layers is -1"),
+        ("preprocessor_config.json", {"size": {"shortest_edge": 100_000}}, "pictures of 100000"),
+        ("preprocessor_config.json", {"crop_size": 4}, "pictures of .* 4 pixels are not within 8 to 1024"),
+        ("preprocessor_config.json", {"image_std": [0, 1, 1]}, "by what is no positive number"),
+        ("preprocessor_config.json", {"rescale_factor": "x"}, "could not convert"),
+    ],
+)
+def test_absurd_numbers_are_named_before_anything_is_made_of_them(name, more, message, checkpoints, tmp_path):
+    folder = copy(checkpoints("dinov2"), tmp_path / "dino")
+    (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | more))
+    with pytest.raises(WeightsError, match=rf"{name}.*{message}"):
+        build(str(folder))
+
+
+def test_absurd_settings_are_named(checkpoints):
+    with pytest.raises(UsageError, match=r"frames=100000.* at most 128 frames"):
+        build(str(checkpoints("videomae")), frames=100_000)
+    with pytest.raises(UsageError, match=r"rate_hz=1e\+09 of 'dinov2' is more than any video has"):
+        build(str(checkpoints("dinov2")), rate_hz=1e9)
+
+
 def test_sizes_that_do_not_fit_are_said(checkpoints, tmp_path):
     folder = copy(checkpoints("dinov2"), tmp_path / "wider")
     config = json.loads((folder / "config.json").read_text())

@@ -16,6 +16,18 @@ from toprock.errors import WeightsError
 
 _PREPARATIONS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 
+_MOST = {
+    "hidden_size": 16_384,
+    "num_hidden_layers": 256,
+    "num_attention_heads": 256,
+    "intermediate_size": 131_072,
+    "image_size": 4096,
+    "patch_size": 256,
+    "num_frames": 256,
+    "frames_per_clip": 256,
+}
+"""Larger numbers in a config.json are mistakes, and would fill the memory before they were found out."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -86,6 +98,15 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
             f"{folder}: is no checkpoint of a known kind (its model_type is {kind})",
             advice=f"Known are {', '.join(sorted(FAMILIES))}.",
         )
+    for name, most in _MOST.items():
+        value = config.get("vision_config", config).get(name, 1)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            if isinstance(value, list):
+                continue
+            raise WeightsError(
+                f"{folder / 'config.json'}: {name} is {str(value)[:40]}, not a whole number from 1 to {most}",
+                advice="Copy the checkpoint again.",
+            )
     files = weight_files(folder)
     if not files:
         pickles = sorted(path.name for path in folder.glob("*.bin")) + sorted(

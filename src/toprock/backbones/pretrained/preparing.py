@@ -6,6 +6,7 @@ library nor Pillow is needed to prepare a picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ _BICUBIC = ("clip", "bit", "convnext", "siglip")
 _SWITCH = {"size": "do_resize", "image_mean": "do_normalize", "image_std": "do_normalize"}
 _NEEDED = tuple(_SWITCH)
 """What a configuration must say, unless this switch is off."""
+_SMALLEST, _LARGEST = 8, 1024
+"""Pixels of a side; no published model sees more, and no machine could show it many."""
 _CROP_BELOW = 384
 """A ConvNeXT-like processor crops below this size and squeezes from it on."""
 
@@ -88,7 +91,7 @@ class Preparation:
             raise WeightsError(f"its way to resize, number {resample}, is not known here")
         scale = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
         normal = config.get("do_normalize", True)
-        return cls(
+        found = cls(
             short_side=short,
             height=height,
             width=width,
@@ -98,6 +101,13 @@ class Preparation:
             mean=_three(config["image_mean"]) if normal else (0.0, 0.0, 0.0),
             std=_three(config["image_std"]) if normal else (1.0, 1.0, 1.0),
         )
+        sides = [side for side in (found.short_side, found.height, found.width) if side is not None]
+        if not all(_SMALLEST <= side <= _LARGEST for side in sides):
+            raise WeightsError(f"its pictures of {' and '.join(map(str, sides))} pixels are not within 8 to {_LARGEST}")
+        numbers = (found.scale, *found.mean, *found.std)
+        if not all(map(math.isfinite, numbers)) or min(found.scale, *found.std) <= 0:
+            raise WeightsError("it rescales or normalises by what is no positive number")
+        return found
 
     @property
     def reading_side(self) -> int:
