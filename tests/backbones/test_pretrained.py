@@ -302,7 +302,7 @@ def test_absurd_numbers_are_named_before_anything_is_made_of_them(name, more, me
 def test_absurd_settings_are_named(checkpoints):
     with pytest.raises(UsageError, match=r"frames=100000.* at most 128 frames"):
         build(str(checkpoints("videomae")), frames=100_000)
-    with pytest.raises(UsageError, match=r"rate_hz=1e\+09 of 'dinov2' is more than any video has"):
+    with pytest.raises(UsageError, match=r"rate_hz=1e\+09 of the backbone 'dinov2' is more than any video has"):
         build(str(checkpoints("dinov2")), rate_hz=1e9)
 
 

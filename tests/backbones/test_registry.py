@@ -50,6 +50,8 @@ def test_an_unknown_backbone_lists_the_allowed():
         ({"short_side": 12.5}, "short_side=12.5.*whole"),
         ({"rate_hz": float("nan")}, "rate_hz=nan"),
         ({"every_s": 1.0, "clip_s": 0.8}, "every_s=1.0.*clip_s=0.8"),
+        ({"clip_s": 1e-9, "every_s": 1e-9}, "clip_s=1e-09.*shorter than any motion"),
+        ({"rate_hz": 1e9}, "more than any video has.*240"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

@@ -8,6 +8,9 @@ from typing import Any
 
 from toprock.errors import RecipeMismatch, UsageError
 
+LEAST_S, MOST_HZ = 0.01, 240.0
+"""Bounds against slips of the hand, which would fill the memory with segments."""
+
 
 def checked_settings(name: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """`defaults` with what is `given` put over them, in the defaults' types.
@@ -15,10 +18,11 @@ def checked_settings(name: str, given: Mapping[str, Any], defaults: Mapping[str,
     Args:
         name: of the backbone, for messages.
         given: what the caller wrote.
-        defaults: every setting with its default; numbers must be positive; `version` must be met exactly.
+        defaults: every setting with its default; numbers must be positive, seconds and rates within bounds; `version`
+            must be met exactly.
 
     Raises:
-        UsageError: an unknown setting, or not a positive number of the default's type.
+        UsageError: an unknown setting, or not a positive number of the default's type, or out of bounds.
         RecipeMismatch: another version.
     """
     unknown = sorted(set(given) - set(defaults))
@@ -41,4 +45,12 @@ def _positive(name: str, key: str, value: Any, kind: type) -> float | int:
     if not number or not math.isfinite(value) or value <= 0 or kind(value) != value:
         wanted = "a positive whole number" if kind is int else "a positive number"
         raise UsageError(f"{key}={value!r} of the backbone '{name}' is not {wanted}", advice=f"Give {wanted}.")
+    if key.endswith("_s") and value < LEAST_S:
+        raise UsageError(
+            f"{key}={value:g} of the backbone '{name}' is shorter than any motion", advice=f"Give {LEAST_S} or more."
+        )
+    if key.endswith("_hz") and value > MOST_HZ:
+        raise UsageError(
+            f"{key}={value:g} of the backbone '{name}' is more than any video has", advice=f"Give {MOST_HZ:g} or less."
+        )
     return kind(value)

@@ -18,8 +18,8 @@ from toprock.errors import UsageError
 
 _PERFORMER_SIDE = 384
 """Pixels of the shorter side that a video is read at where the performer is cut out of it."""
-MOST_FRAMES, MOST_HZ = 128, 240.0
-"""In a clip, and a second: bounds against slips of the hand, which would fill the memory."""
+MOST_FRAMES = 128
+"""In a clip: a bound against slips of the hand, which would fill the memory."""
 
 
 class _Pretrained:
@@ -120,11 +120,6 @@ class PretrainedImage(_Pretrained):
     ) -> None:
         defaults = {"version": 1, "rate_hz": checkpoint.family.rate_hz}
         numbers = checked_settings(name, settings, defaults)
-        if numbers["rate_hz"] > MOST_HZ:
-            raise UsageError(
-                f"rate_hz={numbers['rate_hz']:g} of '{name}' is more than any video has",
-                advice=f"Give at most {MOST_HZ:g}.",
-            )
         super().__init__(name, checkpoint, numbers=numbers, crop=crop, pose=pose, pose_weights=pose_weights)
 
     def open(self, compute: Compute) -> Network:
@@ -201,10 +196,10 @@ def clip_settings(name: str, given: dict[str, Any], *, rate_hz: float, frames: i
     """
     defaults = {"version": 1, "rate_hz": rate_hz, "frames": frames, "every_s": 1.0}
     numbers = checked_settings(name, given, defaults)
-    if numbers["frames"] > MOST_FRAMES or numbers["rate_hz"] > MOST_HZ:
+    if numbers["frames"] > MOST_FRAMES:
         raise UsageError(
-            f"frames={numbers['frames']}, rate_hz={numbers['rate_hz']:g} of '{name}' are more than it can be shown",
-            advice=f"Give at most {MOST_FRAMES} frames a clip and {MOST_HZ:g} a second.",
+            f"frames={numbers['frames']} of '{name}' are more than it can be shown",
+            advice=f"Give at most {MOST_FRAMES} frames a clip.",
         )
     clip_s = numbers["frames"] / numbers["rate_hz"]
     if "every_s" not in given:
