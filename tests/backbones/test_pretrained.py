@@ -348,6 +348,11 @@ def test_wrong_streams_settings_and_names(checkpoints):
         build(str(checkpoints("videomae")), every_s=3)
     with pytest.raises(UsageError, match=r"looks at clips already"):
         build("temporal", image=str(checkpoints("videomae")))
+    for image in ("", "pose", "videomae-small"):
+        with pytest.raises(UsageError, match=rf"'{image}' is no model of single pictures"):
+            build(f"temporal:image={image}")
+    with pytest.raises(UsageError, match=r"no backbone is named"):
+        build(" ")
     with pytest.raises(UsageError, match=r"there is no such folder"):
         build("some/where")
     with pytest.raises(UsageError, match=r"'posture:x' is no|there is no backbone|is no setting"):
@@ -382,6 +387,14 @@ def test_weights_that_moved_are_found_by_name_and_content(checkpoints, tmp_path,
         recipe.build()
     monkeypatch.setenv("TOPROCK_WEIGHTS", str(tmp_path / "there"))
     assert Recipe.of(recipe.build()) == recipe
+
+
+def test_a_place_for_weights_that_is_none_is_told(tmp_path, monkeypatch, checkpoints):
+    recipe = Recipe.of(build(str(copy(checkpoints("dinov2"), tmp_path / "mine"))))
+    shutil.rmtree(tmp_path / "mine")
+    monkeypatch.setenv("TOPROCK_WEIGHTS", "/etc/passwd")
+    with pytest.raises(WeightsError, match=rf"nor at {tmp_path}/mine.*TOPROCK_WEIGHTS names /etc/passwd, which is no"):
+        recipe.build()
 
 
 def test_another_preparation_is_another_recipe(checkpoints, tmp_path):

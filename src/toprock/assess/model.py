@@ -72,6 +72,11 @@ class Model:
         self.limits = limits or Limits()
         self._encoding = Encoding(compute)  # networks are loaded once, however many videos are scored
 
+    @property
+    def paces(self) -> dict[str, str]:
+        """How the networks that have been used so far run: name of the backbone -> device, precision, threads."""
+        return self._encoding.paces()
+
     def assess(self, what: Judged, *, on_time: Callable[[float], None] | None = None) -> Assessment:
         """Score one performance and split the score over its segments.
 

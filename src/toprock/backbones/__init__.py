@@ -79,6 +79,8 @@ def build(name: str, **settings: Any) -> Backbone:
     """
     from toprock.backbones.pretrained.catalogue import CATALOGUE
 
+    if not name.strip():
+        raise UsageError("no backbone is named", advice="Give a name, a folder, or none.")
     if not Path(name).is_dir() and (match := re.fullmatch(r"(.+?):([A-Za-z_]\w*=.*)", name)):
         name, settings = match[1], _written(match[2], name) | settings
     if name in REGISTRY:

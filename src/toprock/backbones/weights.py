@@ -30,6 +30,11 @@ def places(*near: str | Path | None) -> Iterator[Path]:
             yield from sorted(child for child in root.iterdir() if child.is_dir())
 
 
+def missing_places() -> list[str]:
+    """What `TOPROCK_WEIGHTS` names and is no folder."""
+    return [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part and not Path(part).is_dir()]
+
+
 def content_hash(files: Iterable[Path]) -> str:
     """16 hexadecimal digits that name the contents of files, in the order of their names.
 

@@ -155,6 +155,8 @@ def _assess(
                 continue
             advance(number, len(found), f"Reading {printable(what.video.name)}")
             results += model.assess_all([what])
+    for name, pace in model.paces.items():
+        say(f"{name} ran on {pace}.")
     return results, {p.id: p for p in found if not isinstance(p, Failure)}
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from toprock.backbones.base import Backbone
     from toprock.ranker.saved import ModelConfig
 
+_WIDE = 110
+"""Columns of a terminal from which there is room to say what a backbone sees."""
 FEW_PAIRS = 20
 """Below this, a training from scratch says that its pairs are few."""
 
@@ -56,7 +58,7 @@ def extract(
         str | None,
         typer.Option(
             metavar="FILE|sound",
-            help="Add timing on the beat to the dynamic stream, with beats from JSON {id: [seconds, ...]} or sound.",
+            help="Add timing on the beat to the dynamic stream, with beats from a JSON file (see the README) or sound.",
             show_default=False,
         ),
     ] = None,
@@ -226,16 +228,18 @@ def backbones(
     from rich.table import Table
 
     console = Console()
+    wide = console.width >= _WIDE
     for stream in ("dynamic", "static"):
         table = Table(box=None, header_style="bold", pad_edge=False, title=f"{stream} stream", title_justify="left")
-        for column in ("name", "what it sees", "numbers", "MB", "licence", "here"):
+        for column in ("name", *(("what it sees",) if wide else ()), "numbers", "MB", "licence", "here"):
             table.add_column(column, justify="right" if column in ("numbers", "MB") else "left")
         for one in found:
             if one.stream == stream:
                 numbers = str(one.dimension) if one.dimension else ""
                 size = f"{one.size_mb:.0f}" if one.size_mb else ""
                 style = "" if one.state == "ready" else "dim"
-                table.add_row(one.name, one.description, numbers, size, one.licence, one.state, style=style)
+                seen = (one.description,) if wide else ()
+                table.add_row(one.name, *seen, numbers, size, one.licence, one.state, style=style)
         console.print(table)
         console.print()
     for state, todo in (

@@ -11,7 +11,7 @@ from typing import Any
 from toprock.backbones.pretrained.catalogue import CATALOGUE
 from toprock.backbones.pretrained.families import FAMILIES, Family
 from toprock.backbones.pretrained.preparing import Preparation
-from toprock.backbones.weights import VARIABLE, content_hash, file_sha256, places
+from toprock.backbones.weights import VARIABLE, content_hash, file_sha256, missing_places, places
 from toprock.errors import WeightsError
 
 _PREPARATIONS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
@@ -172,7 +172,11 @@ def locate(name: str, *, at: str | Path | None = None, weights: str | None = Non
             if weights
             else f"Give the folder itself in place of the name. {how_to_get(name)}",
         )
-    raise trouble or WeightsNotHere(f"the weights of '{name}' are not on this machine", advice=how_to_get(name))
+    if trouble is not None:
+        raise trouble
+    nor = f" (nor at {at})" if at is not None else ""
+    wrong = "".join(f" {VARIABLE} names {place}, which is no folder." for place in missing_places())
+    raise WeightsNotHere(f"the weights of '{name}' are not on this machine{nor}", advice=how_to_get(name) + wrong)
 
 
 class WeightsNotHere(WeightsError):
@@ -199,10 +203,10 @@ def folder_name(folder: Path) -> str:
         name = folder.parents[1].name.split("--")[-1]
     else:
         name = folder.name
-    return f"folder-{name}" if name in CATALOGUE or name in _TAKEN else name
+    return f"folder-{name}" if name in CATALOGUE or name in OTHERS else name
 
 
-_TAKEN = ("flow", "flow-beat", "posture", "pose", "pose-motion", "temporal", "none")
+OTHERS = ("flow", "flow-beat", "posture", "pose", "pose-motion", "temporal", "none")
 """Names of other backbones, which a folder must not be taken for."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +19,11 @@ from toprock.machine import cores
 if TYPE_CHECKING:
     import torch
 
-_GAIN, _SMALL_GAIN = 2.0, 1.1
-"""bfloat16 is taken over float32, and any other way over the one before it, only where it is so many times as fast.
-With matrix units made for it bfloat16 is more than 3 times as fast, without them at most 1.6 times, or slower: noise
-must not decide what a video's features are."""
+_MATRIX_GAIN = 3.0
+"""bfloat16 comes into question only where products of matrices are so many times as fast in it as in float32: with
+units made for it they are 5 to 10 times as fast, without them about twice. Noise must not decide what features are."""
+_GAIN, _SMALL_GAIN = 1.4, 1.1
+"""Then it is taken where the network itself is so many times as fast; any other way over the one before it."""
 _TURNS, _TRIED, _TRIAL_S = 3, 4, 3.0
 """Each way is tried so often after a first time, on so many inputs, while the whole trial has not taken so long."""
 _HOPELESS = 2.0
@@ -209,7 +211,7 @@ class TransformersNetwork:
             return first
         whole = Pace("cpu", bfloat16=compute.precision == "bfloat16", threads=cores())
         ways = [whole, replace(whole, channels_last=True)] if last else [whole]
-        if compute.precision == "auto":
+        if compute.precision == "auto" and _matrix_gain() >= _MATRIX_GAIN:
             ways += [replace(way, bfloat16=True) for way in ways]
         best = self._fastest(ways, shape)
         if cores() > 2:  # leaving a core to the decoder may be better than taking all
@@ -261,6 +263,23 @@ class TransformersNetwork:
                     parameter.data = whole.to(kind)
                     if parameter.dim() == 4:
                         parameter.data = parameter.data.contiguous(memory_format=order)
+
+
+@functools.cache
+def _matrix_gain() -> float:
+    """How many times as fast bfloat16 is here as float32 where nothing but matrices is multiplied."""
+    import torch
+
+    least = []
+    for kind in (torch.float32, torch.bfloat16):
+        square = torch.full((1024, 1024), 0.01, dtype=kind)
+        times = []
+        for _ in range(6):
+            begun = time.perf_counter()
+            torch.mm(square, square)
+            times.append(time.perf_counter() - begun)
+        least.append(min(times[1:]))
+    return least[0] / least[1]
 
 
 def load_model(checkpoint: Checkpoint) -> Any:
