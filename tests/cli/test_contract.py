@@ -173,13 +173,12 @@ def test_figures_that_cannot_be_are_null_and_said(toprock, place, tmp_path):
 
 def test_backbones_have_the_documented_keys(toprock):
     found = json.loads(toprock("backbones", "--json")[0])
-    assert set(found) == {"schema", "backbones"}
-    assert {b["name"]: b["stream"] for b in found["backbones"]} == {
-        "flow": "dynamic",
-        "flow-beat": "dynamic",
-        "posture": "static",
-    }
-    assert all(set(b) == {f.name for f in fields(BackboneSpec)} for b in found["backbones"])
+    assert set(found) == {"schema", "backbones", "folders"}
+    streams = {b["name"]: b["stream"] for b in found["backbones"]}
+    embedded = {"flow": "dynamic", "flow-beat": "dynamic", "posture": "static"}
+    assert {name: streams[name] for name in embedded} == embedded
+    documented = {f.name for f in fields(BackboneSpec)} | {"state", "advice"}
+    assert all(set(b) == documented for b in found["backbones"])
     out, _ = toprock("backbones")
     assert "flow" in out
     assert "Apache-2.0" in out

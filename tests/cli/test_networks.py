@@ -41,7 +41,7 @@ def test_from_a_folder_of_weights_to_a_score(bench, place, toprock, tmp_path):
     assert "temporal" in card
     assert "still" in card
     assert "licence of its checkpoint's folder, weights `" in card
-    shown = ("score", place.video(0), "--model", tmp_path / "model", "--json")
+    shown = ("score", place.video(0), "--model", tmp_path / "model", "--json", "--precision", "float32")
     first = json.loads(toprock(*shown, env=env())[0])
     stored = toprock(
         *("score", "--features", tmp_path / "features", "--model", tmp_path / "model", "--json", "battle-000"),
