@@ -286,6 +286,7 @@ def test_damaged_settings_are_named(checkpoints, tmp_path):
     [
         ("config.json", {"hidden_size": 10**9}, "hidden_size is 1000000000, not a whole number from 1 to 16384"),
         ("config.json", {"num_hidden_layers": -1}, "num_hidden_layers is -1"),
+        ("config.json", {"vision_config": 3}, "vision_config is no object"),
         ("preprocessor_config.json", {"size": {"shortest_edge": 100_000}}, "pictures of 100000"),
         ("preprocessor_config.json", {"crop_size": 4}, "pictures of .* 4 pixels are not within 8 to 1024"),
         ("preprocessor_config.json", {"image_std": [0, 1, 1]}, "by what is no positive number"),

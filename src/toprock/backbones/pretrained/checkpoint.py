@@ -98,15 +98,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
             f"{folder}: is no checkpoint of a known kind (its model_type is {kind})",
             advice=f"Known are {', '.join(sorted(FAMILIES))}.",
         )
-    for name, most in _MOST.items():
-        value = config.get("vision_config", config).get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            if isinstance(value, list):
-                continue
-            raise WeightsError(
-                f"{folder / 'config.json'}: {name} is {str(value)[:40]}, not a whole number from 1 to {most}",
-                advice="Copy the checkpoint again.",
-            )
+    _check_numbers(folder / "config.json", config)
     files = weight_files(folder)
     if not files:
         pickles = sorted(path.name for path in folder.glob("*.bin")) + sorted(
@@ -261,6 +253,22 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise WeightsError(f"{path}: is damaged (no JSON object)", advice="Copy the checkpoint again.")
     return found
+
+
+def _check_numbers(path: Path, config: dict[str, Any]) -> None:
+    """Refuse numbers that no model has: building it would fill the memory."""
+    vision = config.get("vision_config", config)
+    if not isinstance(vision, dict):
+        raise WeightsError(f"{path}: is damaged (vision_config is no object)", advice="Copy the checkpoint again.")
+    for name, most in _MOST.items():
+        value = vision.get(name)
+        if value is None or isinstance(value, list):  # the model's own default; height and width
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise WeightsError(
+                f"{path}: {name} is {str(value)[:40]}, not a whole number from 1 to {most}",
+                advice="Copy the checkpoint again.",
+            )
 
 
 def _check_whole(path: Path) -> None:
