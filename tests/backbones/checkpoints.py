@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 VIT = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -134,3 +136,13 @@ def make_checkpoint(kind: str, folder: Path, *, seed: int = 0) -> Path:
         json.dumps({"do_resize": True, "do_normalize": True, "do_rescale": True, **preprocessor})
     )
     return folder
+
+
+def pictures(count: int, height: int = 60, width: int = 90, seed: int = 0) -> np.ndarray:
+    """Smooth random pictures, as real ones are smooth."""
+    import torch
+
+    rng = np.random.default_rng(seed)
+    small = torch.from_numpy(rng.random((count, 3, 6, 9), dtype=np.float32))
+    large = torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
+    return (large * 255).byte().permute(0, 2, 3, 1).contiguous().numpy()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from toprock.backbones import REGISTRY, build
-from toprock.backbones.base import Stream
+from toprock.backbones.base import BackboneSpec
 from toprock.backbones.pretrained.catalogue import CATALOGUE
 from toprock.backbones.pretrained.checkpoint import WeightsNotHere, how_to_get, locate
 from toprock.backbones.weights import places
@@ -19,30 +19,23 @@ READY, EXTRA, DOWNLOADABLE, BRING = "ready", "needs an extra", "downloadable", "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
-    """A backbone that can be chosen.
+class Listed(BackboneSpec):
+    """A backbone that can be chosen; its dimension is 0 where that depends on a choice.
 
     Attributes:
-        name: registry name.
-        stream: dynamic or static.
-        dimension: of its features; 0 where that depends on a choice.
-        description: one line: what it is, and what it is shown.
-        licence: of the weights, or of the code where there are none.
-        size_mb: of the weights; 0 where there are none.
-        source: where the weights come from; "embedded" where there are none.
         state: ready, needs an extra, downloadable, or bring a folder.
         advice: what to do where it is not ready.
     """
 
-    name: str
-    stream: Stream
-    dimension: int
-    description: str
-    licence: str
-    size_mb: float
-    source: str
     state: str
     advice: str = ""
+
+    @classmethod
+    def of(cls, spec: BackboneSpec, *, state: str = READY, advice: str = "") -> Listed:
+        """What is known of a backbone, with whether it can be used here."""
+        return cls(
+            **{field.name: getattr(spec, field.name) for field in fields(BackboneSpec)}, state=state, advice=advice
+        )
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -88,8 +81,7 @@ def _own(name: str) -> Listed:
         )
     if name in ("pose", "pose-motion"):
         return _pose(name)
-    spec = build(name).spec
-    return Listed(**asdict(spec), state=READY)
+    return Listed.of(build(name).spec)
 
 
 def _pose(name: str) -> Listed:
@@ -103,7 +95,7 @@ def _pose(name: str) -> Listed:
             build(name)
         except ToprockError as problem:
             state, advice = DOWNLOADABLE, problem.advice
-    return Listed(**asdict(SPECS[name]), state=state, advice=advice)
+    return Listed.of(SPECS[name], state=state, advice=advice)
 
 
 def _known(name: str) -> Listed:
@@ -116,17 +108,7 @@ def _known(name: str) -> Listed:
         advice = how_to_get(name) if isinstance(problem, WeightsNotHere) else str(problem)
     if not _has("transformers"):
         state, advice = EXTRA, _extra("pretrained")
-    return Listed(
-        name=name,
-        stream=known.stream,
-        dimension=known.dimension,
-        description=known.description,
-        licence=known.licence,
-        size_mb=known.size_mb,
-        source=known.repository,
-        state=state,
-        advice=advice,
-    )
+    return Listed.of(known, state=state, advice=advice)
 
 
 def licence_of(name: str, settings: Mapping[str, Any]) -> str:

@@ -10,10 +10,11 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toprock.backbones import REGISTRY
 from toprock.backbones.base import BackboneSpec, Box, Compute, Describer, Network, Reading
 from toprock.backbones.pretrained.backbone import Clips, PretrainedImage, clip_settings, from_checkpoint
 from toprock.backbones.pretrained.catalogue import CATALOGUE
-from toprock.backbones.pretrained.checkpoint import OTHERS, folder_name
+from toprock.backbones.pretrained.checkpoint import folder_name
 from toprock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Temporal:
         **settings: Any,
     ) -> None:
         settings.pop("preparation", None)  # of a recipe; what is in the folder counts and is compared
-        if not image.strip() or image in OTHERS or (image in CATALOGUE and CATALOGUE[image].stream == "dynamic"):
+        if not image.strip() or image in REGISTRY or (image in CATALOGUE and CATALOGUE[image].stream == "dynamic"):
             raise UsageError(
                 f"'{image}' is no model of single pictures", advice="Give image=NAME or image=FOLDER of one of those."
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,10 +29,14 @@ class _Pretrained:
     Args:
         name: of the catalogue, or of the checkpoint's folder.
         checkpoint: the folder, looked at.
-        numbers: the settings that are numbers.
-        crop: `middle` or `performer`.
-        pose: where the weights of the pose network are, for cropping to the performer.
+        crop: `middle`, as the checkpoint was trained, or `performer`: what is shown is cut out around the performer.
+        pose: where the weights of the pose network are, for `performer`.
         pose_weights: the content that they must have, where a recipe says so.
+        settings: the numbers, which differ.
+
+    Raises:
+        UsageError: an unknown setting or value.
+        WeightsError: the pose network is not there.
     """
 
     stream: Stream
@@ -41,11 +46,12 @@ class _Pretrained:
         name: str,
         checkpoint: Checkpoint,
         *,
-        numbers: dict[str, Any],
-        crop: str,
-        pose: str | Path | None,
-        pose_weights: str | None,
+        crop: str = "middle",
+        pose: str | Path | None = None,
+        pose_weights: str | None = None,
+        **settings: Any,
     ) -> None:
+        numbers = self._numbers(name, checkpoint, settings)
         self.checkpoint = checkpoint
         self.cropping: Cropping
         if crop == "middle":
@@ -72,7 +78,7 @@ class _Pretrained:
             description=known.description if known else f"{checkpoint.family.title}, from a folder",
             licence=known.licence if known else "see the folder",
             size_mb=round(checkpoint.size_mb, 1),
-            source=known.repository if known else str(checkpoint.folder),
+            source=known.source if known else str(checkpoint.folder),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -87,51 +93,43 @@ class _Pretrained:
     def __hash__(self) -> int:
         return hash((self.spec.name, self.settings["weights"]))
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.spec.name!r}, {self.checkpoint.folder.as_posix()!r})"
+    @staticmethod
+    def _numbers(name: str, checkpoint: Checkpoint, given: dict[str, Any]) -> dict[str, Any]:
+        """The settings that are numbers, checked."""
+        raise NotImplementedError
 
-
-class PretrainedImage(_Pretrained):
-    """Single frames through an image model.
-
-    Args:
-        name: of the catalogue, or of the checkpoint's folder.
-        checkpoint: the folder, looked at.
-        crop: `middle`, as the checkpoint was trained, or `performer`: what is shown is cut out around the performer.
-        pose, pose_weights: where the weights of the pose network are, for `performer`, and what they must be.
-        settings: of `rate_hz` (frames a second) and `version`; those not given have their defaults.
-
-    Raises:
-        UsageError: an unknown setting or value.
-        WeightsError: the pose network is not there.
-    """
-
-    stream: Stream = "static"
-
-    def __init__(
-        self,
-        name: str,
-        checkpoint: Checkpoint,
-        *,
-        crop: str = "middle",
-        pose: str | Path | None = None,
-        pose_weights: str | None = None,
-        **settings: Any,
-    ) -> None:
-        defaults = {"version": 1, "rate_hz": checkpoint.family.rate_hz}
-        numbers = checked_settings(name, settings, defaults)
-        super().__init__(name, checkpoint, numbers=numbers, crop=crop, pose=pose, pose_weights=pose_weights)
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """Of one picture as the network is shown it."""
+        return self.checkpoint.preparation.height, self.checkpoint.preparation.width, 3
 
     def open(self, compute: Compute) -> Network:
         """Load the network; errors as in `NetworkBackbone.open`."""
         from toprock.backbones.pretrained.network import TransformersNetwork
 
-        p = self.checkpoint.preparation
-        return TransformersNetwork(self.checkpoint, shape=(p.height, p.width, 3), compute=compute)
+        return TransformersNetwork(self.checkpoint, shape=self._shape, compute=compute)
 
-    def following(self, start_box: Box) -> PretrainedImage:
+    def following(self, start_box: Box) -> Self:
         """The same backbone for a performance that begins with its performer in this box."""
-        return _following(self, start_box)
+        told = copy.copy(self)
+        told.cropping = self.cropping.following(start_box)
+        return told
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.spec.name!r}, {self.checkpoint.folder.as_posix()!r})"
+
+
+class PretrainedImage(_Pretrained):
+    """Single frames through an image model; arguments and errors as of `_Pretrained`.
+
+    Settings are `rate_hz` (frames a second) and `version`; those not given have their defaults.
+    """
+
+    stream: Stream = "static"
+
+    @staticmethod
+    def _numbers(name: str, checkpoint: Checkpoint, given: dict[str, Any]) -> dict[str, Any]:
+        return checked_settings(name, given, {"version": 1, "rate_hz": checkpoint.family.rate_hz})
 
     def describer(self) -> Describer:
         """Start looking at one interval."""
@@ -139,49 +137,23 @@ class PretrainedImage(_Pretrained):
 
 
 class PretrainedVideo(_Pretrained):
-    """Clips through a video model.
+    """Clips through a video model; arguments and errors as of `_Pretrained`. A clip is cropped with one box.
 
-    Args:
-        name: of the catalogue, or of the checkpoint's folder.
-        checkpoint: the folder, looked at.
-        crop: `middle`, as the checkpoint was trained, or `performer`: one box a clip around the performer.
-        pose, pose_weights: where the weights of the pose network are, for `performer`, and what they must be.
-        settings: of `rate_hz` (frames a second within a clip), `frames` (in a clip), `every_s` (from one clip's start
-            to the next, by default as long as a clip) and `version`.
-
-    Raises:
-        UsageError: an unknown setting or value, or `every_s` longer than a clip.
-        WeightsError: the pose network is not there.
+    Settings are `rate_hz` (frames a second within a clip), `frames` (in a clip), `every_s` (from one clip's start to
+    the next, by default and at most as long as a clip) and `version`.
     """
 
     stream: Stream = "dynamic"
 
-    def __init__(
-        self,
-        name: str,
-        checkpoint: Checkpoint,
-        *,
-        crop: str = "middle",
-        pose: str | Path | None = None,
-        pose_weights: str | None = None,
-        **settings: Any,
-    ) -> None:
+    @staticmethod
+    def _numbers(name: str, checkpoint: Checkpoint, given: dict[str, Any]) -> dict[str, Any]:
         family = checkpoint.family
         frames = family.frames(checkpoint.config) if family.frames else 16
-        numbers = clip_settings(name, settings, rate_hz=family.rate_hz, frames=frames)
-        super().__init__(name, checkpoint, numbers=numbers, crop=crop, pose=pose, pose_weights=pose_weights)
+        return clip_settings(name, given, rate_hz=family.rate_hz, frames=frames)
 
-    def open(self, compute: Compute) -> Network:
-        """Load the network; errors as in `NetworkBackbone.open`."""
-        from toprock.backbones.pretrained.network import TransformersNetwork
-
-        p = self.checkpoint.preparation
-        shape = (self.settings["frames"], p.height, p.width, 3)
-        return TransformersNetwork(self.checkpoint, shape=shape, compute=compute)
-
-    def following(self, start_box: Box) -> PretrainedVideo:
-        """The same backbone for a performance that begins with its performer in this box."""
-        return _following(self, start_box)
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return self.settings["frames"], *super()._shape
 
     def describer(self) -> Describer:
         """Start looking at one interval."""
@@ -236,14 +208,6 @@ def from_checkpoint(
     checkpoint = locate(name, at=at, weights=weights)
     kind = PretrainedVideo if checkpoint.family.stream == "dynamic" else PretrainedImage
     return kind(name, checkpoint, **settings)
-
-
-def _following(backbone: Any, start_box: Box) -> Any:
-    import copy
-
-    told = copy.copy(backbone)
-    told.cropping = backbone.cropping.following(start_box)
-    return told
 
 
 class _Frames:

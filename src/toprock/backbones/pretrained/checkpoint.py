@@ -154,15 +154,15 @@ def locate(name: str, *, at: str | Path | None = None, weights: str | None = Non
         if found.weights == weights if weights is not None else _is_known(name, found):
             return found
         others.append(folder)
-    if others:
-        which = f" ({weights})" if weights else ""
+    if others and weights is not None:
         raise WeightsError(
-            f"the weights of '{name}' in {others[0]} are not those that were used{which}"
-            if weights
-            else f"the weights in {others[0]} are not those of '{name}'",
-            advice=f"Bring the folder that was used, and set {VARIABLE} to the folder that holds it."
-            if weights
-            else f"Give the folder itself in place of the name. {how_to_get(name)}",
+            f"the weights of '{name}' in {others[0]} are not those that were used ({weights})",
+            advice=f"Bring the folder that was used, and set {VARIABLE} to the folder that holds it.",
+        )
+    if others:
+        raise WeightsError(
+            f"the weights in {others[0]} are not those of '{name}'",
+            advice=f"Give the folder itself in place of the name. {how_to_get(name)}",
         )
     if trouble is not None:
         raise trouble
@@ -190,16 +190,14 @@ def folder_name(folder: Path) -> str:
     >>> folder_name(Path("models--org--mine") / "snapshots" / ("0" * 40)), folder_name(Path("weights") / "flow")
     ('mine', 'folder-flow')
     """
+    from toprock.backbones import REGISTRY
+
     folder = folder.absolute()
     if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
         name = folder.parents[1].name.split("--")[-1]
     else:
         name = folder.name
-    return f"folder-{name}" if name in CATALOGUE or name in OTHERS else name
-
-
-OTHERS = ("flow", "flow-beat", "posture", "pose", "pose-motion", "temporal", "none")
-"""Names of other backbones, which a folder must not be taken for."""
+    return f"folder-{name}" if name in CATALOGUE or name in REGISTRY or name == "none" else name
 
 
 def how_to_get(name: str) -> str:
@@ -209,8 +207,8 @@ def how_to_get(name: str) -> str:
     if known is None:
         return f"{bring[0].upper()}{bring[1:]}."
     if known.revision is None:
-        return f"Bring a folder of {known.repository} that holds model.safetensors, and set {VARIABLE} to it."
-    asked = f" (after asking for access on the page of {known.repository})" if known.gated else ""
+        return f"Bring a folder of {known.source} that holds model.safetensors, and set {VARIABLE} to it."
+    asked = f" (after asking for access on the page of {known.source})" if known.gated else ""
     return f"Get them with: toprock backbones --download {name}{asked}; or {bring}."
 
 
@@ -223,7 +221,7 @@ def _folders(name: str, at: str | Path | None) -> Iterator[Path]:
         yield cached
     for place in places():
         if (place / "config.json").is_file() and (
-            place.name == name or (known is not None and place.name == known.repository.split("/")[1])
+            place.name == name or (known is not None and place.name == known.source.split("/")[1])
         ):
             yield place
 
@@ -237,7 +235,7 @@ def cached_folder(name: str) -> Path | None:
         from huggingface_hub import constants
     except ImportError:
         return None
-    folder = f"models--{known.repository.replace('/', '--')}"
+    folder = f"models--{known.source.replace('/', '--')}"
     snapshot = Path(constants.HF_HUB_CACHE) / folder / "snapshots" / known.revision
     return snapshot if (snapshot / "config.json").is_file() else None
 

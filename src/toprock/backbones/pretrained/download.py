@@ -31,7 +31,7 @@ def download(name: str) -> Path:
         )
     if known.revision is None:
         raise WeightsError(
-            f"'{name}' cannot be fetched: {known.repository} holds its weights as a pickle", advice=how_to_get(name)
+            f"'{name}' cannot be fetched: {known.source} holds its weights as a pickle", advice=how_to_get(name)
         )
     try:
         from huggingface_hub import snapshot_download
@@ -43,11 +43,11 @@ def download(name: str) -> Path:
     _check_connection(known)
     wanted = [*known.files, "model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
     try:
-        folder = Path(snapshot_download(known.repository, revision=known.revision, allow_patterns=wanted))
+        folder = Path(snapshot_download(known.source, revision=known.revision, allow_patterns=wanted))
     except GatedRepoError as problem:
         raise WeightsError(
-            f"{known.repository} is given only to those who ask",
-            advice=f"Ask on https://huggingface.co/{known.repository}, then run: hf auth login.",
+            f"{known.source} is given only to those who ask",
+            advice=f"Ask on https://huggingface.co/{known.source}, then run: hf auth login.",
         ) from problem
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as problem:
         raise _unreachable(known, problem) from problem
@@ -56,7 +56,7 @@ def download(name: str) -> Path:
         weights.resolve().unlink()
         weights.unlink(missing_ok=True)
         raise WeightsError(
-            f"{known.repository}: came with another model.safetensors than the one that is known ({found[:12]}, not "
+            f"{known.source}: came with another model.safetensors than the one that is known ({found[:12]}, not "
             f"{known.sha256[:12]})",
             advice="Fetch it again; if that does not help, bring its folder from somewhere else.",
         )
@@ -76,9 +76,9 @@ def _check_connection(known: Known) -> None:
 
 
 def _unreachable(known: Known, problem: Exception) -> WeightsError:
-    what = f"{known.repository} at {str(known.revision)[:12]}"
+    what = f"{known.source} at {str(known.revision)[:12]}"
     return WeightsError(
-        f"{known.repository} cannot be reached ({str(problem).splitlines()[0][:160]})",
+        f"{known.source} cannot be reached ({str(problem).splitlines()[0][:160]})",
         advice=f"Try again with a connection; or fetch {what} elsewhere, copy its folder here and give it in place of "
         "the name.",
     )

@@ -27,6 +27,7 @@ class Family:
         argument: what the model calls its pixels.
         options: further arguments of the model.
         convolutional: whether its layers like channels last.
+        spare: parameters that features do not depend on, and that some checkpoints come without.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Family:
     argument: str = "pixel_values"
     options: Mapping[str, Any] | None = None
     convolutional: bool = False
+    spare: frozenset[str] = frozenset()
 
 
 def _hidden(config: Mapping[str, Any]) -> int:
@@ -99,6 +101,7 @@ FAMILIES: dict[str, Family] = {
         dimension=_hidden,
         frames=lambda config: int(config.get("num_frames", 32)),
         rate_hz=15.0,  # every second frame of Kinetics' 30 a second
+        spare=frozenset({"pooler.dense.weight", "pooler.dense.bias"}),
     ),
     "dinov2": Family(title="DINOv2", stream="static", model="Dinov2Model", features=_pooled, dimension=_hidden),
     "dinov3_vit": Family(title="DINOv3", stream="static", model="DINOv3ViTModel", features=_pooled, dimension=_hidden),

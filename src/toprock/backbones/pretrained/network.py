@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MATRIX_GAIN = 3.0
 """bfloat16 comes into question only where products of matrices are so many times as fast in it as in float32: with
-units made for it they are 5 to 10 times as fast, without them about twice. Noise must not decide what features are."""
+units made for it they are far faster, without them about twice as fast. Noise must not decide what features are."""
 _GAIN, _SMALL_GAIN = 1.4, 1.1
 """Then it is taken where the network itself is so many times as fast; any other way over the one before it."""
 _TURNS, _TRIED, _TRIAL_S = 3, 4, 3.0
@@ -203,7 +203,6 @@ class TransformersNetwork:
 
     def _choose(self, shape: tuple[int, ...], device: str, compute: Compute) -> Pace:
         """The fastest way to compute, by a short trial; the first is taken where others gain little."""
-
         last = self._family.convolutional
         if device == "cuda":
             first = Pace("cuda", bfloat16=compute.precision != "float32", channels_last=last)
@@ -314,7 +313,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
                 f"({str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__})",
                 advice="Its files do not belong together, or are damaged: copy them again from one place.",
             ) from problem
-    lacking = sorted({str(name) for name in report["missing_keys"]} - _spare(checkpoint))
+    lacking = sorted({str(name) for name in report["missing_keys"]} - checkpoint.family.spare)
     if lacking or report.get("mismatched_keys"):
         what = f"lacks {lacking[0]}" if lacking else "holds arrays of other sizes than its config.json says"
         raise WeightsError(
@@ -322,13 +321,6 @@ def load_model(checkpoint: Checkpoint) -> Any:
             advice="Its files do not belong together: copy them again from one place.",
         )
     return model.eval().requires_grad_(False)
-
-
-def _spare(checkpoint: Checkpoint) -> set[str]:
-    """Parameters that features do not depend on, and that some checkpoints come without."""
-    if checkpoint.config.get("model_type") == "vivit":
-        return {"pooler.dense.weight", "pooler.dense.bias"}
-    return set()
 
 
 @contextlib.contextmanager
