@@ -19,7 +19,20 @@ from toprock.features import FeatureStore
 from toprock.ranker import Plan
 
 SEGMENT = {"stream", "start_s", "end_s", "contribution", "contributions", "attention_high", "attention_low"}
-SCORE = {"schema", "id", "score", "bias", "percentile", "segments", "moments", "model", "recipes"}
+SCORE = {
+    "cautions",
+    "members",
+    "scaled",
+    "schema",
+    "id",
+    "score",
+    "bias",
+    "percentile",
+    "segments",
+    "moments",
+    "model",
+    "recipes",
+}
 
 IMPORT = ("features", "import", "x", "--out", "y", "--name", "n", "--stream", "static")
 
@@ -90,9 +103,11 @@ def test_compare_and_rank_have_the_documented_keys(toprock, place):
     assert rows == sorted(rows, key=lambda r: -r["score"])
     first, last = rows[0], rows[-1]
     found = json.loads(toprock("compare", first["id"], last["id"], *common)[0])
-    assert set(found) == {"schema", "a", "b", "difference", "probability"}
+    assert set(found) == {"schema", "a", "b", "difference", "probability", "interval", "too_close", "cautions"}
     assert found["difference"] == pytest.approx(first["score"] - last["score"])
-    assert found["probability"] is None
+    if found["probability"] is not None:
+        assert 0 <= found["interval"][0] <= found["probability"] <= found["interval"][1] <= 1
+    assert set(found["cautions"]) == {first["id"], last["id"]}
     rows = json.loads(toprock("rank", *common, "ghost", last["id"], status=1)[0])
     assert [set(r) for r in rows] == [{"rank", "id", "score"}, {"id", "error"}]
     out, told = toprock("compare", "ghost", last["id"], *common, status=1)

@@ -9,7 +9,7 @@ from toprock.errors import PairsError
 from toprock.ranker import losses
 from toprock.ranker.batch import collate
 from toprock.ranker.checkpoint import Checkpoint
-from toprock.ranker.choosing import split_groups
+from toprock.ranker.choosing import choosing_folds, split_groups
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.training import (
@@ -174,6 +174,9 @@ def test_performers_stay_together():
         assert inside.isdisjoint(groups[row] for row in range(40) if row not in fold)
 
 
-def test_one_split_from_thirty_performers_on():
-    (held,) = split_groups([f"p{i}" for i in range(30)])
-    assert len(held) == 6
+def test_choices_are_made_on_one_fold_from_thirty_performers_on():
+    groups = [f"p{i}" for i in range(30)]
+    folds = split_groups(groups)
+    assert sorted(row for fold in folds for row in fold) == list(range(30))
+    assert choosing_folds(groups) == folds[:1]
+    assert choosing_folds(groups[:29]) == split_groups(groups[:29])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from toprock.backbones.base import Stream
+from toprock.calibration import Caution, Scaled
 
 Branch = Literal["high", "low", "average"]
 BRANCHES: tuple[Branch, ...] = ("high", "low", "average")
@@ -61,6 +62,10 @@ class Assessment:
         moments: best and worst, strongest first within a kind; no two overlap.
         model: name, created, training size and the like, for the report.
         recipes: stream -> recipe (JSON values) of the features.
+        members: score by each ranker of the ensemble; `score` is their mean.
+        scaled: the score on a scale that people read, with a 90 % interval; None where the model has none.
+        cautions: what makes it less worth than it looks, the gravest first; nothing said of the score holds outside
+            of what the model has learnt from.
     """
 
     id: str
@@ -71,15 +76,21 @@ class Assessment:
     moments: tuple[Moment, ...]
     model: Mapping[str, Any] = field(default_factory=dict)
     recipes: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple[float, ...] = ()
+    scaled: Scaled | None = None
+    cautions: tuple[Caution, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The documented JSON object (schema 1)."""
         return {
             "schema": SCHEMA,
             "id": self.id,
+            "cautions": [caution.to_json() for caution in self.cautions],
             "score": self.score,
             "bias": self.bias,
             "percentile": self.percentile,
+            "scaled": None if self.scaled is None else self.scaled.model_dump(),
+            "members": list(self.members),
             "segments": [
                 {
                     "stream": s.stream,

@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from toprock.assess.assessment import BRANCHES, Assessment, Branch, SegmentEvidence
 from toprock.assess.evidence import find_moments
 from toprock.backbones.base import Compute
+from toprock.calibration import Caution, unlikeness
 from toprock.errors import FeaturesError, ModelError, RecipeMismatch, ToprockError
 from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.performance import Performance, tell_apart, whole_video
 from toprock.ranker.batch import Arrays, collate
-from toprock.ranker.from_store import arrays_of
+from toprock.ranker.from_store import arrays_of, seen_of
+from toprock.ranker.model import Output
 from toprock.ranker.saved import SavedModel
+from toprock.ranker.training import bias
 from toprock.video import Limits
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Which of two scored higher: `difference` = score of a - score of b; `probability` that a is better."""
+    """Which of two scored higher, and how sure that is.
+
+    Attributes:
+        a, b: ids.
+        difference: score of a less score of b.
+        probability: that a is better, fitted on pairs that rankers had not seen; None where that could not be.
+        interval: 90 % interval of that probability.
+        too_close: whether no winner should be named; None where there is no probability.
+        first, second: the assessments.
+    """
 
     a: str
     b: str
     difference: float
     probability: float | None = None
+    interval: tuple[float, float] | None = None
+    too_close: bool | None = None
+    first: Assessment | None = field(default=None, repr=False, compare=False)
+    second: Assessment | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, object]:
         """The documented JSON object (schema 1)."""
@@ -40,6 +58,13 @@ class Comparison:
             "b": self.b,
             "difference": self.difference,
             "probability": self.probability,
+            "interval": self.interval,
+            "too_close": self.too_close,
+            "cautions": {
+                one.id: [caution.to_json() for caution in one.cautions]
+                for one in (self.first, self.second)
+                if one is not None
+            },
         }
 
 
@@ -98,7 +123,8 @@ class Model:
         True
         """
         found = what if isinstance(what, PerformanceFeatures) else self._describe(what, on_time)
-        segments = self.evidence(found)
+        outputs = self._look(found)
+        segments = self._split(found, outputs, self.saved.members[0].counted)
         config = self.saved.config
         score = config.bias + sum(s.contribution for s in segments)
         if not math.isfinite(score):
@@ -120,6 +146,9 @@ class Model:
                 "held_out": len(config.held_out),
             },
             {str(stream): recipe for stream, recipe in config.recipes.items()},
+            tuple(self._members(outputs)),
+            self.saved.scaled(score),
+            self._cautions(found),
         )
 
     def assess_all(self, them: Iterable[Judged]) -> list[Assessment | Failure]:
@@ -139,14 +168,30 @@ class Model:
         return results
 
     def compare(self, a: Judged, b: Judged) -> Comparison:
-        """Score two and tell how far apart they are; errors as in `assess`.
+        """Score two and tell how far apart they are, and how sure that is; errors as in `assess`.
 
         >>> found = toprock.load("model").compare("final/anna.mp4", "battle.mp4")
-        >>> found.a, found.b, found.probability
-        ('anna', 'battle', None)
+        >>> found.a, found.b, found.too_close in (True, False, None)
+        ('anna', 'battle', True)
         """
         one, two = (self.assess(what) for what in _named([a, b]))
-        return Comparison(one.id, two.id, one.score - two.score)
+        return self.compared(one, two)
+
+    def compared(self, one: Assessment, two: Assessment) -> Comparison:
+        """Two assessments of this model beside each other.
+
+        A pair with a performance that the model has learnt from has the chances of such pairs; a pair of two that it
+        has learnt from has them too, and they are too modest for it.
+        """
+        known = sum(ident in self.saved.config.seen for ident in (one.id, two.id))
+        apart = np.subtract(one.members, two.members)
+        difference = one.score - two.score
+        chance = self.saved.chance(difference, float(apart.std()), unseen="one" if known else "both")
+        if chance is None:
+            return Comparison(one.id, two.id, difference, first=one, second=two)
+        return Comparison(
+            one.id, two.id, difference, chance.probability, chance.interval, chance.too_close, first=one, second=two
+        )
 
     def rank(self, them: Iterable[Judged]) -> list[Assessment]:
         """Score several and put the best first.
@@ -193,7 +238,6 @@ class Model:
         )
         return found
 
-    @torch.no_grad()
     def evidence(
         self, found: PerformanceFeatures, *, branches: Sequence[Branch] | None = None
     ) -> tuple[SegmentEvidence, ...]:
@@ -202,13 +246,29 @@ class Model:
         Raises:
             RecipeMismatch: the features were made by another recipe than the model's.
         """
-        recipes, members = self.saved.recipes, self.saved.members
+        counted = self.saved.members[0].counted
+        if branches is not None:
+            counted = torch.tensor([float(b in branches) for b in BRANCHES])
+        return self._split(found, self._look(found), counted)
+
+    @torch.no_grad()
+    def _look(self, found: PerformanceFeatures) -> list[Output]:
+        """What each member says of a performance."""
         arrays = self._arrays(found)
-        outputs = [member(collate([arrays], member.config.dimensions)) for member in members]
-        counted = members[0].counted if branches is None else torch.tensor([float(b in branches) for b in BRANCHES])
+        return [member(collate([arrays], member.config.dimensions)) for member in self.saved.members]
+
+    def _members(self, outputs: Sequence[Output]) -> list[float]:
+        """The score of each member; the bias is that of the ensemble plus its own difference from it."""
+        members = self.saved.members
+        return [float(member.final(out.scores[0])) + bias(member) for member, out in zip(members, outputs, strict=True)]
+
+    def _split(
+        self, found: PerformanceFeatures, outputs: Sequence[Output], counted: Tensor
+    ) -> tuple[SegmentEvidence, ...]:
+        """Contributions and attention of every segment, as a mean over the members."""
         segments = []
-        for stream in arrays:
-            times = found.streams[recipes[stream]].times
+        for stream in self._arrays(found):
+            times = found.streams[self.saved.recipes[stream]].times
             shares = torch.stack([out.streams[stream].contributions[0] for out in outputs]).mean(0)
             shares = (shares * counted[:, None]).T.double()  # (T, 3)
             rows = torch.stack([out.streams[stream].attention[0] for out in outputs]).mean(0)  # (P, T)
@@ -220,6 +280,14 @@ class Model:
                 )
             ]
         return tuple(segments)
+
+    def _cautions(self, found: PerformanceFeatures) -> tuple[Caution, ...]:
+        """What is unlike the training performances."""
+        ranker, away = self.saved.members[0], {}
+        for stream, x in self._arrays(found).items():
+            scale = ranker.stream(stream)
+            away[stream] = unlikeness(x, scale.mean.numpy(), scale.spread.numpy())
+        return self.saved.config.domain.cautions(replace(seen_of(found, self.saved.recipes), unlikeness=away))
 
 
 def load(folder: str | Path, *, limits: Limits | None = None, compute: Compute | None = None) -> Model:

@@ -14,7 +14,7 @@ from toprock.errors import UnknownPerformance, UsageError
 
 if TYPE_CHECKING:
     from toprock.assess.assessment import Assessment
-    from toprock.assess.model import Failure, Model
+    from toprock.assess.model import Comparison, Failure, Model
     from toprock.performance import Performance
 
 StoreOption = Annotated[
@@ -40,7 +40,8 @@ def score(
     json: JsonOption = False,
 ) -> None:
     """Score performances and show which seconds made the score."""
-    results, sources = _assess(model, videos, features, ids, device, precision)
+    wanted = _named(videos, ids, features)
+    results, sources = _assess(_load(model, device, precision), wanted, features)
     good = _assessed(results)
     if json:
         documents = [r.to_json() for r in results]
@@ -68,19 +69,21 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Tell which of two scored higher, and by how much."""
-    from toprock.assess.model import Comparison
-
-    results, _ = _assess(model, [a, b], features, None, device, precision)
+    judge = _load(model, device, precision)
+    results, _ = _assess(judge, [a, b], features)
     if len(results) != 2:
         raise UsageError(f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each.")
     one, two = (_demand(r) for r in results)
-    found = Comparison(one.id, two.id, one.score - two.score)
+    found = judge.compared(one, two)
     if json:
         print_json(found.to_json())
         return
+    for assessment in (one, two):
+        _print_cautions(assessment)
     sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
     scores = f"{one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}"
     print(f"{printable(one.id)} {sign} {printable(two.id)}   {scores}")
+    print(f"  {_verdict(found)}")
 
 
 @app.command()
@@ -96,7 +99,8 @@ def rank(
     json: JsonOption = False,
 ) -> None:
     """Put performances in order, the best first."""
-    results, _ = _assess(model, videos, features, ids, device, precision)
+    wanted = _named(videos, ids, features)
+    results, _ = _assess(_load(model, device, precision), wanted, features)
     good = sorted(_assessed(results), key=lambda r: (-r.score, r.id))
     bad = [r for r in results if _failed(r)]
     if json:
@@ -104,31 +108,25 @@ def rank(
         print_json([*rows, *(r.to_json() for r in bad)])
     else:
         for i, r in enumerate(good, 1):
-            where = (
-                f"   better than {r.percentile:.0f} % of the held-out training performances"
-                if r.percentile is not None
-                else ""
-            )
-            print(f"{i:>4}  {r.score:+8.3f}  {printable(r.id)}{where}")
+            marked = "  !" if r.cautions else ""
+            print(f"{i:>4}  {r.score:+8.3f}  {_scaled(r):<21}{printable(r.id)}{marked}")
+        for r in good:
+            _print_cautions(r)
         for failure in bad:
             _print(failure)
     if bad:
         raise typer.Exit(1)
 
 
-def _assess(
-    folder: Path,
-    names: Sequence[str] | None,
-    features: Path | None,
-    ids: Path | None,
-    device: str,
-    precision: str,
-) -> tuple[list[Assessment | Failure], dict[str, Performance]]:
-    """Assess what the arguments mean, in the order given; also id -> Performance where videos were given."""
+def _load(folder: Path, device: str, precision: str) -> Model:
     from toprock.assess.model import load
     from toprock.backbones.base import Compute
 
-    compute = Compute(device=device, precision=precision)
+    return load(folder, compute=Compute(device=device, precision=precision))
+
+
+def _named(names: Sequence[str] | None, ids: Path | None, features: Path | None) -> list[str]:
+    """What the arguments name: videos, or ids where there are features; none means all of these."""
     wanted = list(names or [])
     if ids is not None:
         try:
@@ -141,7 +139,13 @@ def _assess(
             raise UsageError(f"{ids}: names nothing", advice="Give a text file, one id a line.")
     if not wanted and features is None:
         raise UsageError("nothing to judge is named", advice="Give videos, or --features FOLDER.")
-    model = load(folder, compute=compute)
+    return wanted
+
+
+def _assess(
+    model: Model, wanted: Sequence[str], features: Path | None
+) -> tuple[list[Assessment | Failure], dict[str, Performance]]:
+    """Assess what is named, in the order given; also id -> Performance where videos were given."""
     if features is not None:
         return _from_store(model, features, wanted), {}
     from toprock.assess.model import Failure
@@ -231,16 +235,39 @@ def _print(result: Assessment | Failure) -> None:
     if isinstance(result, Failure):
         say(f"error: {result.error}")
         return
-    where = (
-        f", better than {result.percentile:.0f} % of the held-out training performances"
-        if result.percentile is not None
-        else ""
-    )
-    print(f"{printable(result.id)}   {result.score:+.3f}{where}   (a typical one: {result.bias:+.3f})")
+    _print_cautions(result)
+    print(f"{printable(result.id)}   {_scaled(result)}{result.score:+.3f}   (a typical one: {result.bias:+.3f})")
     for kind, mark in (("best", "+"), ("worst", "-")):
         for moment in (m for m in result.moments if m.kind == kind):
             span = f"{_clock(moment.start_s)} to {_clock(moment.end_s)}"
             print(f"  {mark} {span:<20} {moment.contribution:+.3f}")
+
+
+def _scaled(result: Assessment) -> str:
+    """On the scale that people read, with the interval; empty where the model has none."""
+    scaled = result.scaled
+    if scaled is None:
+        return ""
+    if scaled.scale == "training":
+        return f"{scaled.value:.0f} of 100 ({scaled.low:.0f} to {scaled.high:.0f})   "
+    return f"{scaled.value:.1f} ({scaled.low:.1f} to {scaled.high:.1f})   "
+
+
+def _print_cautions(result: Assessment) -> None:
+    for caution in result.cautions:
+        print(f"! {printable(result.id)}: {caution.text}")
+
+
+def _verdict(found: Comparison) -> str:
+    """How sure it is who is better."""
+    if found.probability is None or found.interval is None:
+        return "how likely that is right is not known: too few performances could be held out when the model was made"
+    first = found.probability >= 0.5
+    chance = found.probability if first else 1 - found.probability
+    low, high = found.interval if first else (1 - found.interval[1], 1 - found.interval[0])
+    name = printable(found.a if first else found.b)
+    text = f"{name} is better with a chance of {chance:.0%} (90 % interval {low:.0%} to {high:.0%})"
+    return f"too close to call: {text}" if found.too_close else text
 
 
 def _clock(time_s: float) -> str:

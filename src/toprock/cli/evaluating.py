@@ -26,6 +26,7 @@ from toprock.errors import UsageError
 
 if TYPE_CHECKING:
     from toprock.backbones.base import Stream
+    from toprock.calibration import Reliability
     from toprock.comparisons import Pair
     from toprock.evaluate import Accuracy, Evaluation, TypeFigures
     from toprock.features import FeatureStore, Recipe
@@ -166,6 +167,8 @@ def _print(found: Evaluation) -> None:
     for name, accuracy in found.controls.items():
         row(f"control {name.replace('_', ' ')}", accuracy)
     Console().print(table)
+    for kind, measured in found.calibration.items():
+        _print_calibration(kind, measured)
     for label, scores in (("good", found.good), ("bad", found.bad)):
         if scores is not None and not scores.performances:
             print(f"moments, {label}: no performance holds some, and others to compare them with")
@@ -179,6 +182,39 @@ def _print(found: Evaluation) -> None:
         print("good and bad moments tile the performances: the two figures are one.")
     if found.types is not None:
         _print_types(found.types)
+
+
+def _print_calibration(kind: str, found: Reliability) -> None:
+    """The reliability diagram as bars, and three ways of being sure beside each other."""
+    from rich.console import Console
+    from rich.table import Table
+
+    sides = "one performance is new" if kind == "one" else "both performances are new"
+    print(f"\nchances, where {sides} ({found.pairs} pairs):")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, side in (("said", "left"), ("came true", "right"), ("pairs", "right"), ("", "left")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for one in found.bins:
+        if one.right is not None and one.confidence is not None:
+            said = f"{one.confidence:.0%}"
+            table.add_row(said, f"{one.right:.0%}", str(one.pairs), _bar(one.confidence, one.right))
+    console = Console()
+    console.print(table)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "calibration error", "Brier", "log loss"):
+        table.add_column(column, justify="right" if column else "left")
+    rows = (("as calibrated", found.calibrated), ("not calibrated", found.uncalibrated), ("constant", found.constant))
+    for name, figures in rows:
+        style = "bold green" if name == "as calibrated" else ""
+        table.add_row(name, f"{figures.ece:.3f}", f"{figures.brier:.3f}", f"{figures.log_loss:.3f}", style=style)
+    console.print(table)
+
+
+def _bar(said: float, came_true: float, width: int = 30) -> str:
+    """What came true as a bar, with a mark where it should end."""
+    cells = ["#" if (place + 0.5) / width <= 2 * came_true - 1 else " " for place in range(width)]
+    cells[min(width - 1, max(0, round((2 * said - 1) * width) - 1))] = "|"
+    return "".join(cells).rstrip()
 
 
 def _print_types(types: Sequence[TypeFigures]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,6 +115,10 @@ def train(
     ] = None,
     static: Annotated[str | None, typer.Option(help="Which static features, where there are several; or none.")] = None,
     criterion: CriterionOption = None,
+    marks: Annotated[
+        Path | None,
+        typer.Option(help="Judges' marks (CSV: id, mark): scores are told on their scale too.", show_default=False),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse pairs that contradict each other.")] = False,
     skip_missing: SkipOption = False,
     members: Annotated[int, typer.Option(min=1, help="Rankers in the ensemble.")] = 5,
@@ -129,7 +134,7 @@ def train(
     if dynamic == static == "none":
         raise UsageError("there is no stream to train on", advice="Leave out --dynamic none or --static none.")
     _check_place(out)
-    from toprock.comparisons import check_consistency, read_pairs
+    from toprock.comparisons import check_consistency, read_marks, read_pairs
     from toprock.features import FeatureStore
     from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
 
@@ -158,6 +163,7 @@ def train(
             performers=performers_of(manifest, store),
             plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps),
             start_from=start,
+            marks=read_marks(marks, store.ids()) if marks else None,
             skip_missing=skip_missing,
             checkpoint=out / "checkpoint",
             on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
@@ -166,6 +172,8 @@ def train(
     shutil.rmtree(out / "checkpoint", ignore_errors=True)
     say_left_out(model.config.trained_on.left_out, model.config.trained_on.pairs_left_out)
     say(f"{out}: {_outcome(model.config)}")
+    for line in _trust(model.config):
+        say(line)
 
 
 def _like(folder: Path) -> list[Backbone]:
@@ -287,6 +295,23 @@ def _outcome(config: ModelConfig) -> str:
     if start is None and data.pairs < FEW_PAIRS:
         text += f". {data.pairs} pairs are few: such a figure is mostly chance, and --start-from MODEL may help"
     return f"{text}."
+
+
+def _trust(config: ModelConfig) -> list[str]:
+    """How far its scores and chances can be trusted, as far as performances held out tell."""
+    from toprock.calibration import COIN
+
+    lines, both = [], config.slopes.get("both")
+    if both is not None and both.slope:
+        apart = math.log(COIN / (1 - COIN)) / both.slope * config.spread
+        lines.append(f"two new performances are too close to call where their scores differ by less than {apart:.3f}.")
+    elif both is not None:
+        lines.append("its scores do not tell two new performances apart: every comparison is too close to call.")
+    else:
+        lines.append("how likely a comparison of two new performances is right stays unknown: too few were held out.")
+    if config.scale is None:
+        lines.append("its scores have no scale from 0 to 100: fewer than 9 performances could be held out.")
+    return lines
 
 
 def _check_place(out: Path) -> None:

@@ -1,6 +1,7 @@
 """Comparisons between performances: reading and checking pairs, ratings from them, agreement of scores with them."""
 
 from toprock.comparisons.agreement import bootstrap_interval, pair_outcomes, pairwise_accuracy
+from toprock.comparisons.marks import read_marks
 from toprock.comparisons.pairs import (
     Consistency,
     Matched,
@@ -22,6 +23,7 @@ __all__ = [
     "match_pairs",
     "pair_outcomes",
     "pairwise_accuracy",
+    "read_marks",
     "read_pairs",
     "write_pairs",
 ]

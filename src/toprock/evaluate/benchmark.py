@@ -27,7 +27,7 @@ from toprock.files import finite, write_json
 from toprock.machine import cores
 from toprock.peers import Learner, Scorer, TrainingSide
 from toprock.ranker.batch import Arrays
-from toprock.ranker.choosing import performer_groups, split_groups
+from toprock.ranker.choosing import choosing_folds, performer_groups
 from toprock.ranker.from_store import arrays_of, control_signs, control_value
 
 OnRow = Callable[[str, int, int], None]
@@ -83,7 +83,7 @@ def inner_folds(task: Task) -> Task:
     folds = []
     for fold in task.folds:
         ids = sorted({i for p in fold.train for i in (p.better, p.worse)})
-        for number, held in enumerate(split_groups(performer_groups(ids, task.performers)), 1):
+        for number, held in enumerate(choosing_folds(performer_groups(ids, task.performers)), 1):
             outside = {ids[row] for row in held}
             train = [p for p in fold.train if not {p.better, p.worse} & outside]
             test = [p for p in fold.train if {p.better, p.worse} & outside]

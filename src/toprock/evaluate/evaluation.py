@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from toprock.assess.assessment import BRANCHES
+from toprock.assess.assessment import BRANCHES, Assessment
 from toprock.assess.evidence import EvidenceCurve
 from toprock.assess.model import Model
+from toprock.calibration import Reliability, Unseen, reliability
 from toprock.comparisons import (
     Pair,
     bootstrap_interval,
@@ -56,6 +57,8 @@ class Evaluation:
         controls: duration, mean motion, cut rate (and memorisation where training performances are tested).
         same_performer: on pairs of one performer, where performers are known.
         performances: how many the pairs name.
+        calibration: how well the model's chances came true on pairs with `one` side that it had not learnt from, and
+            with `both`; a kind without pairs, or without calibrated chances, is absent.
         good, bad: moments, where given.
         types: attention and contribution by type of segment, where segments are given.
         missing: id -> why it was left out.
@@ -68,6 +71,7 @@ class Evaluation:
     controls: dict[str, Accuracy]
     same_performer: Accuracy
     performances: int
+    calibration: dict[Unseen, Reliability] = field(default_factory=dict)
     good: MomentScores | None = None
     bad: MomentScores | None = None
     types: list[TypeFigures] | None = None
@@ -91,6 +95,7 @@ class Evaluation:
             "branches": {name: a.value for name, a in self.branches.items()},
             "controls": {name: a.value for name, a in self.controls.items()},
             "controls_intervals": {name: a.interval for name, a in self.controls.items()},
+            "calibration": {kind: found.to_json() for kind, found in self.calibration.items()},
             "missing": self.missing,
             "pairs_left_out": self.pairs_left_out,
         }
@@ -138,7 +143,8 @@ def evaluate(
     pairs = matched.pairs
     ids = sorted({ident for p in pairs for ident in (p.better, p.worse)})
     found = {ident: model.features_of(store, ident) for ident in ids}
-    scores = {ident: model.assess(f).score for ident, f in found.items()}
+    assessed = {ident: model.assess(f) for ident, f in found.items()}
+    scores = {ident: assessment.score for ident, assessment in assessed.items()}
     seen = model.saved.config.seen
     unseen = [p for p in pairs if p.better not in seen and p.worse not in seen]
     same = [
@@ -164,12 +170,34 @@ def evaluate(
         controls,
         Accuracy.of(scores, same),
         len(ids),
+        calibration_of(model, assessed, pairs),
         good,
         bad,
         type_figures(model, found, segments) if segments else None,
         matched.missing,
         matched.pairs_left_out,
     )
+
+
+def calibration_of(
+    model: Model, assessed: Mapping[str, Assessment], pairs: Sequence[Pair]
+) -> dict[Unseen, Reliability]:
+    """How well the chances that a model names come true, by how many sides of a pair it had not learnt from."""
+    seen, found = model.saved.config.seen, {}
+    for kind, slope in model.saved.config.slopes.items():
+        count = 2 if kind == "both" else 1
+        here = [p for p in pairs if not p.tie and (p.better not in seen) + (p.worse not in seen) == count]
+        if not here:
+            continue
+        compared = [model.compared(assessed[p.better], assessed[p.worse]) for p in here]
+        difference = np.array([c.difference for c in compared])
+        found[kind] = reliability(
+            [0.5 if c.probability is None else c.probability for c in compared],
+            1 / (1 + np.exp(-difference)),
+            np.where(difference == 0, 0.5, np.where(difference > 0, slope.accuracy, 1 - slope.accuracy)),
+            here,
+        )
+    return found
 
 
 def memorised(train_pairs: Sequence[Pair], ids: Iterable[str]) -> dict[str, float]:

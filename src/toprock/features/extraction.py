@@ -26,6 +26,7 @@ from toprock.backbones.shots import ShotCuts
 from toprock.errors import EmptyVideo
 from toprock.features.encoding import Encoding
 from toprock.features.recipe import Recipe
+from toprock.features.soundness import Soundness
 from toprock.features.spool import Spool
 from toprock.features.store import PerformanceFeatures, StreamFeatures
 from toprock.performance import Performance, format_intervals
@@ -211,6 +212,7 @@ class _Watch:
         self._looked = -1
         self._motion: list[tuple[float, float]] = []
         self._cuts = 0
+        self._soundness = Soundness()
         self._duration_s = 0.0
         self._frames = [0] * len(self._intervals)
 
@@ -227,7 +229,9 @@ class _Watch:
         cut, index = False, self._looks.index(frame.time_s)
         if index != self._looked:
             self._looked = index
-            cut = self._shots.push(Frame(frame.time_s, frame.images[CUTS_SIDE]))
+            picture = Frame(frame.time_s, frame.images[CUTS_SIDE])
+            cut = self._shots.push(picture)
+            self._soundness.push(picture)
         self._cuts += cut and self._first_s != frame.time_s
         self._frames[self._at] += 1
         for which, eye in enumerate(self._eyes):
@@ -254,6 +258,7 @@ class _Watch:
             if motion is not None:
                 self._motion.append((float(motion), length_s))
         self._duration_s += length_s
+        self._soundness.finish(end_s)
         self._eyes = []
 
     def _keep(self, which: int, segments: list[Segment]) -> None:
@@ -269,7 +274,14 @@ class _Watch:
     def facts(self) -> dict[str, float | None]:
         weight = sum(length for _, length in self._motion)
         motion = sum(value * length for value, length in self._motion) / weight if weight else None
-        return {"duration_s": self._duration_s, "cuts": float(self._cuts), "mean_motion": motion}
+        sound = self._soundness
+        shares = {"black_share": sound.black_s, "frozen_share": sound.frozen_s}
+        return {
+            "duration_s": self._duration_s,
+            "cuts": float(self._cuts),
+            "mean_motion": motion,
+            **{name: min(1.0, s / self._duration_s) if self._duration_s else 0.0 for name, s in shares.items()},
+        }
 
 
 class _Eye:

@@ -11,7 +11,7 @@ import numpy as np
 from toprock.comparisons import Pair, pairwise_accuracy
 from toprock.peers.learner import Scorer, TrainingSide, Watch
 from toprock.ranker.batch import Arrays
-from toprock.ranker.choosing import performer_groups, split_groups
+from toprock.ranker.choosing import choosing_folds, performer_groups
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -55,7 +55,7 @@ def fit_linear(
     x = np.stack([pooled(data[ident]) for ident in ids])
     won = [p for p in pairs if not p.tie]
     right = dict.fromkeys(PENALTIES, 0.0)
-    for held in split_groups(performer_groups(ids, groups), seed=seed):
+    for held in choosing_folds(performer_groups(ids, groups), seed=seed):
         outside = {ids[row] for row in held}
         inside = [p for p in won if p.better not in outside and p.worse not in outside]
         test = [p for p in won if p.better in outside or p.worse in outside]

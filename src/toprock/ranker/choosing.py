@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from toprock.backbones.base import Stream
+from toprock.calibration import HeldOut
 from toprock.comparisons import Pair, pair_outcomes
 from toprock.ranker.batch import Arrays
 from toprock.ranker.checkpoint import Checkpoint
@@ -26,7 +28,7 @@ MEASUREMENTS = 24
 """How often a fold is measured on its way; the steps are chosen among these."""
 
 ENOUGH_PERFORMERS = 30
-"""From so many performers on, one held-out split is used in place of five folds."""
+"""From so many performers on, one fold of five is enough to choose the steps on."""
 
 Advance = Callable[[str, int, int], None]
 """Called with a stage's name, the steps taken in it, and all its steps."""
@@ -43,15 +45,20 @@ class Choice:
         steps: how long to train; 0 is the model that the training started from, as it was.
         curve: (step, accuracy on pairs with a held-out performance) at each measurement; empty where nothing was held
             out.
-        held_out: id -> score by a ranker that had not seen it, in spreads of that ranker's training scores.
+        folds: scores by rankers that had not seen part of the performances.
         gains: how much each stream counts (with a start: over what the start gave it); empty where nothing was held
             out: all count alike.
     """
 
     steps: int
-    curve: list[tuple[int, float]]
-    held_out: dict[str, float]
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    folds: list[HeldOut] = field(default_factory=list)
     gains: dict[Stream, float] = field(default_factory=dict)
+
+    @property
+    def held_out(self) -> dict[str, float]:
+        """Id -> score by a ranker that had not seen it, in spreads of that ranker's training scores."""
+        return {ident: fold.scores[ident] for fold in self.folds for ident in sorted(fold.unseen)}
 
 
 def performer_groups(ids: Sequence[str], performers: Mapping[str, str]) -> list[str]:
@@ -78,7 +85,7 @@ def performer_groups(ids: Sequence[str], performers: Mapping[str, str]) -> list[
 
 
 def split_groups(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> list[list[int]]:
-    """Rows held out in each fold: groups (performers) whole; one fold of a fifth from 30 groups on.
+    """Rows held out in each fold: groups (performers) whole, all rows in one fold each.
 
     >>> sorted(sum(split_groups(["ann", "bob", "ann", "cy"], folds=3), []))
     [0, 1, 2, 3]
@@ -87,12 +94,18 @@ def split_groups(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> lis
     np.random.default_rng(seed).shuffle(names)
     rows = {name: [i for i, g in enumerate(groups) if g == name] for name in names}
     if len(names) >= ENOUGH_PERFORMERS:
-        return [sorted(r for name in names[: round(len(names) / folds)] for r in rows[name])]
+        ends = [round(len(names) * k / folds) for k in range(folds + 1)]
+        return [sorted(r for name in names[a:b] for r in rows[name]) for a, b in pairwise(ends)]
     count = min(folds, len(names))
     held: list[list[int]] = [[] for _ in range(count)]
     for name in sorted(names, key=lambda n: -len(rows[n])):
         min(held, key=len).extend(rows[name])
     return [sorted(h) for h in held]
+
+
+def choosing_folds(groups: Sequence[str], *, seed: int = 0) -> list[list[int]]:
+    """The folds that choices are made on: from 30 groups on, the first is enough."""
+    return split_groups(groups, seed=seed)[: 1 if len(set(groups)) >= ENOUGH_PERFORMERS else None]
 
 
 def choose_steps(
@@ -110,7 +123,9 @@ def choose_steps(
 ) -> Choice:
     """Train on folds; take the steps at which unseen performances are ranked best, and the gains that fit them there.
 
-    Where nothing can be held out, a training from scratch takes all its steps, one from a start none.
+    From 30 performers on, one fold is measured on its way; the others are trained for the steps chosen there, so that
+    every performance has a score by a ranker that had not seen it. Where nothing can be held out, a training from
+    scratch takes all its steps, one from a start none.
 
     Args:
         data, ids, groups: features, ids and performers of the training performances, in one order.
@@ -122,18 +137,12 @@ def choose_steps(
         on_advance: called after every step.
     """
     folds = split_groups(groups, seed=config.seed)
-    unmeasured = Choice(0 if started else config.steps, [], {})
-    if len(folds) < 2 and len(folds[0]) == len(ids):
+    unmeasured = Choice(0 if started else config.steps)
+    if len(folds) < 2:
         return unmeasured
-    results = []
-    for number, held in enumerate(folds):
-        stage = f"fold{number + 1}of{len(folds)}"
-        result = checkpoint.result(stage)
-        if result is None:
-            result = _fold(stage, held, data, ids, pairs, model, config, begin, started, checkpoint, on_advance)
-            checkpoint.finish(stage, result)
-        if result:
-            results.append(result)
+    whole = _Side(data, ids, pairs, model, config, begin, started, checkpoint, on_advance)
+    watched = choosing_folds(groups, seed=config.seed)
+    results = [result for number, held in enumerate(watched, 1) if (result := _fold(whole, number, len(folds), held))]
     if not results:
         return unmeasured
     steps = [step for step, *_ in results[0]["curve"]]
@@ -145,13 +154,21 @@ def choose_steps(
         best = 0
     measured = [result["measured"][best] for result in results]
     gains = _gains(measured, pairs) if steps[best] else np.ones(len(model.dimensions))
-    held_out: dict[str, float] = {}
-    for fold in measured:
-        mean, spread = gains @ fold["mean"], np.sqrt(gains @ np.array(fold["covariance"]) @ gains)
-        for ident, values in fold["held_out"].items():
-            held_out[ident] = float((gains @ values - mean) / max(spread, 1e-6))
+    for number, held in enumerate(folds[len(watched) :], len(watched) + 1):
+        if result := _fold(whole, number, len(folds), held, only=steps[best]):
+            measured += result["measured"]
     curve = [(step, float(a)) for step, a in zip(steps, accuracy, strict=True)]
-    return Choice(steps[best], curve, held_out, dict(zip(model.dimensions, gains.tolist(), strict=True)))
+    apart = [_standardised(fold, gains) for fold in measured]
+    return Choice(steps[best], curve, apart, dict(zip(model.dimensions, gains.tolist(), strict=True)))
+
+
+def _standardised(fold: Mapping[str, Any], gains: np.ndarray) -> HeldOut:
+    """Scores of a fold's ranker, in spreads of the scores of those that it was trained on."""
+    seen = {ident: float(gains @ values) for ident, values in fold["seen"].items()}
+    unseen = {ident: float(gains @ values) for ident, values in fold["held_out"].items()}
+    mean, spread = np.mean(list(seen.values())), max(float(np.std(list(seen.values()))), 1e-6)
+    scores = {ident: float((value - mean) / spread) for ident, value in (seen | unseen).items()}
+    return HeldOut(scores, frozenset(unseen))
 
 
 def _best(accuracy: np.ndarray) -> int:
@@ -187,60 +204,77 @@ def _gains(measured: Sequence[dict[str, Any]], pairs: Sequence[Pair]) -> np.ndar
     return np.exp(np.mean(logs, axis=0))
 
 
-def _fold(
-    stage: str,
-    held: Sequence[int],
-    data: Sequence[Arrays],
-    ids: Sequence[str],
-    pairs: Sequence[Pair],
-    model: RankerConfig,
-    config: TrainingConfig,
-    begin: Begin,
-    started: bool,
-    checkpoint: Checkpoint,
-    on_advance: Advance | None,
-) -> dict[str, Any]:
-    """Train without the held rows; measure as it goes. Empty where the fold cannot be trained or measured."""
-    outside = set(held)
+@dataclass(frozen=True)
+class _Side:
+    """The training side as `choose_steps` is given it."""
+
+    data: Sequence[Arrays]
+    ids: Sequence[str]
+    pairs: Sequence[Pair]
+    model: RankerConfig
+    config: TrainingConfig
+    begin: Begin
+    started: bool
+    checkpoint: Checkpoint
+    on_advance: Advance | None
+
+
+def _fold(side: _Side, number: int, folds: int, held: Sequence[int], *, only: int | None = None) -> dict[str, Any]:
+    """Train without the held rows; measure as it goes, or `only` after so many steps, which are then all.
+
+    Empty where the fold cannot be trained or measured.
+    """
+    stage = f"fold{number}of{folds}" + ("" if only is None else f"steps{only}")
+    result: dict[str, Any] | None = side.checkpoint.result(stage)
+    if result is None:
+        result = _trained_fold(side, stage, held, only)
+        side.checkpoint.finish(stage, result)
+    return result
+
+
+def _trained_fold(side: _Side, stage: str, held: Sequence[int], only: int | None) -> dict[str, Any]:
+    ids, outside = side.ids, set(held)
     kept = [row for row in range(len(ids)) if row not in outside]
-    names = {ids[row] for row in kept}
-    inside = [p for p in pairs if p.better in names and p.worse in names]
-    test = [p for p in pairs if not p.tie and not (p.better in names and p.worse in names)]
-    lacking = any(not any(len(data[row].get(stream, ())) for row in kept) for stream in model.dimensions)
+    names_kept, names_held = [ids[row] for row in kept], [ids[row] for row in held]
+    names = set(names_kept)
+    inside = [p for p in side.pairs if p.better in names and p.worse in names]
+    test = [p for p in side.pairs if not p.tie and not (p.better in names and p.worse in names)]
+    lacking = any(not any(len(side.data[row].get(stream, ())) for row in kept) for stream in side.model.dimensions)
     if lacking or all(p.tie for p in inside) or not test:
         return {}
     weight = np.array([p.weight for p in test])
-    every = max(1, config.steps // MEASUREMENTS)
-    train_data = [data[row] for row in kept]
-    state = begin(train_data, model, config)
-    notes = checkpoint.load(stage, state) or {"curve": [], "measured": []}
+    until = side.config.steps if only is None else only
+    every = max(1, side.config.steps // MEASUREMENTS) if only is None else max(1, only)
+    train_data = [side.data[row] for row in kept]
+    state = side.begin(train_data, side.model, side.config)
+    notes = side.checkpoint.load(stage, state) or {"curve": [], "measured": []}
 
     def measure(state: TrainingState) -> None:
-        if on_advance:
-            on_advance(stage, state.step, config.steps)
+        if side.on_advance:
+            side.on_advance(stage, state.step, until)
         if state.step % every:
             return
-        values = stream_scores(state.ranker, [*train_data, *(data[row] for row in held)]).double().numpy()  # (N, R)
-        scores = dict(zip([ids[row] for row in [*kept, *held]], values.sum(1).tolist(), strict=True))
-        seen, unseen = values[: len(kept)], values[len(kept) :]
+        values = (
+            stream_scores(state.ranker, [*train_data, *(side.data[row] for row in held)]).double().numpy()
+        )  # (N, R)
+        scores = dict(zip([*names_kept, *names_held], values.sum(1).tolist(), strict=True))
         right = weight * pair_outcomes(scores, test)
         if not state.step:
             notes["at_start"] = right.tolist()
         notes["curve"].append([state.step, float(right.sum()), float(weight.sum())])
         notes["measured"].append(
             {
-                "gained": _by_performance(right - notes["at_start"], test) if started else {},
-                "mean": seen.mean(0).tolist(),
-                "covariance": np.atleast_2d(np.cov(seen.T, ddof=0)).tolist(),
-                "held_out": {ids[row]: row_values for row, row_values in zip(held, unseen.tolist(), strict=True)},
+                "gained": _by_performance(right - notes["at_start"], test) if side.started and only is None else {},
+                "seen": dict(zip(names_kept, values[: len(kept)].tolist(), strict=True)),
+                "held_out": dict(zip(names_held, values[len(kept) :].tolist(), strict=True)),
             }
         )
         if len(notes["curve"]) % 5 == 0:
-            checkpoint.save(stage, state, notes)
+            side.checkpoint.save(stage, state, notes)
 
-    if started and not notes["curve"]:
+    if not notes["curve"] and (side.started if only is None else only == 0):
         measure(state)
-    train(state, train_data, PairIndex.of(inside, [ids[row] for row in kept]), config, on_step=measure)
+    train(state, train_data, PairIndex.of(inside, names_kept), side.config, until=until, on_step=measure)
     return dict(notes)
 
 

@@ -93,7 +93,7 @@ def fit(
             on_advance=on_advance,
         )
     else:
-        choice = Choice(steps, [], {})
+        choice = Choice(steps)
     index = PairIndex.of(pairs, ids)
     rankers = []
     for number in range(members):

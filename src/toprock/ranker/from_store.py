@@ -11,7 +11,8 @@ import numpy as np
 
 from toprock._version import __version__
 from toprock.backbones.base import Stream
-from toprock.comparisons import Matched, Pair, check_consistency, match_pairs, pairwise_accuracy
+from toprock.calibration import Seen, coverage, fit_domain, fit_marks, fit_slopes, fit_training_scale
+from toprock.comparisons import Matched, Pair, bradley_terry, check_consistency, match_pairs, pairwise_accuracy
 from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
@@ -44,6 +45,7 @@ def train_from_store(
     performers: Mapping[str, str] | None = None,
     plan: Plan | None = None,
     start_from: SavedModel | None = None,
+    marks: Mapping[str, float] | None = None,
     skip_missing: bool = False,
     checkpoint: Path | None = None,
     on_advance: Advance | None = None,
@@ -59,6 +61,7 @@ def train_from_store(
         plan: what to train.
         start_from: a model of the same recipes to go on from, and to stay near. The new one is made as it is, and has
             as many members at least. Where cross-validation does not show that training on helps, it stays as it is.
+        marks: id -> mark by judges, where there are such: scores are then told on the judges' own scale.
         skip_missing: leave out pairs whose performances have no features.
         checkpoint: a folder to resume from after an interruption.
         on_advance: called after every step with stage, steps taken and all steps.
@@ -119,6 +122,10 @@ def train_from_store(
         gains=fitted.choice.gains,
         held_out=fitted.choice.held_out,
         controls=control_signs(found, matched.pairs),
+        slopes=fit_slopes(fitted.choice.folds, matched.pairs),
+        scale=fit_training_scale(fitted.choice.held_out, bradley_terry(matched.pairs)),
+        marks=fit_marks(fitted.choice.held_out, marks or {}),
+        domain=fit_domain(data, groups, [seen_of(found[ident], recipes) for ident in ids]),
     )
     return SavedModel(fitted.members, config)
 
@@ -175,6 +182,16 @@ def _listed(recipes: Mapping[Stream, Recipe]) -> str:
 def arrays_of(found: PerformanceFeatures, recipes: Mapping[Stream, Recipe]) -> Arrays:
     """The arrays of the wanted recipes; streams that the performance lacks are left out."""
     return {stream: found.streams[recipe].features for stream, recipe in recipes.items() if recipe in found.streams}
+
+
+def seen_of(found: PerformanceFeatures, recipes: Mapping[Stream, Recipe]) -> Seen:
+    """What a domain check looks at, but for how unlike the training performances it is."""
+    streams = {stream: found.streams[recipe] for stream, recipe in recipes.items() if recipe in found.streams}
+    times = [rows.times for rows in streams.values() if len(rows.times)]
+    length_s = found.facts.get("duration_s")
+    if length_s is None and times:
+        length_s = float(max(t[:, 1].max() for t in times) - min(t[:, 0].min() for t in times))
+    return Seen({}, {stream: coverage(rows.times, length_s) for stream, rows in streams.items()}, length_s, found.facts)
 
 
 def control_value(found: PerformanceFeatures, name: str) -> float | None:

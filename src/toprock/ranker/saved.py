@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toprock.backbones.base import Stream
 from toprock.backbones.listing import licence_of
+from toprock.calibration import Chance, Domain, MarksScale, Scaled, Slope, TrainingScale, Unseen
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
 from toprock.files import as_bytes, json_text, write_together
 from toprock.ranker.model import Ranker, RankerConfig
 from toprock.ranker.training import TrainingConfig
 
-FORMAT = 1
+FORMAT = 2
+"""1 knew no calibration; it is read as a model that has none."""
 
 
 class TrainedOn(BaseModel):
@@ -67,6 +69,10 @@ class ModelConfig(BaseModel):
         gains: stream -> how much it counts (with a start: over what the start gave it), already part of the weights.
         held_out: id -> standardised score by a ranker that had not seen it: what percentiles compare with.
         controls: name -> +1 or -1, the direction in which a control ranked more training pairs right.
+        slopes: how fast a difference of standardised scores becomes certainty, by how many sides of a pair are new.
+        scale: from 0 to 100; marks: the judges' own, where training performances had marks. None where nothing, or
+            too little, could be held out.
+        domain: what the training performances were like.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -89,6 +95,10 @@ class ModelConfig(BaseModel):
     gains: dict[Stream, float] = {}
     held_out: dict[str, float]
     controls: dict[str, int]
+    slopes: dict[Unseen, Slope] = {}
+    scale: TrainingScale | None = None
+    marks: MarksScale | None = None
+    domain: Domain = Domain()
 
     @property
     def seen(self) -> set[str]:
@@ -114,12 +124,32 @@ class SavedModel:
         """Recipe of each stream."""
         return {stream: Recipe.from_json(value) for stream, value in self.config.recipes.items()}
 
+    def standardised(self, score: float) -> float:
+        """A score in spreads of the training scores, 0 being their mean."""
+        return (score - self.config.bias - self.config.centre) / self.config.spread
+
+    def scaled(self, score: float) -> Scaled | None:
+        """A score on the judges' own scale, else from 0 to 100; None where nothing could be held out."""
+        scale = self.config.marks or self.config.scale
+        return scale.scaled(self.standardised(score)) if scale else None
+
+    def chance(self, difference: float, spread: float, *, unseen: Unseen) -> Chance | None:
+        """How likely it is that the first of two is the better one; None where it could not be calibrated.
+
+        Args:
+            difference: of their scores.
+            spread: standard deviation of that difference over the members.
+            unseen: how many of the two the model has not learnt from.
+        """
+        slope = self.config.slopes.get(unseen)
+        return slope.chance(difference / self.config.spread, spread / self.config.spread) if slope else None
+
     def percentile(self, score: float) -> float | None:
         """Share (0 to 100) of held-out training performances below a score; ties count half. None without any."""
         others = list(self.config.held_out.values())
         if not others:
             return None
-        value = (score - self.config.bias - self.config.centre) / self.config.spread
+        value = self.standardised(score)
         below = sum(1.0 if other < value else 0.5 if other == value else 0.0 for other in others)
         return 100.0 * below / len(others)
 

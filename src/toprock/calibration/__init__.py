@@ -1,0 +1,29 @@
+"""How much a score deserves trust: chances, a scale with intervals, what is unlike the training, and checks of them."""
+
+from toprock.calibration.chance import COIN, Chance, Slope, fit_slopes
+from toprock.calibration.domain import Caution, Domain, Seen, coverage, fit_domain, unlikeness
+from toprock.calibration.held_out import HeldOut, Unseen
+from toprock.calibration.reliability import Reliability, reliability
+from toprock.calibration.scale import MarksScale, Scaled, TrainingScale, fit_marks, fit_training_scale
+
+__all__ = [
+    "COIN",
+    "Caution",
+    "Chance",
+    "Domain",
+    "HeldOut",
+    "MarksScale",
+    "Reliability",
+    "Scaled",
+    "Seen",
+    "Slope",
+    "TrainingScale",
+    "Unseen",
+    "coverage",
+    "fit_domain",
+    "fit_marks",
+    "fit_slopes",
+    "fit_training_scale",
+    "reliability",
+    "unlikeness",
+]
