@@ -24,7 +24,7 @@ from toprock.ranker.batch import Arrays, collate
 from toprock.ranker.from_store import arrays_of, seen_of
 from toprock.ranker.model import Output
 from toprock.ranker.saved import SavedModel
-from toprock.ranker.training import bias
+from toprock.ranker.training import bias, branch_scores
 from toprock.video import Limits
 
 
@@ -251,6 +251,30 @@ class Model:
             counted = torch.tensor([float(b in branches) for b in BRANCHES])
         return self._split(found, self._look(found), counted)
 
+    def scores_of(self, found: PerformanceFeatures, hidden: Sequence[Sequence[tuple[float, float]]]) -> list[float]:
+        """The score where spans of time are hidden from every stream, and attention is shared out over the rest.
+
+        Args:
+            found: the performance.
+            hidden: spans in seconds, one list a score wanted. A segment that lies in them by half or more is hidden; a
+                stream without a segment left says nothing.
+
+        Raises:
+            RecipeMismatch: the features were made by another recipe than the model's.
+        """
+        arrays, parts = self._arrays(found), []
+        for spans in hidden:
+            part = {}
+            for stream, x in arrays.items():
+                part[stream] = x[_seen_share(found.streams[self.saved.recipes[stream]].times, spans) > 0.5]
+            parts.append(part)
+        some = [number for number, part in enumerate(parts) if any(len(x) for x in part.values())]
+        scores = np.zeros(len(hidden))
+        for member in self.saved.members:
+            if some:
+                scores[some] += member.final(branch_scores(member, [parts[number] for number in some])).double().numpy()
+        return (self.saved.config.bias + scores / len(self.saved.members)).tolist()
+
     @torch.no_grad()
     def _look(self, found: PerformanceFeatures) -> list[Output]:
         """What each member says of a performance."""
@@ -305,6 +329,13 @@ def load(folder: str | Path, *, limits: Limits | None = None, compute: Compute |
     'battle'
     """
     return Model(SavedModel.load(folder), limits=limits, compute=compute)
+
+
+def _seen_share(times: np.ndarray, hidden: Sequence[tuple[float, float]]) -> np.ndarray:
+    """(T,): share of each segment (T, 2) in seconds that lies outside spans, which do not overlap."""
+    start, end = times[:, 0], np.maximum(times[:, 1], times[:, 0] + 1e-3)
+    gone = sum((np.clip(np.minimum(end, b) - np.maximum(start, a), 0, None) for a, b in hidden), np.zeros(len(times)))
+    return 1 - gone / (end - start)
 
 
 def _named(them: Iterable[Judged]) -> list[Performance | PerformanceFeatures]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from toprock.calibration import Reliability
     from toprock.comparisons import Pair
     from toprock.evaluate import Accuracy, Evaluation, TypeFigures
+    from toprock.evaluate.faithfulness import Faithfulness
     from toprock.features import FeatureStore, Recipe
     from toprock.ranker import Plan, SavedModel
 
@@ -48,6 +49,9 @@ def evaluate(
     segments: Annotated[
         Path | None, typer.Option(help="Typed segments (CSV): attention and contribution by type.", show_default=False)
     ] = None,
+    faithfulness: Annotated[
+        bool, typer.Option("--faithfulness", help="Also take the strongest seconds away and see how the scores move.")
+    ] = False,
     manifest: ManifestOption = None,
     dynamic: Annotated[
         str | None, typer.Option(help="Which dynamic features to train on, where there are several; or none.")
@@ -105,6 +109,7 @@ def evaluate(
         wanted_pairs,
         moments=labelled,
         segments=typed,
+        faithful=faithfulness,
         performers=performers,
         train_pairs=trained,
         skip_missing=skip_missing,
@@ -180,6 +185,8 @@ def _print(found: Evaluation) -> None:
             )
     if found.good is not None and found.good.performances and found.good.tiled:
         print("good and bad moments tile the performances: the two figures are one.")
+    if found.faithfulness is not None:
+        _print_faithfulness(found.faithfulness)
     if found.types is not None:
         _print_types(found.types)
 
@@ -208,6 +215,29 @@ def _print_calibration(kind: str, found: Reliability) -> None:
         style = "bold green" if name == "as calibrated" else ""
         table.add_row(name, f"{figures.ece:.3f}", f"{figures.brier:.3f}", f"{figures.log_loss:.3f}", style=style)
     console.print(table)
+
+
+def _print_faithfulness(found: Faithfulness) -> None:
+    """What the strongest fifth of the time does to the score, beside as much time at random."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("a fifth of the time", "moves the score", "random time", "times as far", "farther by", "95 %"):
+        table.add_column(column, justify="left" if column.startswith("a ") else "right")
+    for what, moved in (("without", found.deletion), ("alone", found.insertion)):
+        for sign, one in moved.items():
+            beyond, low, high = one.beyond
+            table.add_row(
+                f"the {sign}, {what}",
+                f"{one.change:+.3f}",
+                f"{one.random:.3f}",
+                f"{one.ratio:.1f}",
+                f"{beyond:.3f}",
+                f"{low:.3f} to {high:.3f}",
+            )
+    print(f"\nevidence, by what its strongest seconds do ({found.performances} performances):")
+    Console().print(table)
 
 
 def _bar(said: float, came_true: float, width: int = 30) -> str:

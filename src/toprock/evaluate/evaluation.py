@@ -20,6 +20,7 @@ from toprock.comparisons import (
     pair_outcomes,
     pairwise_accuracy,
 )
+from toprock.evaluate.faithfulness import Faithfulness, faithfulness
 from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores
 from toprock.evaluate.segment_types import TypedSpan, TypeFigures, segment_types
 from toprock.features.store import FeatureStore, PerformanceFeatures
@@ -60,6 +61,7 @@ class Evaluation:
         calibration: how well the model's chances came true on pairs with `one` side that it had not learnt from, and
             with `both`; a kind without pairs, or without calibrated chances, is absent.
         good, bad: moments, where given.
+        faithfulness: how far the score moves with its evidence, where asked for.
         types: attention and contribution by type of segment, where segments are given.
         missing: id -> why it was left out.
         pairs_left_out: with --skip-missing.
@@ -74,6 +76,7 @@ class Evaluation:
     calibration: dict[Unseen, Reliability] = field(default_factory=dict)
     good: MomentScores | None = None
     bad: MomentScores | None = None
+    faithfulness: Faithfulness | None = None
     types: list[TypeFigures] | None = None
     missing: dict[str, str] = field(default_factory=dict)
     pairs_left_out: int = 0
@@ -106,6 +109,8 @@ class Evaluation:
                 out[f"moment_auc_{name}_pooled"] = found.pooled
                 out["moment_videos"] = max(out.get("moment_videos", 0), found.performances)
                 out["moments_tile"] = found.tiled
+        if self.faithfulness is not None:
+            out["faithfulness"] = self.faithfulness.to_json()
         if self.types is not None:
             out["segment_types"] = [figures.to_json() for figures in self.types]
         plain: dict[str, Any] = finite(out)
@@ -119,6 +124,7 @@ def evaluate(
     *,
     moments: Sequence[LabelledMoment] = (),
     segments: Sequence[TypedSpan] = (),
+    faithful: bool = False,
     performers: Mapping[str, str] | None = None,
     train_pairs: Sequence[Pair] = (),
     skip_missing: bool = False,
@@ -131,6 +137,7 @@ def evaluate(
         pairs: to be ranked.
         moments: labelled; those of performances that no pair names are left out.
         segments: typed; the same holds for them.
+        faithful: also take the strongest evidence away and see how far the scores move; takes a while.
         performers: id -> performer, for the figure on pairs of one performer.
         train_pairs: what the model was trained on, for the memorisation control.
         skip_missing: leave out pairs whose performances have no features.
@@ -173,6 +180,7 @@ def evaluate(
         calibration_of(model, assessed, pairs),
         good,
         bad,
+        faithfulness(model, found) if faithful else None,
         type_figures(model, found, segments) if segments else None,
         matched.missing,
         matched.pairs_left_out,
