@@ -161,7 +161,7 @@ def train(
             name=name or out.resolve().name,
             recipes=recipes,
             performers=performers_of(manifest, store),
-            plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps),
+            plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps, learning=True),
             start_from=start,
             marks=read_marks(marks, store.ids()) if marks else None,
             skip_missing=skip_missing,
@@ -309,6 +309,8 @@ def _trust(config: ModelConfig) -> list[str]:
         lines.append("its scores do not tell two new performances apart: every comparison is too close to call.")
     else:
         lines.append("how likely a comparison of two new performances is right stays unknown: too few were held out.")
+    if config.learning is not None:
+        lines.append(f"{config.learning}.")
     if config.scale is None:
         lines.append("its scores have no scale from 0 to 100: fewer than 9 performances could be held out.")
     return lines

@@ -7,6 +7,7 @@ one-standard-error rule of Breiman et al., "Classification and regression trees"
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -204,9 +205,40 @@ def _gains(measured: Sequence[dict[str, Any]], pairs: Sequence[Pair]) -> np.ndar
     return np.exp(np.mean(logs, axis=0))
 
 
+def thinned_folds(
+    data: Sequence[Arrays],
+    ids: Sequence[str],
+    groups: Sequence[str],
+    pairs: Sequence[Pair],
+    model: RankerConfig,
+    config: TrainingConfig,
+    begin: Begin = start,
+    *,
+    choice: Choice,
+    share: float,
+    checkpoint: Checkpoint,
+    on_advance: Advance | None = None,
+) -> list[HeldOut]:
+    """What the folds that the steps were chosen on give when they learn from a share of their pairs, drawn at random.
+
+    Args:
+        data, ids, groups, pairs, model, config, begin, checkpoint, on_advance: as in `choose_steps`.
+        choice: what that found; the folds take as many steps.
+        share: of the pairs (0 to 1).
+    """
+    folds = split_groups(groups, seed=config.seed)
+    side = _Side(data, ids, pairs, model, config, begin, False, checkpoint, on_advance, share)
+    gains = np.array([choice.gains[stream] for stream in model.dimensions])
+    found = []
+    for number, held in enumerate(choosing_folds(groups, seed=config.seed), 1):
+        if result := _fold(side, number, len(folds), held, only=choice.steps):
+            found += [_standardised(fold, gains) for fold in result["measured"]]
+    return found
+
+
 @dataclass(frozen=True)
 class _Side:
-    """The training side as `choose_steps` is given it."""
+    """The training side as `choose_steps` is given it, and what share of its pairs a fold learns from."""
 
     data: Sequence[Arrays]
     ids: Sequence[str]
@@ -217,6 +249,13 @@ class _Side:
     started: bool
     checkpoint: Checkpoint
     on_advance: Advance | None
+    share: float = 1.0
+
+    def learnt(self, inside: Sequence[Pair], stage: str) -> list[Pair]:
+        """Those of a fold's pairs that it learns from."""
+        rng = np.random.default_rng([self.config.seed, zlib.crc32(stage.encode())])
+        count = round(self.share * len(inside))
+        return [inside[i] for i in sorted(rng.permutation(len(inside))[:count])]
 
 
 def _fold(side: _Side, number: int, folds: int, held: Sequence[int], *, only: int | None = None) -> dict[str, Any]:
@@ -225,6 +264,7 @@ def _fold(side: _Side, number: int, folds: int, held: Sequence[int], *, only: in
     Empty where the fold cannot be trained or measured.
     """
     stage = f"fold{number}of{folds}" + ("" if only is None else f"steps{only}")
+    stage += "" if side.share == 1 else f"share{side.share:g}"
     result: dict[str, Any] | None = side.checkpoint.result(stage)
     if result is None:
         result = _trained_fold(side, stage, held, only)
@@ -237,7 +277,7 @@ def _trained_fold(side: _Side, stage: str, held: Sequence[int], only: int | None
     kept = [row for row in range(len(ids)) if row not in outside]
     names_kept, names_held = [ids[row] for row in kept], [ids[row] for row in held]
     names = set(names_kept)
-    inside = [p for p in side.pairs if p.better in names and p.worse in names]
+    inside = side.learnt([p for p in side.pairs if p.better in names and p.worse in names], stage)
     test = [p for p in side.pairs if not p.tie and not (p.better in names and p.worse in names)]
     lacking = any(not any(len(side.data[row].get(stream, ())) for row in kept) for stream in side.model.dimensions)
     if lacking or all(p.tie for p in inside) or not test:

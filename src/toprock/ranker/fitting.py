@@ -11,11 +11,13 @@ from pathlib import Path
 
 import torch
 
+from toprock.calibration import HeldOut
 from toprock.comparisons import Pair
 from toprock.ranker.batch import Arrays
 from toprock.ranker.checkpoint import Checkpoint
-from toprock.ranker.choosing import Advance, Choice, choose_steps
+from toprock.ranker.choosing import Advance, Choice, choose_steps, thinned_folds
 from toprock.ranker.fusion import apply_gains
+from toprock.ranker.learning import FEWEST, SHARES, LearningCurve, draw_on
 from toprock.ranker.model import Ranker, RankerConfig
 from toprock.ranker.training import (
     PairIndex,
@@ -39,12 +41,14 @@ class Fitted:
         members: rankers that differ in their seed; the score is the mean of theirs.
         choice: of the number of steps.
         centre, spread: mean and standard deviation of the training performances' scores, without the bias.
+        learning: how much more comparisons would bring, where asked for and measurable.
     """
 
     members: list[Ranker]
     choice: Choice
     centre: float
     spread: float
+    learning: LearningCurve | None = None
 
 
 def fit(
@@ -59,6 +63,7 @@ def fit(
     steps: int | None = None,
     initial: Sequence[Ranker] = (),
     build: Callable[[RankerConfig], Ranker] = Ranker,
+    learning: bool = False,
     checkpoint: Path | None = None,
     on_advance: Advance | None = None,
 ) -> Fitted:
@@ -74,26 +79,21 @@ def fit(
         initial: trained rankers of the same kind to start from and to stay near, in turn if they are fewer than the
             members; the first one is what cross-validation starts from. It may choose to leave them as they are.
         build: makes a ranker.
+        learning: also learn from parts of the comparisons, to tell what more of them would bring.
         checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
         on_advance: called after every step.
     """
     keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config, steps, initial))
+    choice, curve = Choice(steps or 0), None
     if steps is None:
         begin = partial(start, initial=next(iter(initial), None), build=build)
-        choice = choose_steps(
-            data,
-            ids,
-            groups,
-            pairs,
-            model,
-            config,
-            begin,
-            started=bool(initial),
-            checkpoint=keep,
-            on_advance=on_advance,
-        )
-    else:
-        choice = Choice(steps)
+        side = (data, ids, groups, pairs, model, config, begin)
+        choice = choose_steps(*side, started=bool(initial), checkpoint=keep, on_advance=on_advance)
+        if learning and choice.steps and choice.folds and len(pairs) >= FEWEST:
+            parts: dict[float, list[HeldOut]] = {1.0: choice.folds}
+            for share in SHARES:
+                parts[share] = thinned_folds(*side, choice=choice, share=share, checkpoint=keep, on_advance=on_advance)
+            curve = draw_on(parts, pairs)
     index = PairIndex.of(pairs, ids)
     rankers = []
     for number in range(members):
@@ -114,7 +114,7 @@ def fit(
         fix_zero(state.ranker, data)
         rankers.append(state.ranker)
     scores = torch.stack([r.final(branch_scores(r, data)) for r in rankers]).mean(0)
-    return Fitted(rankers, choice, float(scores.mean()), max(float(scores.std(correction=0)), 1e-6))
+    return Fitted(rankers, choice, float(scores.mean()), max(float(scores.std(correction=0)), 1e-6), curve)
 
 
 def _digest(

@@ -28,12 +28,16 @@ CONTROLS = ("duration", "mean_motion", "cut_rate")
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train: model options over the defaults, training options, ensemble size, and fixed steps if any."""
+    """What to train: model options over the defaults, training options, ensemble size, and fixed steps if any.
+
+    `learning` also tells what more comparisons would bring; it takes about half as long again.
+    """
 
     model: Mapping[str, object] = field(default_factory=dict)
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig())
     members: int = MEMBERS
     steps: int | None = None
+    learning: bool = False
 
 
 def train_from_store(
@@ -101,6 +105,7 @@ def train_from_store(
         members=max(plan.members, len(initial)),
         steps=plan.steps,
         initial=initial,
+        learning=plan.learning,
         checkpoint=checkpoint,
         on_advance=on_advance,
     )
@@ -125,6 +130,7 @@ def train_from_store(
         slopes=fit_slopes(fitted.choice.folds, matched.pairs),
         scale=fit_training_scale(fitted.choice.held_out, bradley_terry(matched.pairs)),
         marks=fit_marks(fitted.choice.held_out, marks or {}),
+        learning=fitted.learning,
         domain=fit_domain(data, groups, [seen_of(found[ident], recipes) for ident in ids]),
     )
     return SavedModel(fitted.members, config)

@@ -15,6 +15,7 @@ from toprock.calibration import Chance, Domain, MarksScale, Scaled, Slope, Train
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
 from toprock.files import as_bytes, json_text, write_together
+from toprock.ranker.learning import LearningCurve
 from toprock.ranker.model import Ranker, RankerConfig
 from toprock.ranker.training import TrainingConfig
 
@@ -73,6 +74,7 @@ class ModelConfig(BaseModel):
         scale: from 0 to 100; marks: the judges' own, where training performances had marks. None where nothing, or
             too little, could be held out.
         domain: what the training performances were like.
+        learning: what more comparisons would bring.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -99,6 +101,7 @@ class ModelConfig(BaseModel):
     scale: TrainingScale | None = None
     marks: MarksScale | None = None
     domain: Domain = Domain()
+    learning: LearningCurve | None = None
 
     @property
     def seen(self) -> set[str]:
