@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from toprock.cli.app import printable
+from toprock.errors import UsageError
 from toprock.files import finite
 
 if TYPE_CHECKING:
@@ -112,6 +113,31 @@ def performers_of(manifest: Path | None, store: FeatureStore) -> dict[str, str]:
     found = by_known_id(named, store.ids())
     if not found:
         say(f"note: {manifest} names the performer of no performance in {store.folder}.")
+    return found
+
+
+def columns_of(manifest: Path | None, store: FeatureStore, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Column of a manifest -> id in the store -> value; by default performer and event, where there are such.
+
+    Raises:
+        UsageError: a column that is named is not there, or there is no manifest.
+    """
+    from toprock.performance import by_known_id, read_manifest
+
+    if manifest is None:
+        if names:
+            raise UsageError("--by is for columns of a manifest", advice="Give it with --manifest FILE.")
+        return {}
+    performances = read_manifest(manifest)
+    found: dict[str, dict[str, str]] = {}
+    for name in dict.fromkeys(names or ("performer", "event")):
+        own = name in ("performer", "event")
+        values = {p.id: (getattr(p, name) if own else p.extra.get(name)) or "" for p in performances}
+        if any(values.values()):
+            found[name] = by_known_id(values, store.ids())
+        elif names:
+            there = sorted({"performer", "event", *(column for p in performances for column in p.extra)})
+            raise UsageError(f"{manifest}: has nothing in a column '{name}'", advice=f"It has: {', '.join(there)}.")
     return found
 
 

@@ -18,6 +18,7 @@ from toprock.cli.common import (
     SkipOption,
     StartOption,
     bar,
+    columns_of,
     performers_of,
     print_json,
     say_left_out,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from toprock.comparisons import Pair
     from toprock.evaluate import Accuracy, Evaluation, TypeFigures
     from toprock.evaluate.faithfulness import Faithfulness
+    from toprock.evaluate.groups import Group
     from toprock.features import FeatureStore, Recipe
     from toprock.ranker import Plan, SavedModel
 
@@ -53,6 +55,12 @@ def evaluate(
         bool, typer.Option("--faithfulness", help="Also take the strongest seconds away and see how the scores move.")
     ] = False,
     manifest: ManifestOption = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by", metavar="COLUMN", help="Look at groups by this column of the manifest.", show_default=False
+        ),
+    ] = None,
     dynamic: Annotated[
         str | None, typer.Option(help="Which dynamic features to train on, where there are several; or none.")
     ] = None,
@@ -87,6 +95,7 @@ def evaluate(
 
     store = FeatureStore(features)
     performers = performers_of(manifest, store)
+    columns = columns_of(manifest, store, by or [])
     labelled = read_moments(moments) if moments else []
     typed = read_segments(segments) if segments else []
     wanted_pairs = read_pairs(test, criterion=criterion)
@@ -110,6 +119,7 @@ def evaluate(
         moments=labelled,
         segments=typed,
         faithful=faithfulness,
+        columns=columns,
         performers=performers,
         train_pairs=trained,
         skip_missing=skip_missing,
@@ -172,6 +182,10 @@ def _print(found: Evaluation) -> None:
     for name, accuracy in found.controls.items():
         row(f"control {name.replace('_', ' ')}", accuracy)
     Console().print(table)
+    for name in found.rivals:
+        print(f"! {name.replace('_', ' ')} alone ranks as well but for chance: it could be all that the scores tell")
+    if found.groups:
+        _print_groups(found.groups)
     for kind, measured in found.calibration.items():
         _print_calibration(kind, measured)
     for label, scores in (("good", found.good), ("bad", found.bad)):
@@ -189,6 +203,49 @@ def _print(found: Evaluation) -> None:
         _print_faithfulness(found.faithfulness)
     if found.types is not None:
         _print_types(found.types)
+
+
+_MOST_GROUPS = 12
+
+
+def _print_groups(groups: Sequence[Group]) -> None:
+    """A line a group, and a warning where one is judged worse than its comparisons say."""
+    from itertools import groupby
+
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    for column, those in groupby(groups, lambda group: group.column):
+        here = list(those)
+        shown = [*here[:_MOST_GROUPS], *(group for group in here[_MOST_GROUPS:] if group.judged_worse)]
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in (f"by {column}", "performances", "mean score", "ranked right", "pairs", "wins", "given by model"):
+            table.add_column(escape(printable(name)), justify="left" if name.startswith("by ") else "right")
+        for group in shown:
+            table.add_row(
+                escape(printable(group.value)),
+                str(group.performances),
+                f"{group.mean_score:+.3f}",
+                _percent(group.accuracy),
+                str(group.pairs),
+                _percent(group.won),
+                _percent(group.given),
+                style="bold red" if group.judged_worse else "",
+            )
+        print()
+        Console().print(table)
+        if len(shown) < len(here):
+            print(f"and {len(here) - len(shown)} more")
+        for group in here:
+            if group.judged_worse and group.difference is not None:
+                less, low, high = (abs(value) for value in group.difference)
+                print(f"! {column} {printable(group.value)} is judged worse than its comparisons say:")
+                print(f"  {less:.0%} fewer wins against the rest (95 % interval {high:.0%} to {low:.0%})")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
 
 
 def _print_calibration(kind: str, found: Reliability) -> None:

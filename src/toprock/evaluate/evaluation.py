@@ -21,6 +21,7 @@ from toprock.comparisons import (
     pairwise_accuracy,
 )
 from toprock.evaluate.faithfulness import Faithfulness, faithfulness
+from toprock.evaluate.groups import Group, groups
 from toprock.evaluate.moments import LabelledMoment, MomentScores, moment_scores
 from toprock.evaluate.segment_types import TypedSpan, TypeFigures, segment_types
 from toprock.features.store import FeatureStore, PerformanceFeatures
@@ -61,6 +62,7 @@ class Evaluation:
         calibration: how well the model's chances came true on pairs with `one` side that it had not learnt from, and
             with `both`; a kind without pairs, or without calibrated chances, is absent.
         good, bad: moments, where given.
+        groups: accuracy and mean score by the columns that were given.
         faithfulness: how far the score moves with its evidence, where asked for.
         types: attention and contribution by type of segment, where segments are given.
         missing: id -> why it was left out.
@@ -76,10 +78,19 @@ class Evaluation:
     calibration: dict[Unseen, Reliability] = field(default_factory=dict)
     good: MomentScores | None = None
     bad: MomentScores | None = None
+    groups: list[Group] = field(default_factory=list)
     faithfulness: Faithfulness | None = None
     types: list[TypeFigures] | None = None
     missing: dict[str, str] = field(default_factory=dict)
     pairs_left_out: int = 0
+
+    @property
+    def rivals(self) -> list[str]:
+        """Controls that never look at a performance and rank as well as the model, but for chance."""
+        interval = self.accuracy.interval
+        if interval is None:
+            return []
+        return [name for name, a in self.controls.items() if a.value is not None and a.value >= interval[0]]
 
     def to_json(self) -> dict[str, Any]:
         """The documented JSON object (schema 1); NaN becomes null."""
@@ -97,6 +108,7 @@ class Evaluation:
             "same_performer_pairs": self.same_performer.pairs,
             "branches": {name: a.value for name, a in self.branches.items()},
             "controls": {name: a.value for name, a in self.controls.items()},
+            "rivals": self.rivals,
             "controls_intervals": {name: a.interval for name, a in self.controls.items()},
             "calibration": {kind: found.to_json() for kind, found in self.calibration.items()},
             "missing": self.missing,
@@ -109,6 +121,8 @@ class Evaluation:
                 out[f"moment_auc_{name}_pooled"] = found.pooled
                 out["moment_videos"] = max(out.get("moment_videos", 0), found.performances)
                 out["moments_tile"] = found.tiled
+        if self.groups:
+            out["groups"] = [group.to_json() for group in self.groups]
         if self.faithfulness is not None:
             out["faithfulness"] = self.faithfulness.to_json()
         if self.types is not None:
@@ -125,6 +139,7 @@ def evaluate(
     moments: Sequence[LabelledMoment] = (),
     segments: Sequence[TypedSpan] = (),
     faithful: bool = False,
+    columns: Mapping[str, Mapping[str, str]] | None = None,
     performers: Mapping[str, str] | None = None,
     train_pairs: Sequence[Pair] = (),
     skip_missing: bool = False,
@@ -138,6 +153,7 @@ def evaluate(
         moments: labelled; those of performances that no pair names are left out.
         segments: typed; the same holds for them.
         faithful: also take the strongest evidence away and see how far the scores move; takes a while.
+        columns: name -> id -> value: groups of performances that are looked at by themselves.
         performers: id -> performer, for the figure on pairs of one performer.
         train_pairs: what the model was trained on, for the memorisation control.
         skip_missing: leave out pairs whose performances have no features.
@@ -180,6 +196,7 @@ def evaluate(
         calibration_of(model, assessed, pairs),
         good,
         bad,
+        [group for name, values in (columns or {}).items() for group in groups(scores, pairs, name, values)],
         faithfulness(model, found) if faithful else None,
         type_figures(model, found, segments) if segments else None,
         matched.missing,
