@@ -63,7 +63,7 @@ def test_score_has_the_documented_keys(toprock, place):
                 shares = [s[branch] for s in one["segments"] if s["stream"] == stream]
                 assert sum(shares) == pytest.approx(1.0, abs=1e-4)
         for moment in one["moments"]:
-            assert set(moment) == {"kind", "start_s", "end_s", "contribution"}
+            assert set(moment) == {"kind", "start_s", "end_s", "contribution", "stream", "differs", "sentence"}
             assert moment["kind"] in ("best", "worst")
 
 

@@ -40,12 +40,24 @@ class SegmentEvidence:
 
 @dataclass(frozen=True)
 class Moment:
-    """A span of time that raised (`best`) or lowered (`worst`) the score; `contribution` over all streams."""
+    """A span of time that raised (`best`) or lowered (`worst`) the score.
+
+    Attributes:
+        kind: best or worst.
+        start_s, end_s: seconds in the video file.
+        contribution: over all streams.
+        stream: that spoke most; None where nobody has looked.
+        differs: how that stream's segments there differ from those of the training performances, in words.
+        sentence: on it, made of measured quantities.
+    """
 
     kind: Literal["best", "worst"]
     start_s: float
     end_s: float
     contribution: float
+    stream: Stream | None = None
+    differs: tuple[str, ...] = ()
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,15 @@ class Assessment:
                 for s in self.segments
             ],
             "moments": [
-                {"kind": m.kind, "start_s": m.start_s, "end_s": m.end_s, "contribution": m.contribution}
+                {
+                    "kind": m.kind,
+                    "start_s": m.start_s,
+                    "end_s": m.end_s,
+                    "contribution": m.contribution,
+                    "stream": m.stream,
+                    "differs": list(m.differs),
+                    "sentence": m.sentence,
+                }
                 for m in self.moments
             ],
             "model": dict(self.model),

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from toprock.assess.assessment import BRANCHES, Assessment, Branch, SegmentEvidence
+from toprock.assess.assessment import BRANCHES, Assessment, Branch, Moment, SegmentEvidence
 from toprock.assess.evidence import find_moments
+from toprock.assess.explain import explained
 from toprock.backbones.base import Compute
+from toprock.backbones.readings import readings
 from toprock.calibration import Caution, unlikeness
 from toprock.errors import FeaturesError, ModelError, RecipeMismatch, ToprockError
 from toprock.features.encoding import Encoding
@@ -135,7 +137,7 @@ class Model:
             config.bias,
             self.saved.percentile(score),
             segments,
-            find_moments(segments),
+            self._moments(found, segments),
             {
                 "name": config.name,
                 "created": config.created,
@@ -304,6 +306,16 @@ class Model:
                 )
             ]
         return tuple(segments)
+
+    def _moments(self, found: PerformanceFeatures, segments: Sequence[SegmentEvidence]) -> tuple[Moment, ...]:
+        """Best and worst moments, with what differed there from the training performances."""
+        ranker, recipes = self.saved.members[0], self.saved.recipes
+        standard = {}
+        for stream, x in self._arrays(found).items():
+            scale = ranker.stream(stream)
+            standard[stream] = (x.astype(np.float64) - scale.mean.numpy()) / scale.spread.numpy()
+        meant = {stream: readings(recipes[stream].backbone) for stream in standard if not recipes[stream].imported}
+        return explained(find_moments(segments), segments, standard, meant)
 
     def _cautions(self, found: PerformanceFeatures) -> tuple[Caution, ...]:
         """What is unlike the training performances."""

@@ -230,6 +230,7 @@ def _demand(result: Assessment | Failure) -> Assessment:
 
 
 def _print(result: Assessment | Failure) -> None:
+    from toprock.assess.explain import clock
     from toprock.assess.model import Failure
 
     if isinstance(result, Failure):
@@ -237,10 +238,10 @@ def _print(result: Assessment | Failure) -> None:
         return
     _print_cautions(result)
     print(f"{printable(result.id)}   {_scaled(result)}{result.score:+.3f}   (a typical one: {result.bias:+.3f})")
-    for kind, mark in (("best", "+"), ("worst", "-")):
-        for moment in (m for m in result.moments if m.kind == kind):
-            span = f"{_clock(moment.start_s)} to {_clock(moment.end_s)}"
-            print(f"  {mark} {span:<20} {moment.contribution:+.3f}")
+    for moment in result.moments:
+        span = f"{clock(moment.start_s)} to {clock(moment.end_s)}"
+        words = ", ".join([moment.stream or "", *moment.differs])
+        print(f"  {'+' if moment.kind == 'best' else '-'} {span:<20} {moment.contribution:+.3f}  {words}")
 
 
 def _scaled(result: Assessment) -> str:
@@ -268,8 +269,3 @@ def _verdict(found: Comparison) -> str:
     name = printable(found.a if first else found.b)
     text = f"{name} is better with a chance of {chance:.0%} (90 % interval {low:.0%} to {high:.0%})"
     return f"too close to call: {text}" if found.too_close else text
-
-
-def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(time_s, 60)
-    return f"{int(minutes)}:{seconds:04.1f}"

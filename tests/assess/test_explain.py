@@ -1,0 +1,84 @@
+"""Sentences on moments say what was measured, and nothing where nothing was."""
+
+import cv2
+import numpy as np
+import pytest
+
+from toprock.assess import Moment, SegmentEvidence
+from toprock.assess.explain import explained
+from toprock.backbones import build
+from toprock.backbones.base import Frame
+from toprock.backbones.readings import Reading, readings
+
+READINGS = {"dynamic": [Reading(0, "slower", "faster"), Reading(2, "smoother", "jerkier")]}
+
+
+def segment(stream, start_s, value):
+    return SegmentEvidence(stream, start_s, start_s + 1, {"high": value, "low": 0.0, "average": 0.0}, 0.1, 0.1)
+
+
+def told(kind, contribution, standard, *, dynamic=0.5, static=0.1):
+    segments = [segment("dynamic", t, dynamic * (t in (2, 3))) for t in range(6)]
+    segments += [segment("static", t, static * (t in (2, 3))) for t in range(6)]
+    (moment,) = explained([Moment(kind, 2.0, 4.0, contribution)], segments, standard, READINGS)
+    return moment
+
+
+def test_a_sentence_names_time_contribution_stream_and_what_differed():
+    x = np.zeros((6, 3))
+    x[2:4, 0], x[2:4, 2], x[5] = 2.5, -1.26, 9.0
+    moment = told("best", 1.2, {"dynamic": x, "static": np.zeros((6, 3))})
+    assert moment.stream == "dynamic"
+    assert moment.sentence == (
+        "0:02.0 to 0:04.0 raised the score by 1.200, motion spoke most (+1.000): it was faster (2.5 spreads) and "
+        "smoother (1.3 spreads) than in the training performances."
+    )
+
+
+def test_what_does_not_differ_or_has_no_name_is_not_told():
+    x = np.zeros((6, 3))
+    x[2:4, 1], x[2:4, 0] = 8.0, 0.9
+    moment = told("worst", -0.2, {"dynamic": x, "static": x}, dynamic=0.0, static=-0.1)
+    assert moment.stream == "static"
+    assert moment.sentence == "0:02.0 to 0:04.0 lowered the score by 0.200, posture spoke most (-0.200)."
+
+
+def test_a_worst_moment_is_led_by_the_stream_that_lowered_it():
+    moment = told("worst", -0.5, {"dynamic": np.zeros((6, 3)), "static": np.zeros((6, 3))}, dynamic=0.2, static=-0.9)
+    assert moment.stream == "static"
+
+
+@pytest.mark.parametrize("name", ["flow", "flow-beat", "posture", "pose", "pose-motion"])
+def test_every_reading_is_a_number_of_its_descriptor(name):
+    from toprock.backbones.pose.descriptor import POSE_NAMES
+    from toprock.backbones.pose.motion_descriptor import MOTION_NAMES
+
+    dimension = {"pose": len(POSE_NAMES), "pose-motion": len(MOTION_NAMES)}.get(name) or build(name).spec.dimension
+    places = [reading.place % dimension for reading in readings(name)]
+    assert len(set(places)) == len(places) > 3
+    assert all(-dimension <= reading.place < dimension for reading in readings(name))
+
+
+def film(move):
+    """Rows of `flow` of a textured square that moves as told, in picture heights."""
+    rng, rows = np.random.default_rng(0), []
+    texture = rng.integers(80, 255, (30, 30, 3)).astype(np.uint8)
+    backbone = build("flow")
+    describer, rate, side = backbone.describer(), backbone.reading.rate_hz, backbone.reading.short_side
+    for number in range(60):
+        picture = np.full((side, 2 * side, 3), 40, np.uint8)
+        x, y = move(number / rate)
+        left, top = int(side + x * side), int(side / 2 + y * side)
+        picture[top : top + 30, left : left + 30] = cv2.GaussianBlur(texture, (0, 0), 1)
+        rows += describer.push(Frame(number / rate, picture), new_shot=number == 0)
+    rows += describer.finish(60 / rate)
+    return np.mean([row.vector for row in rows[1:]], axis=0)
+
+
+def test_flow_is_read_rightly_from_pictures():
+    slow, fast = film(lambda t: (0.1 * np.sin(t), 0.0)), film(lambda t: (0.3 * np.sin(2 * t), 0.0))
+    up, down = film(lambda t: (0.0, 0.15 - 0.1 * t)), film(lambda t: (0.0, -0.15 + 0.1 * t))
+    place = {reading.higher: reading.place for reading in readings("flow")}
+    assert fast[place["faster"]] > slow[place["faster"]]
+    assert up[place["with more upward motion"]] > down[place["with more upward motion"]]
+    assert down[place["with more downward motion"]] > up[place["with more downward motion"]]
