@@ -59,26 +59,31 @@ def test_every_reading_is_a_number_of_its_descriptor(name):
     assert all(-dimension <= reading.place < dimension for reading in readings(name))
 
 
-def film(move):
-    """Rows of `flow` of a textured square that moves as told, in picture heights."""
+def film(move, length_s=0.9):
+    """The mean vector of `flow` of a textured square that moves as told, in picture heights."""
     rng, rows = np.random.default_rng(0), []
-    texture = rng.integers(80, 255, (30, 30, 3)).astype(np.uint8)
+    texture = cv2.GaussianBlur(rng.integers(80, 255, (30, 30, 3)).astype(np.uint8), (0, 0), 1)
     backbone = build("flow")
     describer, rate, side = backbone.describer(), backbone.reading.rate_hz, backbone.reading.short_side
-    for number in range(60):
-        picture = np.full((side, 2 * side, 3), 40, np.uint8)
+    scene = cv2.GaussianBlur(rng.integers(0, 120, (side, 2 * side, 3)).astype(np.uint8), (0, 0), 2)
+    count = round(length_s * rate)
+    for number in range(count):
+        picture = scene.copy()
         x, y = move(number / rate)
-        left, top = int(side + x * side), int(side / 2 + y * side)
-        picture[top : top + 30, left : left + 30] = cv2.GaussianBlur(texture, (0, 0), 1)
+        left, top = int(side + x * side), int((side - 30) / 2 + y * side)
+        picture[top : top + 30, left : left + 30] = texture
         rows += describer.push(Frame(number / rate, picture), new_shot=number == 0)
-    rows += describer.finish(60 / rate)
-    return np.mean([row.vector for row in rows[1:]], axis=0)
+    rows += describer.finish(count / rate)
+    return np.mean([row.vector for row in rows], axis=0)
 
 
 def test_flow_is_read_rightly_from_pictures():
-    slow, fast = film(lambda t: (0.1 * np.sin(t), 0.0)), film(lambda t: (0.3 * np.sin(2 * t), 0.0))
-    up, down = film(lambda t: (0.0, 0.15 - 0.1 * t)), film(lambda t: (0.0, -0.15 + 0.1 * t))
     place = {reading.higher: reading.place for reading in readings("flow")}
+    slow, fast = film(lambda t: (0.2 * t, 0.0)), film(lambda t: (0.8 * t, 0.0))
+    up, down = film(lambda t: (0.0, 0.3 - 0.6 * t)), film(lambda t: (0.0, -0.3 + 0.6 * t))
+    even, uneven = film(lambda t: (0.4 * t, 0.0), 1.6), film(lambda t: (0.4 * t + 0.06 * np.sin(14 * t), 0.0), 1.6)
     assert fast[place["faster"]] > slow[place["faster"]]
-    assert up[place["with more upward motion"]] > down[place["with more upward motion"]]
-    assert down[place["with more downward motion"]] > up[place["with more downward motion"]]
+    assert up[place["with more upward motion"]] > 3 * down[place["with more upward motion"]]
+    assert down[place["with more downward motion"]] > 3 * up[place["with more downward motion"]]
+    assert uneven[place["less steady in speed"]] > even[place["less steady in speed"]]
+    assert uneven[place["jerkier"]] > even[place["jerkier"]]

@@ -17,12 +17,12 @@ class Reading(NamedTuple):
     higher: str
 
 
-_FLOW = (
-    Reading(74, "slower", "faster"),
-    Reading(73, "with less of the body moving", "with more of the body moving"),
-    Reading(77, "smoother", "jerkier"),
-    Reading(71, "with less upward motion", "with more upward motion"),
-    Reading(67, "with less downward motion", "with more downward motion"),
+_FLOW = (  # over the whole picture, and 212 and 214 over the performer's box
+    Reading(9, "slower", "faster"),
+    Reading(8, "with less of the picture moving", "with more of the picture moving"),
+    Reading(12, "smoother", "jerkier"),
+    Reading(6, "with less upward motion", "with more upward motion"),
+    Reading(2, "with less downward motion", "with more downward motion"),
     Reading(212, "steadier in speed", "less steady in speed"),
     Reading(214, "with fewer changes of direction", "with more changes of direction"),
 )
