@@ -18,6 +18,7 @@ import pytest
 
 TOPROCK = (sys.executable, "-m", "toprock")
 SOUND_HZ = 16_000
+os.environ.setdefault("TOPROCK_LOG", "off")  # tests are no uses
 BITS = 12  # a numbered picture shows its number as this many black or white columns
 
 

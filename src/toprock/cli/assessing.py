@@ -43,6 +43,7 @@ def score(
     wanted = _named(videos, ids, features)
     results, sources = _assess(_load(model, device, precision), wanted, features)
     good = _assessed(results)
+    _log("score", model, results)
     if json:
         documents = [r.to_json() for r in results]
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -75,6 +76,7 @@ def compare(
         raise UsageError(f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each.")
     one, two = (_demand(r) for r in results)
     found = judge.compared(one, two)
+    _log("compare", model, results, verdict=_verdict(found), probability=found.probability)
     if json:
         print_json(found.to_json())
         return
@@ -103,6 +105,7 @@ def rank(
     results, _ = _assess(_load(model, device, precision), wanted, features)
     good = sorted(_assessed(results), key=lambda r: (-r.score, r.id))
     bad = [r for r in results if _failed(r)]
+    _log("rank", model, results)
     if json:
         rows = [{"rank": i, "id": r.id, "score": r.score} for i, r in enumerate(good, 1)]
         print_json([*rows, *(r.to_json() for r in bad)])
@@ -208,6 +211,23 @@ def _from_store(model: Model, folder: Path, wanted: Sequence[str]) -> list[Asses
         except ToprockError as problem:
             results.append(Failure(name, str(problem)))
     return results
+
+
+def _log(command: str, model: Path, results: Sequence[Assessment | Failure], **more: object) -> None:
+    """Note a use, see `toprock log`."""
+    from toprock.assess.model import Failure
+    from toprock.usage import log_file, note
+
+    rows: list[dict[str, object]] = []
+    for result in results:
+        if isinstance(result, Failure):
+            rows.append({"id": result.id, "error": result.error})
+            continue
+        scaled = result.scaled
+        told = {} if scaled is None else {"scaled": scaled.value, "low": scaled.low, "high": scaled.high}
+        rows.append({"id": result.id, "score": result.score, **told, "cautions": [c.kind for c in result.cautions]})
+    if not note(command, model, rows, **more):
+        say(f"note: this use could not be noted in {log_file()}.")
 
 
 def _failed(result: Assessment | Failure) -> TypeGuard[Failure]:

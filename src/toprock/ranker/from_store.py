@@ -127,6 +127,7 @@ def train_from_store(
         gains=fitted.choice.gains,
         held_out=fitted.choice.held_out,
         controls=control_signs(found, matched.pairs),
+        control_accuracy=control_accuracy(found, matched.pairs),
         slopes=fit_slopes(fitted.choice.folds, matched.pairs),
         scale=fit_training_scale(fitted.choice.held_out, bradley_terry(matched.pairs)),
         marks=fit_marks(fitted.choice.held_out, marks or {}),
@@ -215,13 +216,23 @@ def control_value(found: PerformanceFeatures, name: str) -> float | None:
 
 def control_signs(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]) -> dict[str, int]:
     """The direction of each control that ranks more of these pairs right; controls not measured are left out."""
-    signs = {}
+    return {name: 1 if more >= 0.5 else -1 for name, more in _controls(found, pairs).items()}
+
+
+def control_accuracy(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]) -> dict[str, float]:
+    """How many of these pairs each control ranks right in its better direction."""
+    return {name: max(more, 1 - more) for name, more in _controls(found, pairs).items()}
+
+
+def _controls(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]) -> dict[str, float]:
+    """Share of the pairs whose better one has more of a control, for those that were measured everywhere."""
+    shares = {}
     for name in CONTROLS:
         values = {ident: control_value(f, name) for ident, f in found.items()}
         numbers = {ident: value for ident, value in values.items() if value is not None}
         if len(numbers) == len(values):
-            signs[name] = 1 if pairwise_accuracy(numbers, pairs) >= 0.5 else -1
-    return signs
+            shares[name] = pairwise_accuracy(numbers, pairs)
+    return shares
 
 
 def _started_from(start: SavedModel) -> StartedFrom:

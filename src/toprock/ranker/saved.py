@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toprock.backbones.base import Stream
-from toprock.backbones.listing import licence_of
 from toprock.calibration import Chance, Domain, MarksScale, Scaled, Slope, TrainingScale, Unseen
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
 from toprock.files import as_bytes, json_text, write_together
+from toprock.ranker.card import card
 from toprock.ranker.learning import LearningCurve
 from toprock.ranker.model import Ranker, RankerConfig
 from toprock.ranker.training import TrainingConfig
@@ -70,6 +70,7 @@ class ModelConfig(BaseModel):
         gains: stream -> how much it counts (with a start: over what the start gave it), already part of the weights.
         held_out: id -> standardised score by a ranker that had not seen it: what percentiles compare with.
         controls: name -> +1 or -1, the direction in which a control ranked more training pairs right.
+        control_accuracy: name -> share of the training pairs that the control ranks right in that direction.
         slopes: how fast a difference of standardised scores becomes certainty, by how many sides of a pair are new.
         scale: from 0 to 100; marks: the judges' own, where training performances had marks. None where nothing, or
             too little, could be held out.
@@ -97,6 +98,7 @@ class ModelConfig(BaseModel):
     gains: dict[Stream, float] = {}
     held_out: dict[str, float]
     controls: dict[str, int]
+    control_accuracy: dict[str, float] = {}
     slopes: dict[Unseen, Slope] = {}
     scale: TrainingScale | None = None
     marks: MarksScale | None = None
@@ -223,71 +225,3 @@ class SavedModel:
         except (OSError, ValueError, ValidationError, SafetensorError, FeaturesError) as problem:
             first = str(problem).splitlines()[0]
             raise ModelError(f"{folder}: is damaged ({first})", advice="Train it again.") from problem
-
-
-def card(config: ModelConfig) -> str:
-    """README.md of a model folder: what it is, what it learnt from, what it may be used for."""
-    recipes = "\n".join(_how_made(Recipe.from_json(value)) for value in config.recipes.values())
-    data = config.trained_on
-    imported = any(Recipe.from_json(value).imported for value in config.recipes.values())
-    what = "--features FEATURES" if imported else "VIDEO"
-    left = f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
-    return f"""---
-library_name: toprock
-tags: [action-quality-assessment, video, ranking]
----
-# {config.name}
-
-Scores performances from video and shows which seconds made the score.
-Made by toprock {config.toprock} on {config.created}.
-
-**A second opinion, not a verdict.** It has learnt what a few people preferred among a few performances; it knows
-nothing else, and nothing about performances unlike those.
-
-- Trained on {len(data.performances)} performances of {data.performers} performers and {data.pairs} pairs;
-  left out: {left}.
-- Judgements among the pairs: {data.consistency or "no contradiction"}.
-- {config.members} ranker(s), {config.steps} steps, {_how_chosen(config)}
-{_how_started(config)}
-Features:
-{recipes}
-
-Use it:
-
-    toprock score {what} --model THIS_FOLDER --report report.html
-"""
-
-
-def _how_made(recipe: Recipe) -> str:
-    line = f"- {recipe.stream}: `{recipe.backbone}` (recipe `{recipe.hash}`)"
-    if recipe.imported:
-        return f"{line}, imported"
-    weights = f", weights `{recipe.settings['weights']}`" if "weights" in recipe.settings else ""
-    return f"{line}, licence {licence_of(recipe.backbone, recipe.settings)}{weights}"
-
-
-def _how_chosen(config: ModelConfig) -> str:
-    best = dict(config.curve).get(config.steps)
-    if best is None:
-        return "not chosen by cross-validation: they were given, or nothing could be held out."
-    return f"""chosen by cross-validation on the training side.
-- While choosing, on performances held out: {best:.1%} of the pairs with a held-out performance ranked right (an
-  optimistic figure: it made the choice)."""
-
-
-def _how_started(config: ModelConfig) -> str:
-    start = config.started_from
-    if start is None:
-        return ""
-    lines = [
-        f"- Started from the model '{start.name}' of {start.created}, which had learnt from {len(start.performances)} "
-        "performances."
-    ]
-    as_it_was = dict(config.curve).get(0)
-    if as_it_was is not None:
-        lines.append(f"  As it was, that model ranked {as_it_was:.1%} of the same held-out pairs right.")
-    if config.seen_by_start:
-        lines.append(f"  It had seen {config.seen_by_start} of the performances here before, which flatters it.")
-    if not config.steps:
-        lines.append("  These pairs did not show that training on would help: it is that model still.")
-    return "\n".join(lines) + "\n"

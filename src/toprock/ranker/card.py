@@ -1,0 +1,151 @@
+"""README.md of a model folder: its card, after Mitchell et al., "Model cards for model reporting" (FAT* 2019)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toprock.backbones.listing import licence_of
+from toprock.features.recipe import Recipe
+
+if TYPE_CHECKING:
+    from toprock.ranker.saved import ModelConfig
+
+
+def card(config: ModelConfig) -> str:
+    """README.md of a model folder: what it is, what it learnt from, what it may be used for."""
+    recipes = "\n".join(_how_made(Recipe.from_json(value)) for value in config.recipes.values())
+    data = config.trained_on
+    imported = any(Recipe.from_json(value).imported for value in config.recipes.values())
+    what = "--features FEATURES" if imported else "VIDEO"
+    left = f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
+    return f"""---
+library_name: toprock
+tags: [action-quality-assessment, video, ranking]
+---
+# {config.name}
+
+Scores performances from video and shows which seconds made the score.
+Made by toprock {config.toprock} on {config.created}.
+
+**A second opinion, not a verdict.** It has learnt what a few people preferred among a few performances; it knows
+nothing else, and nothing about performances unlike those.
+
+- Trained on {len(data.performances)} performances of {data.performers} performers and {data.pairs} pairs;
+  left out: {left}.
+- Judgements among the pairs: {data.consistency or "no contradiction"}.
+- {config.members} ranker(s), {config.steps} steps, {_how_chosen(config)}
+{_how_started(config)}
+## How far to trust it
+
+{_trust(config)}
+
+## What else could explain its order
+
+{_controls(config)}
+
+## Where it holds
+
+{_limits(config)}
+
+## Features
+
+{recipes}
+
+## Use it
+
+    toprock score {what} --model THIS_FOLDER --report report.html
+"""
+
+
+def _trust(config: ModelConfig) -> str:
+    """Chances, scale and learning curve, as measured on performances held out."""
+    lines = []
+    for kind, sides in (("both", "two new performances"), ("one", "a new performance and one of the training")):
+        slope = config.slopes.get(kind)  # type: ignore[call-overload]
+        if slope is None:
+            lines.append(f"- Chances that one is better, of {sides}: not known, too few were held out.")
+            continue
+        lines.append(
+            f"- Of {sides}, held-out rankers put {slope.accuracy:.1%} in the right order ({slope.pairs} pairs of "
+            f"{slope.performances} performances). Chances are fitted there: a difference of one spread of the training "
+            f"scores ({config.spread:.3f}) is right with {slope.chance(1.0).probability:.0%}."
+        )
+    if config.scale is not None:
+        lines.append(
+            f"- On the scale from 0 to 100 (share of the {config.scale.among} training performances that are worse by "
+            "their comparisons), intervals are to hold the truth 9 times of 10, fitted on "
+            f"{config.scale.held_out} held-out performances."
+        )
+    if config.marks is not None:
+        lines.append(
+            f"- On the judges' own marks, intervals of {config.marks.margin:.2f} to both sides, fitted on "
+            f"{config.marks.held_out} held-out performances."
+        )
+    if config.learning is not None:
+        lines.append(f"- What more comparisons would bring: {config.learning}.")
+    return "\n".join(lines)
+
+
+def _controls(config: ModelConfig) -> str:
+    """What ranks the training pairs without looking at how well anybody performs."""
+    if not config.control_accuracy:
+        return "Nothing was measured (features made elsewhere tell no duration, motion or cuts)."
+    told = {
+        "duration": ("shorter", "longer"),
+        "mean_motion": ("less motion", "more motion"),
+        "cut_rate": ("fewer cuts", "more cuts"),
+    }
+    lines = [
+        f'- "{told[name][config.controls[name] > 0]} is better" ranks {accuracy:.1%} of the training pairs right.'
+        for name, accuracy in config.control_accuracy.items()
+    ]
+    return "\n".join(lines)
+
+
+def _limits(config: ModelConfig) -> str:
+    """Outside of this, an assessment says so first."""
+    domain, lines = config.domain, []
+    if domain.length_s is not None:
+        low, high = domain.length_s
+        lines.append(f"- Performances of {low:.0f} to {high:.0f} s, like those that it has learnt from.")
+    if domain.cuts_per_minute is not None:
+        lines.append(f"- Cut at most {domain.cuts_per_minute:.0f} times a minute.")
+    if domain.limits:
+        lines.append(f"- Features near those of the training performances ({', '.join(sorted(domain.limits))}).")
+    lines.append("- What people prefer elsewhere, or what these cameras did not see, it cannot know.")
+    return "\n".join(lines)
+
+
+def _how_made(recipe: Recipe) -> str:
+    line = f"- {recipe.stream}: `{recipe.backbone}` (recipe `{recipe.hash}`)"
+    if recipe.imported:
+        return f"{line}, imported"
+    weights = f", weights `{recipe.settings['weights']}`" if "weights" in recipe.settings else ""
+    return f"{line}, licence {licence_of(recipe.backbone, recipe.settings)}{weights}"
+
+
+def _how_chosen(config: ModelConfig) -> str:
+    best = dict(config.curve).get(config.steps)
+    if best is None:
+        return "not chosen by cross-validation: they were given, or nothing could be held out."
+    return f"""chosen by cross-validation on the training side.
+- While choosing, on performances held out: {best:.1%} of the pairs with a held-out performance ranked right (an
+  optimistic figure: it made the choice)."""
+
+
+def _how_started(config: ModelConfig) -> str:
+    start = config.started_from
+    if start is None:
+        return ""
+    lines = [
+        f"- Started from the model '{start.name}' of {start.created}, which had learnt from {len(start.performances)} "
+        "performances."
+    ]
+    as_it_was = dict(config.curve).get(0)
+    if as_it_was is not None:
+        lines.append(f"  As it was, that model ranked {as_it_was:.1%} of the same held-out pairs right.")
+    if config.seen_by_start:
+        lines.append(f"  It had seen {config.seen_by_start} of the performances here before, which flatters it.")
+    if not config.steps:
+        lines.append("  These pairs did not show that training on would help: it is that model still.")
+    return "\n".join(lines) + "\n"
