@@ -77,14 +77,10 @@ class TrainingScale(BaseModel):
         50.0
         """
         mean = self.at + self.slope * score
-        low, high = self._interval(mean)
-        step = 50 / self.among  # half of what one performance is worth
-        return Scaled(
-            value=_percent(mean),
-            low=max(0.0, _percent(low) - step),
-            high=min(100.0, _percent(high) + step),
-            scale="training",
-        )
+        low, high = (_percent(end) for end in self._interval(mean))
+        step = 50 / self.among  # half of what one performance is worth: nearer to an end is that end
+        low, high = (0.0 if low < step else low), (100.0 if high > 100 - step else high)
+        return Scaled(value=_percent(mean), low=low, high=high, scale="training")
 
     def _interval(self, mean: float) -> tuple[float, float]:
         """Normal scores z with (z - mean)^2 / (2 spread^2) - z^2 / 2 <= reach: where a share's density is high."""
