@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from toprock.errors import StorageError
+from toprock.errors import StorageError, UsageError
 
 _TROUBLES = {
     errno.ENOSPC: ("the disk is full", "Free some space and run the same command again; it resumes."),
@@ -25,6 +27,8 @@ _TROUBLES = {
 }
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABANDONED_S = 3600.0
+_PLAIN = frozenset(" ._-")
+_LONGEST_NAME = 180  # bytes; file systems take 255, and something follows
 
 
 def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
@@ -48,14 +52,13 @@ def write_together(files: Sequence[tuple[Path, bytes | memoryview]]) -> None:
     try:
         for path, data in files:
             with storage_errors(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-                parts.append((Path(name), path))
+                handle, part = _part_beside(path)
+                parts.append((part, path))
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                Path(name).chmod(0o666 & ~_umask())
+                part.chmod(0o666 & ~_umask())
         if len(parts) > 1:
             with storage_errors(parts[-1][1]):
                 parts[-1][1].unlink(missing_ok=True)
@@ -66,6 +69,55 @@ def write_together(files: Sequence[tuple[Path, bytes | memoryview]]) -> None:
         for part, _ in parts:
             part.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """For writers that want the name of a file: one beside `path`, moved there when the block ends well, else removed.
+
+    Raises:
+        StorageError: the disk is full or the file cannot be written; what stood there before still does.
+    """
+    path = Path(path)
+    with storage_errors(path):
+        handle, part = _part_beside(path)
+        os.close(handle)
+        try:
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.chmod(0o666 & ~_umask())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def spare_inputs(path: str | Path, inputs: Iterable[str | Path]) -> None:
+    """See to it that a file to be written is none of those to be read, by whatever name or link.
+
+    Raises:
+        UsageError: it is one of them.
+    """
+    for given in inputs:
+        with contextlib.suppress(OSError, ValueError):
+            if Path(path).samefile(given):
+                raise UsageError(f"{path}: would be written over {given}", advice="Choose another name.")
+
+
+def name_of(ident: str) -> str:
+    """An id as the beginning of a file's name: safe, its own, and (but for very long ones) `unquote` gives it back.
+
+    >>> name_of("semi/anna"), name_of("試合 1"), name_of("../x")
+    ('semi%2Fanna', '試合 1', '%2E.%2Fx')
+    """
+    name = "".join(c if c.isalnum() or c in _PLAIN else quote(c, safe="", errors="surrogatepass") for c in ident)
+    if name.startswith("."):
+        name = "%2E" + name[1:]
+    if len(name.encode()) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(ident.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return name.encode()[: _LONGEST_NAME - 17].decode("utf-8", "ignore") + "+" + digest
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -123,6 +175,12 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(
             f"{path}: {what}", advice=advice or "Choose another folder, or change its permissions."
         ) from problem
+
+
+def _part_beside(path: Path) -> tuple[int, Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    return handle, Path(name)
 
 
 def _umask() -> int:
