@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeGuard
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toprock.cli.app import app, printable
-from toprock.cli.common import DeviceOption, JsonOption, ModelOption, PrecisionOption, bar, print_json, say
-from toprock.errors import UnknownPerformance, UsageError
+from toprock.cli.common import DeviceOption, JsonOption, ModelOption, PrecisionOption, print_json, say
+from toprock.cli.judging import (
+    IdsOption,
+    StoreOption,
+    VideosArgument,
+    assessed,
+    failed,
+    judge,
+    log_use,
+    named,
+    open_model,
+)
+from toprock.errors import UsageError
 
 if TYPE_CHECKING:
     from toprock.assess.assessment import Assessment
-    from toprock.assess.model import Comparison, Failure, Model
-    from toprock.performance import Performance
-
-StoreOption = Annotated[
-    Path | None,
-    typer.Option("--features", "-f", help="Take ids from this store instead of videos.", show_default=False),
-]
-IdsOption = Annotated[
-    Path | None, typer.Option("--ids", help="A file with one id (or video) a line.", show_default=False)
-]
+    from toprock.assess.model import Comparison, Failure
 
 
 @app.command()
 def score(
     model: ModelOption,
-    videos: Annotated[
-        list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")
-    ] = None,
+    videos: VideosArgument = None,
     features: StoreOption = None,
     ids: IdsOption = None,
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)] = None,
@@ -40,10 +40,10 @@ def score(
     json: JsonOption = False,
 ) -> None:
     """Score performances and show which seconds made the score."""
-    wanted = _named(videos, ids, features)
-    results, sources = _assess(_load(model, device, precision), wanted, features)
-    good = _assessed(results)
-    _log("score", model, results)
+    wanted = named(videos, ids, features)
+    results, sources = judge(open_model(model, device, precision), wanted, features)
+    good = assessed(results)
+    log_use("score", model, results)
     if json:
         documents = [r.to_json() for r in results]
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -70,13 +70,16 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Tell which of two scored higher, and by how much."""
-    judge = _load(model, device, precision)
-    results, _ = _assess(judge, [a, b], features)
-    if len(results) != 2:
-        raise UsageError(f"{a} and {b} are {len(results)} performances, not two", advice="Name one performance each.")
+
+    def check(found: Sequence[object]) -> None:
+        if len(found) != 2:
+            raise UsageError(f"{a} and {b} are {len(found)} performances, not two", advice="Name one performance each.")
+
+    opened = open_model(model, device, precision)
+    results, _ = judge(opened, [a, b], features, check=check)
     one, two = (_demand(r) for r in results)
-    found = judge.compared(one, two)
-    _log("compare", model, results, verdict=_verdict(found), probability=found.probability)
+    found = opened.compared(one, two)
+    log_use("compare", model, results, verdict=_verdict(found), probability=found.probability)
     if json:
         print_json(found.to_json())
         return
@@ -91,9 +94,7 @@ def compare(
 @app.command()
 def rank(
     model: ModelOption,
-    videos: Annotated[
-        list[str] | None, typer.Argument(help="Videos, folders, manifests; or ids with --features.")
-    ] = None,
+    videos: VideosArgument = None,
     features: StoreOption = None,
     ids: IdsOption = None,
     device: DeviceOption = "auto",
@@ -101,11 +102,11 @@ def rank(
     json: JsonOption = False,
 ) -> None:
     """Put performances in order, the best first."""
-    wanted = _named(videos, ids, features)
-    results, _ = _assess(_load(model, device, precision), wanted, features)
-    good = sorted(_assessed(results), key=lambda r: (-r.score, r.id))
-    bad = [r for r in results if _failed(r)]
-    _log("rank", model, results)
+    wanted = named(videos, ids, features)
+    results, _ = judge(open_model(model, device, precision), wanted, features)
+    good = sorted(assessed(results), key=lambda r: (-r.score, r.id))
+    bad = [r for r in results if failed(r)]
+    log_use("rank", model, results)
     if json:
         rows = [{"rank": i, "id": r.id, "score": r.score} for i, r in enumerate(good, 1)]
         print_json([*rows, *(r.to_json() for r in bad)])
@@ -119,125 +120,6 @@ def rank(
             _print(failure)
     if bad:
         raise typer.Exit(1)
-
-
-def _load(folder: Path, device: str, precision: str) -> Model:
-    from toprock.assess.model import load
-    from toprock.backbones.base import Compute
-
-    return load(folder, compute=Compute(device=device, precision=precision))
-
-
-def _named(names: Sequence[str] | None, ids: Path | None, features: Path | None) -> list[str]:
-    """What the arguments name: videos, or ids where there are features; none means all of these."""
-    wanted = list(names or [])
-    if ids is not None:
-        try:
-            wanted += [line.strip() for line in ids.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as problem:
-            raise UsageError(
-                f"{ids}: cannot be read ({problem})", advice="Give a text file, one id a line."
-            ) from problem
-        if not wanted:
-            raise UsageError(f"{ids}: names nothing", advice="Give a text file, one id a line.")
-    if not wanted and features is None:
-        raise UsageError("nothing to judge is named", advice="Give videos, or --features FOLDER.")
-    return wanted
-
-
-def _assess(
-    model: Model, wanted: Sequence[str], features: Path | None
-) -> tuple[list[Assessment | Failure], dict[str, Performance]]:
-    """Assess what is named, in the order given; also id -> Performance where videos were given."""
-    if features is not None:
-        return _from_store(model, features, wanted), {}
-    from toprock.assess.model import Failure
-
-    found = _find(wanted)
-    results: list[Assessment | Failure] = []
-    with bar("Reading") as advance:
-        for number, what in enumerate(found):
-            if isinstance(what, Failure):
-                results.append(what)
-                continue
-            advance(number, len(found), f"Reading {printable(what.video.name)}")
-            results += model.assess_all([what])
-    for name, pace in model.paces.items():
-        say(f"{name} ran on {pace}.")
-    return results, {p.id: p for p in found if not isinstance(p, Failure)}
-
-
-def _find(sources: Sequence[str]) -> list[Performance | Failure]:
-    """The performances of all sources, in order, with ids that tell them apart; what cannot be found fails alone."""
-    from toprock.assess.model import Failure
-    from toprock.errors import ToprockError
-    from toprock.performance import find_performances, is_manifest, tell_apart
-
-    found: list[Performance | Failure] = []
-    listed: dict[str, Performance] = {}
-    for source in sources:
-        try:
-            these = find_performances(source)
-        except ToprockError as problem:
-            found.append(Failure(source, str(problem)))
-            continue
-        for p in these if is_manifest(source) else ():
-            if listed.setdefault(p.id, p) != p:
-                raise UsageError(f"two manifests mean different things by the id '{p.id}'", advice="Rename one.")
-        found += these
-    free = [p for p in found if not isinstance(p, Failure) and listed.get(p.id) != p]
-    apart = dict(zip(map(id, free), tell_apart(free, taken=listed), strict=True))
-    return [apart.get(id(p), p) for p in found]
-
-
-def _from_store(model: Model, folder: Path, wanted: Sequence[str]) -> list[Assessment | Failure]:
-    from toprock.assess.model import Failure
-    from toprock.errors import ToprockError
-    from toprock.features import FeatureStore
-    from toprock.performance import id_matcher
-
-    store = FeatureStore(folder)
-    known = store.ids()
-    find = id_matcher(known)
-    results: list[Assessment | Failure] = []
-    for name in wanted or known:
-        try:
-            ident = find(name)
-            if ident is None:
-                raise UnknownPerformance(
-                    f"{folder}: has no features of '{name}'", advice="Extract them, or check the id."
-                )
-            results.append(model.assess(model.features_of(store, ident)))
-        except ToprockError as problem:
-            results.append(Failure(name, str(problem)))
-    return results
-
-
-def _log(command: str, model: Path, results: Sequence[Assessment | Failure], **more: object) -> None:
-    """Note a use, see `toprock log`."""
-    from toprock.assess.model import Failure
-    from toprock.usage import log_file, note
-
-    rows: list[dict[str, object]] = []
-    for result in results:
-        if isinstance(result, Failure):
-            rows.append({"id": result.id, "error": result.error})
-            continue
-        scaled = result.scaled
-        told = {} if scaled is None else {"scaled": scaled.value, "low": scaled.low, "high": scaled.high}
-        rows.append({"id": result.id, "score": result.score, **told, "cautions": [c.kind for c in result.cautions]})
-    if not note(command, model, rows, **more):
-        say(f"note: this use could not be noted in {log_file()}.")
-
-
-def _failed(result: Assessment | Failure) -> TypeGuard[Failure]:
-    return hasattr(result, "error")
-
-
-def _assessed(results: Sequence[Assessment | Failure]) -> list[Assessment]:
-    from toprock.assess.model import Failure
-
-    return [result for result in results if not isinstance(result, Failure)]
 
 
 def _demand(result: Assessment | Failure) -> Assessment:
