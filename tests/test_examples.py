@@ -84,6 +84,16 @@ def test_the_commands_of_the_readme(toprock, place, tmp_path):
     assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_commands_of_the_readme_that_hand_on(desk, toprock):
+    (commands,) = [block for block in blocks(README) if block.startswith("toprock overlay")]
+    (desk / "NEW.mp4").symlink_to(desk / "new.mp4")
+    for line in commands.splitlines():
+        name, *arguments = shlex.split(line)
+        assert name == "toprock"
+        out, _ = toprock(*arguments, cwd=desk)
+        assert all((desk / file).stat().st_size for file in out.splitlines())
+
+
 def test_the_commands_on_features_of_the_readme(toprock, tmp_path):
     (commands,) = [block for block in blocks(README) if block.startswith("toprock features import")]
     (tmp_path / "I3D").mkdir()

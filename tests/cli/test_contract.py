@@ -207,6 +207,21 @@ def test_backbones_have_the_documented_keys(toprock):
         (("score", "--model", "m"), "nothing to judge is named"),
         (("score", "--model", "m", "--ids", "no-such-file"), "no-such-file: cannot be read"),
         (("compare", "a.mp4", "--model", "m"), "Missing argument"),
+        (("clips", "--model", "m", "--out", "o"), "Missing argument"),
+        (("clips", "a.mp4", "--model", "m"), "Missing option '--out'"),
+        (("clips", "a.mp4", "--model", "m", "--out", "o", "--padding", "nan"), "Give 0 to 60 seconds"),
+        (("clips", "a.mp4", "--model", "m", "--out", "c.mp4"), "--out is c.mp4, where a folder is wanted"),
+        (("overlay", "a.mp4", "--model", "m"), "Missing option '--out'"),
+        (
+            ("overlay", "a.mp4", "--model", "m", "--out", "o.mov"),
+            "where a file that ends in .mp4, or a folder is wanted",
+        ),
+        (("timeline", "a.mp4", "--model", "m", "--format", "srt", "--out", "o"), "'csv', 'eaf', 'vtt', 'label-studio'"),
+        (("timeline", "--model", "m", "--format", "csv", "--out", "o"), "nothing to judge is named"),
+        (
+            ("timeline", "--features", "f", "--model", "m", "--format", "label-studio", "--out", "o"),
+            "Give videos instead of --features",
+        ),
         (("rank", "a.mp4", "--model", "m", "--frob"), "No such option: --frob"),
         (("extract", "x"), "Missing option '--out'"),
         (("extract", "x", "--out", "y", "--dynamic", "posture"), "'posture' is a static backbone"),
@@ -249,6 +264,7 @@ def test_wrong_use_is_answered_in_one_line(toprock, arguments, what, tmp_path):
         (("train", "--features", "x", "--pairs", "p", "--out", "y"), "x: is no feature store"),
         (("evaluate", "--features", "x", "--model", "m", "--pairs", "p"), "x: is no feature store"),
         (("score", "a.mp4", "--model", "m"), "m: is no model folder"),
+        (("timeline", "a.mp4", "--model", "m", "--format", "vtt", "--out", "o"), "m: is no model folder"),
         (IMPORT, "x: there is no such file or folder"),
         (("features", "verify", "x"), "x: is no feature store"),
     ],
@@ -275,6 +291,9 @@ def assert_one_line(toprock, arguments, what, folder, *, status):
         ("score",),
         ("compare",),
         ("rank",),
+        ("timeline",),
+        ("clips",),
+        ("overlay",),
         ("demo",),
         ("features", "import"),
     ],
@@ -297,7 +316,8 @@ def test_an_ensemble_is_as_large_by_command_as_in_the_library(command):
 
 def test_without_a_command_it_shows_what_there_is(toprock):
     out, _ = toprock(status=2)
-    for name in ("demo", "extract", "features", "train", "evaluate", "score", "compare", "rank", "backbones"):
+    names = ("demo", "extract", "features", "train", "evaluate", "score", "compare", "rank", "backbones")
+    for name in (*names, "timeline", "clips", "overlay"):
         assert f" {name} " in out
     out, _ = toprock("--version")
     assert out.startswith("toprock 0.")

@@ -191,6 +191,14 @@ def test_training_goes_on_after_a_full_disk(toprock, place, small_disk):
     toprock("score", "battle-000", "--features", place / "features", "--model", out)
 
 
+def test_an_overlay_that_is_interrupted_leaves_nothing(place, long_videos, tmp_path):
+    with started("overlay", long_videos / "v0.mp4", "--model", place / "model", "--out", tmp_path / "o.mp4") as process:
+        until(lambda: any(path.stat().st_size for path in half_written(tmp_path)), process)
+        told = interrupted(process)
+    assert (process.returncode, len(told.splitlines())) == (130, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def no_larger_than(size):
     """For `preexec_fn`: files of this process and its children end at so many bytes; pipes do not count."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

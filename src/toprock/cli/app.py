@@ -44,10 +44,20 @@ def main() -> None:
     _ready_streams()
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        from toprock.cli import assessing, benchmarking, datasets, evaluating, importing, making, usage, versions
+        from toprock.cli import (
+            assessing,
+            benchmarking,
+            datasets,
+            evaluating,
+            exporting,
+            importing,
+            making,
+            usage,
+            versions,
+        )
 
         # importing them adds their commands
-        del assessing, benchmarking, datasets, evaluating, importing, making, usage, versions
+        del assessing, benchmarking, datasets, evaluating, exporting, importing, making, usage, versions
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command
