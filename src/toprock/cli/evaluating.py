@@ -280,20 +280,14 @@ def _print_faithfulness(found: Faithfulness) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("a fifth of the time", "moves the score", "random time", "times as far", "farther by", "95 %"):
+    for column in ("a fifth of the time", "moves it by", "random", "times", "farther by (95 %)"):
         table.add_column(column, justify="left" if column.startswith("a ") else "right")
-    for what, moved in (("without", found.deletion), ("alone", found.insertion)):
+    for what, moved in (("deleted", found.deletion), ("alone", found.insertion)):
         for sign, one in moved.items():
             beyond, low, high = one.beyond
-            table.add_row(
-                f"the {sign}, {what}",
-                f"{one.change:+.3f}",
-                f"{one.random:.3f}",
-                f"{one.ratio:.1f}",
-                f"{beyond:.3f}",
-                f"{low:.3f} to {high:.3f}",
-            )
-    print(f"\nevidence, by what its strongest seconds do ({found.performances} performances):")
+            farther = f"{beyond:.3f} ({low:.3f} to {high:.3f})"
+            table.add_row(f"{sign}, {what}", f"{one.change:+.3f}", f"{one.random:.3f}", f"{one.ratio:.1f}", farther)
+    print(f"\nevidence, by what its strongest seconds do to the score ({found.performances} performances):")
     Console().print(table)
 
 
