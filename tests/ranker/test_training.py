@@ -9,7 +9,7 @@ from toprock.errors import PairsError
 from toprock.ranker import losses
 from toprock.ranker.batch import collate
 from toprock.ranker.checkpoint import Checkpoint
-from toprock.ranker.choosing import choosing_folds, split_groups
+from toprock.ranker.choosing import choose_steps, choosing_folds, split_groups
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.training import (
@@ -180,3 +180,17 @@ def test_choices_are_made_on_one_fold_from_thirty_performers_on():
     assert sorted(row for fold in folds for row in fold) == list(range(30))
     assert choosing_folds(groups) == folds[:1]
     assert choosing_folds(groups[:29]) == split_groups(groups[:29])
+
+
+def test_everyone_is_held_out_once_where_that_is_asked_for(toy):
+    ids, model = toy.ids[:40], RankerConfig(dimensions={"static": 6, "dynamic": 5}, width=16, heads=2, hidden=16)
+    side = (toy.data[:40], ids, ids, toy.pairs(range(40)), model, TrainingConfig(steps=24))
+    few = choose_steps(*side, checkpoint=Checkpoint(None, ""))
+    everyone = choose_steps(*side, everyone=True, checkpoint=Checkpoint(None, ""))
+    assert (everyone.steps, everyone.curve, everyone.gains) == (few.steps, few.curve, few.gains)
+    assert [len(fold.unseen) for fold in few.folds] == [8]
+    assert sorted(everyone.held_out) == sorted(ids)
+    for fold in everyone.folds:
+        assert sorted(fold.scores) == sorted(ids)
+        seen = np.array([fold.scores[ident] for ident in ids if ident not in fold.unseen])
+        assert (seen.mean(), seen.std()) == (pytest.approx(0, abs=1e-6), pytest.approx(1, abs=1e-6))

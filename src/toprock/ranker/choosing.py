@@ -119,13 +119,13 @@ def choose_steps(
     begin: Begin = start,
     *,
     started: bool = False,
+    everyone: bool = False,
     checkpoint: Checkpoint,
     on_advance: Advance | None = None,
 ) -> Choice:
     """Train on folds; take the steps at which unseen performances are ranked best, and the gains that fit them there.
 
-    From 30 performers on, one fold is measured on its way; the others are trained for the steps chosen there, so that
-    every performance has a score by a ranker that had not seen it. Where nothing can be held out, a training from
+    From 30 performers on, one fold of five is looked at, unless everyone is to be held out once. Where nothing can be held out, a training from
     scratch takes all its steps, one from a start none.
 
     Args:
@@ -134,6 +134,8 @@ def choose_steps(
         model, config: what is trained; `config.steps` bounds the choice.
         begin: makes the state before the first step.
         started: whether that state is a trained model, which is then measured too.
+        everyone: whether the folds that nothing is chosen on are trained too, for the steps chosen: then every
+            performance has a score by a ranker that had not seen it.
         checkpoint: keeps finished and running folds.
         on_advance: called after every step.
     """
@@ -155,7 +157,7 @@ def choose_steps(
         best = 0
     measured = [result["measured"][best] for result in results]
     gains = _gains(measured, pairs) if steps[best] else np.ones(len(model.dimensions))
-    for number, held in enumerate(folds[len(watched) :], len(watched) + 1):
+    for number, held in enumerate(folds[len(watched) :] if everyone else (), len(watched) + 1):
         if result := _fold(whole, number, len(folds), held, only=steps[best]):
             measured += result["measured"]
     curve = [(step, float(a)) for step, a in zip(steps, accuracy, strict=True)]

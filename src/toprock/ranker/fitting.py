@@ -63,6 +63,7 @@ def fit(
     steps: int | None = None,
     initial: Sequence[Ranker] = (),
     build: Callable[[RankerConfig], Ranker] = Ranker,
+    everyone: bool = False,
     learning: bool = False,
     checkpoint: Path | None = None,
     on_advance: Advance | None = None,
@@ -79,6 +80,7 @@ def fit(
         initial: trained rankers of the same kind to start from and to stay near, in turn if they are fewer than the
             members; the first one is what cross-validation starts from. It may choose to leave them as they are.
         build: makes a ranker.
+        everyone: hold every performance out once, for calibration; see `choose_steps`.
         learning: also learn from parts of the comparisons, to tell what more of them would bring.
         checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
         on_advance: called after every step.
@@ -88,7 +90,7 @@ def fit(
     if steps is None:
         begin = partial(start, initial=next(iter(initial), None), build=build)
         side = (data, ids, groups, pairs, model, config, begin)
-        choice = choose_steps(*side, started=bool(initial), checkpoint=keep, on_advance=on_advance)
+        choice = choose_steps(*side, started=bool(initial), everyone=everyone, checkpoint=keep, on_advance=on_advance)
         if learning and choice.steps and choice.folds and len(pairs) >= FEWEST:
             parts: dict[float, list[HeldOut]] = {1.0: choice.folds}
             for share in SHARES:

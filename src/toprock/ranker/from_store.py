@@ -105,6 +105,7 @@ def train_from_store(
         members=max(plan.members, len(initial)),
         steps=plan.steps,
         initial=initial,
+        everyone=True,
         learning=plan.learning,
         checkpoint=checkpoint,
         on_advance=on_advance,
