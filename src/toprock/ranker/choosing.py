@@ -125,8 +125,8 @@ def choose_steps(
 ) -> Choice:
     """Train on folds; take the steps at which unseen performances are ranked best, and the gains that fit them there.
 
-    From 30 performers on, one fold of five is looked at, unless everyone is to be held out once. Where nothing can be held out, a training from
-    scratch takes all its steps, one from a start none.
+    From 30 performers on, one fold of five is looked at, unless everyone is to be held out once. Where nothing can be
+    held out, a training from scratch takes all its steps, one from a start none.
 
     Args:
         data, ids, groups: features, ids and performers of the training performances, in one order.
