@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from toprock.features import FeatureStore, extract
     from toprock.performance import find_performances, read_manifest
     from toprock.ranker import train_from_store as train
-    from toprock.report import write_report
+    from toprock.report import write_comparison, write_report
 
 __all__ = [
     "Assessment",
@@ -41,6 +41,7 @@ __all__ = [
     "read_manifest",
     "read_pairs",
     "train",
+    "write_comparison",
     "write_report",
 ]
 
@@ -58,6 +59,7 @@ _HOMES = {
     "read_manifest": "performance",
     "read_pairs": "comparisons",
     "train": "ranker:train_from_store",
+    "write_comparison": "report",
     "write_report": "report",
 }
 

@@ -218,9 +218,11 @@ def test_nothing_in_the_working_folder_is_imported(toprock, place, tmp_path):
 
 def test_a_report_that_cannot_be_written_keeps_the_scores(toprock, place, tmp_path):
     score = ("score", "battle-000", "--features", place / "features", "--model", place / "model", "--json", "--report")
-    out, told = toprock(*score, tmp_path, status=1)
+    (tmp_path / "file").write_text("x")
+    out, told = toprock(*score, tmp_path / "file/r.html", status=1)
     assert json.loads(out)["id"] == "battle-000"
-    assert told == f"error: {tmp_path}: a folder stands where a file is needed. Choose another name.\n"
+    assert told.startswith(f"error: {tmp_path}/file/r.html: a file stands where a folder is needed.")
+    assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "5", '{"format": 1, "recipes": 5}', '{"format": 1, "recipes": [5]}'])

@@ -1,12 +1,14 @@
-"""Assessments to report, made from plain numbers: no model is needed to draw one."""
+"""Assessments to report, made from plain numbers: no model is needed to draw one. `strict` stands beside."""
 
 from __future__ import annotations
 
 import math
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -14,6 +16,10 @@ import numpy as np
 import pytest
 
 from toprock.assess.assessment import Assessment, Moment, SegmentEvidence
+from toprock.calibration import Caution, Scaled
+from toprock.performance import Performance
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 MODEL = {"name": "club-2026", "created": "2026-05-14", "performances": 75, "pairs": 1842, "toprock": "0.1.0"}
 RECIPES = {
@@ -76,6 +82,36 @@ def _make(
         "recipes": {s: RECIPES[s] for s in streams},
     }
     return Assessment(**(fields | changes))
+
+
+def scaled(value: float, low: float, high: float, scale: str = "training") -> Scaled:
+    """A value with its interval."""
+    return Scaled(value=value, low=low, high=high, scale=scale)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def club() -> tuple[list[Assessment], dict[str, Performance]]:
+    """Seven performances of three, by four dates; one is undated, one's date is no date, and one has a caution."""
+    people = ["Ami Tanaka", "Bo Lindqvist", "Ami Tanaka", "Bo Lindqvist", "Ami Tanaka", "Cleo Marsh", "Ami Tanaka"]
+    dates = ["2026-01-10", "2026-01-10", "2026-03-01", "2026-04-11", "2026-02-14", "2026-04-11", "spring"]
+    them, known = [], {}
+    for i, (person, date) in enumerate(zip(people, dates, strict=True)):
+        value = 20.0 + 9 * i
+        caution = (Caution("black", "38% of its pictures are black.", 0.38),) if i == 2 else ()
+        made = _make(
+            f"night/{i}",
+            seed=i,
+            level=i / 5 - 0.6,
+            length_s=30.0 - 2 * i,
+            moments=1,
+            scaled=scaled(value, value - 15, value + 12),
+            cautions=caution,
+        )
+        them.append(made)
+        known[made.id] = Performance(
+            made.id, Path("gone.mp4"), (), person, f"Night {7 - i}", MappingProxyType({"date": date})
+        )
+    return them, known
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from toprock.assess.assessment import Assessment
+from toprock.assess.model import Comparison
 from toprock.performance import Performance
-from toprock.report import picture_times, render_report
+from toprock.report import picture_times, render_comparison, render_report, write_report
 
 Make = Callable[..., Assessment]
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -72,10 +73,34 @@ def many(tmp_path_factory: pytest.TempPathFactory, make_assessment: Make) -> Pat
     return file
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, club: Any, jpeg: bytes) -> Path:
+    first, second = club[0][2], club[0][5]
+    found = Comparison(first.id, second.id, first.score - second.score, 0.55, (0.42, 0.67), True, first, second)
+    file = tmp_path_factory.mktemp("report") / "two.html"
+    pictures = {a.id: dict.fromkeys(picture_times(a), jpeg) for a in (first, second)}
+    file.write_text(render_comparison(found, performances=club[1], pictures=pictures), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, club: Any) -> Path:
+    """The index of a folder."""
+    return write_report(club[0], f"{tmp_path_factory.mktemp('report')}/folder/", performances=club[1])
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory, club: Any) -> Path:
+    """One file with standings and progress."""
+    return write_report(club[0], tmp_path_factory.mktemp("report") / "board.html", performances=club[1])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280, 1920])
-def test_fits_every_screen_and_reads_well(browser: Any, one: Path, many: Path, width: int, scheme: str) -> None:
-    for file in (one, many):
+def test_fits_every_screen_and_reads_well(
+    browser: Any, one: Path, many: Path, two: Path, folder: Path, board: Path, width: int, scheme: str
+) -> None:
+    for file in (one, many, two, folder, board):
         with opened(browser, file, width=width, color_scheme=scheme) as page:
             assert page.evaluate("document.documentElement.scrollWidth") == width
             assert page.evaluate(CONTRAST) == []
@@ -175,3 +200,94 @@ def test_printing_opens_the_numbers(browser: Any, one: Path) -> None:
         assert page.locator("details:not([open])").count() == 0
         page.evaluate("window.dispatchEvent(new Event('afterprint'))")
         assert page.locator("details[open]").count() == 0
+
+
+def column(page: Any, number: int) -> list[str]:
+    return page.evaluate(
+        f"[...document.querySelectorAll('.index tbody tr')].map(r => r.cells[{number}].innerText.trim())"
+    )
+
+
+def test_the_ranking_sorts_by_every_column_with_mouse_and_keyboard(browser: Any, folder: Path) -> None:
+    with opened(browser, folder) as page:
+        heads = page.locator(".index thead th")
+        names = [name.strip().split("\n")[0] for name in heads.all_inner_texts()]
+        assert [name.removesuffix(" ▼") for name in names[1:]] == [
+            "Performance", "Out of 100", "Score", "Event", "Date", "Length",
+        ]  # fmt: skip
+        assert heads.nth(3).get_attribute("aria-sort") == "descending"
+        scores = [float(v.replace("−", "-")) for v in column(page, 3)]
+        assert scores == sorted(scores, reverse=True)
+        page.get_by_role("button", name="Event").click()
+        assert column(page, 4) == [f"Night {i}" for i in range(1, 8)]
+        assert (
+            heads.nth(4).get_attribute("aria-sort") == "ascending" and heads.nth(3).get_attribute("aria-sort") is None
+        )
+        page.keyboard.press("Enter")
+        assert column(page, 4) == [f"Night {i}" for i in range(7, 0, -1)]
+        assert page.locator("#sorted").inner_text() == "Sorted by Event, descending."
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        assert column(page, 5)[:3] == ["2026-01-10", "2026-01-10", "2026-02-14"] and column(page, 5)[-1] == "spring"
+        for name, number in (("Length", 6), ("Out of 100", 2)):
+            page.get_by_role("button", name=name).click()
+            values = [float(v.split()[0]) for v in column(page, number)]
+            assert values == sorted(values, reverse=True)
+        page.get_by_role("button", name="Performance").click()
+        assert [name.split()[0] for name in column(page, 1)] == ["Ami"] * 4 + ["Bo"] * 2 + ["Cleo"]
+
+
+def test_from_the_index_to_a_page_and_back(browser: Any, folder: Path) -> None:
+    with browser.new_context() as session:
+        page = session.new_page()
+        page.goto(folder.as_uri())
+        page.get_by_role("link", name="Bo Lindqvist").first.click()
+        assert page.get_by_role("heading", level=1).inner_text() == "Bo Lindqvist"
+        page.get_by_role("link", name="Next better").click()
+        assert page.get_by_role("heading", level=1).inner_text() == "Ami Tanaka"
+        page.get_by_role("link", name="Standings").click()
+        assert page.url == folder.as_uri()
+
+
+def test_the_new_pages_have_headings_in_order_and_work_without_script(browser: Any, two: Path, folder: Path) -> None:
+    for file in (two, folder):
+        with opened(browser, file, java_script_enabled=False) as page:
+            assert page.get_by_role("heading", level=1).count() == 1
+            levels = page.locator("h1,h2,h3,h4,h5").evaluate_all("all => all.map(h => +h.tagName[1])")
+            assert all(b - a <= 1 for a, b in pairwise(levels))
+            assert page.get_by_role("complementary").count() >= 1
+    with opened(browser, two) as page:
+        page.locator(".badges a").first.focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.querySelector(location.hash).closest('.card') !== null")
+        assert page.get_by_role("slider").count() == 2
+
+
+def test_cards_are_whole_in_print_and_controls_are_gone(browser: Any, two: Path, board: Path) -> None:
+    for file in (two, board):
+        with opened(browser, file) as page:
+            page.emulate_media(media="print")
+            assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+            kept = "e => getComputedStyle(e).breakInside"
+            for name in (".card", ".hero", ".person", ".cautions"):
+                assert set(page.locator(name).evaluate_all(f"all => all.map({kept})")) <= {"avoid"}
+            assert page.locator(".keys:visible, .skip:visible, .scrub:visible, .back:visible").count() == 0
+
+
+def test_three_minutes_open_within_a_second(browser: Any, make_assessment: Make, tmp_path: Path) -> None:
+    long = make_assessment(length_s=182.0, step_s=0.5, moments=5)
+    assert len(long.segments) > 2 * 360
+    file = tmp_path / "long.html"
+    file.write_text(render_report([long]), encoding="utf-8")
+    best_ms = float("inf")
+    for _ in range(3):  # other work on the machine only ever slows it down
+        with opened(browser, file, width=375) as page:
+            while not page.evaluate("performance.getEntriesByName('first-contentful-paint').length"):
+                page.wait_for_timeout(50)
+            times = page.evaluate(
+                "[performance.getEntriesByName('first-contentful-paint')[0].startTime,"
+                " performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd]"
+            )
+            best_ms = min(best_ms, max(times))
+            assert page.evaluate("document.documentElement.scrollWidth") == 375
+    assert best_ms < 1000

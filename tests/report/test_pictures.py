@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,3 +72,31 @@ def test_a_failed_write_leaves_the_old_report(tmp_path: Path, make_assessment: M
         (tmp_path / "file").write_text("x")
         write_report([make_assessment()], tmp_path / "file" / "r.html")
     assert (tmp_path / "file").read_text() == "x"
+
+
+def test_blurred_pictures_hold_nothing_finer_than_a_few_cells(
+    tmp_path: Path, make_video: Callable, read_number: Callable
+) -> None:
+    video = make_video(tmp_path / "v.mp4", frames=90, rate_hz=30, size=(256, 256))
+    sharp, _ = grab_moments(moments((1.0, 2.0)), video)
+    blurred, why = grab_moments(moments((1.0, 2.0)), video, blur=True)
+    assert why == "" and list(blurred) == list(sharp)
+    for time_s in sharp:
+        clear, soft = (cv2.imdecode(np.frombuffer(d[time_s], np.uint8), cv2.IMREAD_COLOR) for d in (sharp, blurred))
+        assert clear.shape == soft.shape == (180, 180, 3)
+        again = cv2.resize(cv2.resize(soft, (16, 16), interpolation=cv2.INTER_AREA), (180, 180)).astype(float)
+        assert np.abs(again - soft).mean() < 6  # sixteen cells a side tell all of it
+        assert np.abs(cv2.Laplacian(soft, cv2.CV_64F)).mean() < 0.2 * np.abs(cv2.Laplacian(clear, cv2.CV_64F)).mean()
+
+
+def test_reports_with_pictures_without_and_blurred(tmp_path: Path, make_video: Callable, make_assessment: Make) -> None:
+    video = make_video(tmp_path / "v.mp4", frames=60, rate_hz=30, size=(320, 240))
+    one = Assessment(**{**vars(make_assessment(length_s=2.0, moments=0)), "moments": (Moment("best", 0.5, 1.5, 0.1),)})
+    texts = {}
+    for mode in ("full", "none", "blur"):
+        out = write_report([one], tmp_path / f"{mode}.html", videos={one.id: video}, pictures=mode)
+        texts[mode] = out.read_text(encoding="utf-8")
+    found = {mode: set(re.findall(r"data:image/jpeg;base64,([^\"]+)", text)) for mode, text in texts.items()}
+    assert len(found["full"]) == len(found["blur"]) == 3 and not found["full"] & found["blur"]
+    assert "data:image" not in texts["none"] and "asked for without them" in texts["none"]
+    assert "pictures are blurred" in texts["blur"] and "blur(" not in texts["blur"]

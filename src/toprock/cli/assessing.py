@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toprock.cli.app import app, printable
-from toprock.cli.common import DeviceOption, JsonOption, ModelOption, PrecisionOption, print_json, say
+from toprock.cli.common import (
+    DeviceOption,
+    JsonOption,
+    ManifestOption,
+    ModelOption,
+    PicturesOption,
+    PrecisionOption,
+    ReportOption,
+    print_json,
+    say,
+)
 from toprock.cli.judging import (
     IdsOption,
     StoreOption,
@@ -26,6 +36,8 @@ from toprock.errors import UsageError
 if TYPE_CHECKING:
     from toprock.assess.assessment import Assessment
     from toprock.assess.model import Comparison, Failure
+    from toprock.performance import Performance
+    from toprock.report.pictures import Pictures
 
 
 @app.command()
@@ -34,13 +46,16 @@ def score(
     videos: VideosArgument = None,
     features: StoreOption = None,
     ids: IdsOption = None,
-    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.", show_default=False)] = None,
+    report: ReportOption = None,
+    pictures: PicturesOption = "full",
+    manifest: ManifestOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Score performances and show which seconds made the score."""
     wanted = named(videos, ids, features)
+    mode, known = _reporting(report, pictures, manifest, folders=True)
     results, sources = judge(open_model(model, device, precision), wanted, features)
     good = assessed(results)
     log_use("score", model, results)
@@ -51,10 +66,11 @@ def score(
         for result in results:
             _print(result)
     if report is not None and good:
+        from toprock.performance import by_known_id
         from toprock.report import write_report
 
-        write_report(good, report, performances=sources)
-        say(f"report: {report}")
+        shown = sources | by_known_id(known, [r.id for r in good])
+        say(f"report: {write_report(good, report, performances=shown, pictures=mode)}")
     if len(good) < len(results):
         raise typer.Exit(1)
 
@@ -65,30 +81,35 @@ def compare(
     b: Annotated[str, typer.Argument(help="The other one.")],
     model: ModelOption,
     features: StoreOption = None,
+    report: ReportOption = None,
+    pictures: PicturesOption = "full",
+    manifest: ManifestOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Tell which of two scored higher, and by how much."""
+    """Tell which of two scored higher, by how much, and how likely that is right."""
 
     def check(found: Sequence[object]) -> None:
         if len(found) != 2:
             raise UsageError(f"{a} and {b} are {len(found)} performances, not two", advice="Name one performance each.")
 
+    mode, known = _reporting(report, pictures, manifest, folders=False)
     opened = open_model(model, device, precision)
-    results, _ = judge(opened, [a, b], features, check=check)
+    results, sources = judge(opened, [a, b], features, check=check)
     one, two = (_demand(r) for r in results)
     found = opened.compared(one, two)
     log_use("compare", model, results, verdict=_verdict(found), probability=found.probability)
     if json:
         print_json(found.to_json())
-        return
-    for assessment in (one, two):
-        _print_cautions(assessment)
-    sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
-    scores = f"{one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}"
-    print(f"{printable(one.id)} {sign} {printable(two.id)}   {scores}")
-    print(f"  {_verdict(found)}")
+    else:
+        _print_comparison(found, one, two)
+    if report is not None:
+        from toprock.performance import by_known_id
+        from toprock.report import write_comparison
+
+        shown = sources | by_known_id(known, [one.id, two.id])
+        say(f"report: {write_comparison(found, report, performances=shown, pictures=mode)}")
 
 
 @app.command()
@@ -122,6 +143,18 @@ def rank(
         raise typer.Exit(1)
 
 
+def _reporting(
+    report: str | None, pictures: str, manifest: Path | None, *, folders: bool
+) -> tuple[Pictures, dict[str, Performance]]:
+    """How pictures are shown, and what a manifest knows by id; wrong use is told before anything is judged."""
+    from toprock.performance import read_manifest
+    from toprock.report.destination import destination, pictures_mode
+
+    if report is not None:
+        destination(report, folders=folders)
+    return pictures_mode(pictures), {} if manifest is None else {p.id: p for p in read_manifest(manifest)}
+
+
 def _demand(result: Assessment | Failure) -> Assessment:
     from toprock.assess.model import Failure
     from toprock.errors import ToprockError
@@ -144,6 +177,15 @@ def _print(result: Assessment | Failure) -> None:
         span = f"{clock(moment.start_s)} to {clock(moment.end_s)}"
         words = ", ".join([moment.stream or "", *moment.differs])
         print(f"  {'+' if moment.kind == 'best' else '-'} {span:<20} {moment.contribution:+.3f}  {words}")
+
+
+def _print_comparison(found: Comparison, one: Assessment, two: Assessment) -> None:
+    for assessment in (one, two):
+        _print_cautions(assessment)
+    sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
+    scores = f"{one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}"
+    print(f"{printable(one.id)} {sign} {printable(two.id)}   {scores}")
+    print(f"  {_verdict(found)}")
 
 
 def _scaled(result: Assessment) -> str:

@@ -42,6 +42,24 @@ PrecisionOption = Annotated[
         show_default=False,
     ),
 ]
+ReportOption = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE.html|FILE.pdf|FOLDER/",
+        help="Write a report: a page that holds all it shows, a PDF, or a folder of pages.",
+        show_default=False,
+    ),
+]
+PicturesOption = Annotated[
+    str,
+    typer.Option(
+        "--pictures",
+        metavar="full|none|blur",
+        help="Pictures in the report: as they are, none, or blurred so that nobody is recognised.",
+        show_default=False,
+    ),
+]
 CriterionOption = Annotated[
     str | None, typer.Option("--criterion", help="Which judgements to take from a file with several kinds.")
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,26 @@ class Chart:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What timelines that are to be compared share: seconds across, and the scale of the net and of the lanes."""
+
+    length_s: float
+    net: drawing.Scale
+    lane: drawing.Scale
+
+
+def frame_of(timelines: Sequence[Timeline], columns: int) -> Frame:
+    """The smallest frame that holds all timelines when they are drawn in at most `columns` columns."""
+    length_s = max(timeline.duration_s for timeline in timelines)
+    net, lanes = [], []
+    for timeline in timelines:
+        edges = replace(timeline, end_s=timeline.start_s + length_s).edges(columns)
+        net.append(timeline.rates(timeline.net, edges))
+        lanes += [timeline.rates(density, edges) for density in timeline.contributions.values()]
+    return Frame(length_s, drawing.Scale.over(net, NET_HEIGHT), drawing.Scale.over(lanes, LANE_HEIGHT))
+
+
 def draw_chart(
     assessment: Assessment,
     timeline: Timeline,
@@ -86,20 +106,59 @@ def draw_chart(
     columns: int,
     nets: Mapping[Cell, int],
     decimals: int,
+    frame: Frame | None = None,
 ) -> Chart:
-    """Draw the timeline of a performance that has a length, in at most `columns` columns."""
+    """Draw the timeline of a performance that has a length, in at most `columns` columns.
+
+    In a `frame` of several it is drawn as wide as the longest of them, and hatched after its end.
+    """
+    frame = frame or frame_of([timeline], columns)
+    timeline = replace(timeline, end_s=timeline.start_s + frame.length_s)
     edges = timeline.edges(columns)
     x = drawing.positions(edges)
     net = timeline.rates(timeline.net, edges)
     rates = {cell: timeline.rates(density, edges) for cell, density in timeline.contributions.items()}
-    net_scale = drawing.Scale.over([net], NET_HEIGHT)
-    lane_scale = drawing.Scale.over(list(rates.values()), LANE_HEIGHT)
+    net_scale, lane_scale = frame.net, frame.lane
     above, below = drawing.area(net, x, net_scale)
+    best, best_height = _badges(assessment, timeline, anchor, "best")
+    worst, worst_height = _badges(assessment, timeline, anchor, "worst")
+    return Chart(
+        overview=words.overview(assessment, timeline),
+        above=above,
+        below=below,
+        zero=round(net_scale.zero, 1),
+        lane_zero=round(lane_scale.zero, 1),
+        peaks=_peaks(net),
+        streams=_streams(timeline, edges, rates, nets, decimals, lane_scale),
+        ticks=_ticks(timeline),
+        gaps=[_place(timeline, a, b) for a, b in timeline.gaps],
+        bands=[
+            (moment_anchor(anchor, m.kind, i), m.kind, *_place(timeline, m.start_s, m.end_s))
+            for m, i in numbered(assessment)
+        ],
+        best=best,
+        worst=worst,
+        best_height=best_height,
+        worst_height=worst_height,
+        data=_data(timeline, edges, rates),
+    )
+
+
+def _streams(
+    timeline: Timeline,
+    edges: np.ndarray,
+    rates: Mapping[Cell, np.ndarray],
+    nets: Mapping[Cell, int],
+    decimals: int,
+    scale: drawing.Scale,
+) -> list[StreamLanes]:
+    """A lane a stream and branch, all on one scale."""
+    x = drawing.positions(edges)
     streams = []
     for stream in timeline.streams:
         lanes = []
         for branch in timeline.branches:
-            up, down = drawing.area(rates[stream, branch], x, lane_scale)
+            up, down = drawing.area(rates[stream, branch], x, scale)
             shades: list[str] = []
             if (stream, branch) in timeline.attention:
                 look = timeline.rates(timeline.attention[stream, branch], edges) * timeline.judged_s
@@ -114,28 +173,7 @@ def draw_chart(
             StreamLanes(stream, words.STREAM_NAMES[stream], words.STREAM_UNITS[stream],
                         show(total, decimals, signed=True), sign(total), lanes)
         )  # fmt: skip
-    best, best_height = _badges(assessment, timeline, anchor, "best")
-    worst, worst_height = _badges(assessment, timeline, anchor, "worst")
-    return Chart(
-        overview=words.overview(assessment, timeline),
-        above=above,
-        below=below,
-        zero=round(net_scale.zero, 1),
-        lane_zero=round(lane_scale.zero, 1),
-        peaks=_peaks(net),
-        streams=streams,
-        ticks=_ticks(timeline),
-        gaps=[_place(timeline, a, b) for a, b in timeline.gaps],
-        bands=[
-            (moment_anchor(anchor, m.kind, i), m.kind, *_place(timeline, m.start_s, m.end_s))
-            for m, i in numbered(assessment)
-        ],
-        best=best,
-        worst=worst,
-        best_height=best_height,
-        worst_height=worst_height,
-        data=_data(timeline, edges, rates),
-    )
+    return streams
 
 
 def _short(values: np.ndarray, decimals: int) -> list[float]:

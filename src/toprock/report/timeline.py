@@ -132,8 +132,11 @@ class Timeline:
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """Spans inside the performance in which no segment lies."""
-        return [(float(a), float(b)) for a, b in zip(self.covered[:-1, 1], self.covered[1:, 0], strict=True)]
+        """Spans inside the performance in which no segment lies, and what is shown after its end."""
+        found = [(float(a), float(b)) for a, b in zip(self.covered[:-1, 1], self.covered[1:, 0], strict=True)]
+        if len(self.covered) and self.end_s - self.covered[-1, 1] > 1e-6:
+            found.append((float(self.covered[-1, 1]), self.end_s))
+        return found
 
     def edges(self, columns: int) -> np.ndarray:
         """(n + 1,) edges in seconds of at most `columns` bins of a round width; the last may be narrower."""

@@ -13,27 +13,15 @@ from toprock.errors import UsageError
 from toprock.performance import Performance
 from toprock.report import drawing, words
 from toprock.report.cards import Card, moment_cards
-from toprock.report.chart import Chart, draw_chart
+from toprock.report.chart import Chart, Frame, draw_chart
 from toprock.report.figures import apportion, seconds, show, sign, units
-from toprock.report.timeline import Cell, Timeline, clock, round_step
+from toprock.report.gauge import Alert, Axis, Gauge, alerts, axis_for, draw_gauge
+from toprock.report.timeline import Timeline, clock, round_step
+from toprock.report.waterfall import Step, waterfall
 
 SPARK_HEIGHT = 40
+_FEATURES_ONLY = "No pictures: this report was made from features, without the video."
 _TABLE_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One bar of the waterfall: `x` and `width` in percent, `sign` of the number shown."""
-
-    label: str
-    note: str
-    kind: str  # total, part
-    stream: str
-    value: str
-    sign: int
-    x: float
-    width: float
-    end: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +40,9 @@ class PerformanceView:
     lowered: str
     standing: str
     percentile: float | None
+    gauge: Gauge | None
+    alerts: Sequence[Alert]
+    length_s: float
     steps: Sequence[Step]
     zero: float
     chart: Chart | None
@@ -74,8 +65,14 @@ def view_performance(
     pictures: Mapping[float, bytes],
     pictures_note: str,
     performance: Performance | None,
+    axis: Axis | None = None,
+    frame: Frame | None = None,
+    blurred: str = "",
 ) -> PerformanceView:
-    """Work out everything that the report shows of one assessment, whose `timeline` has been checked."""
+    """Work out all that is shown of one assessment, whose `timeline` has been checked.
+
+    `axis` is that of all gauges to compare, `frame` that of all timelines; `blurred` says that the pictures are.
+    """
     anchor = f"p{number}"
     score, typical = units(assessment.score, decimals), units(assessment.bias, decimals)
     raised, lowered = apportion([timeline.net.raised, timeline.net.lowered], score - typical, decimals)
@@ -83,18 +80,16 @@ def view_performance(
         cell: density.between(timeline.start_s, timeline.end_s) for cell, density in timeline.contributions.items()
     }
     nets = dict(zip(cells, apportion(list(cells.values()), score - typical, decimals), strict=True)) if cells else {}
-    steps, zero = _waterfall(nets, typical, score, decimals)
+    steps, zero = waterfall(nets, typical, score, decimals)
     cards = moment_cards(assessment, timeline, anchor, pictures)
     head, rows, total = _table(timeline, decimals + 1)
-    edges = timeline.edges(120)
-    spark = None
-    if len(edges) > 1:
-        rates = timeline.rates(timeline.net, edges)
-        spark_scale = drawing.Scale.over([rates], SPARK_HEIGHT)
-        spark = (*drawing.area(rates, drawing.positions(edges), spark_scale), round(spark_scale.zero, 1))
+    spark = _spark(timeline)
+    gauge, crowd = None, assessment.model.get("performances")
+    if assessment.scaled is not None and (axis := axis or axis_for([assessment])):
+        gauge = draw_gauge(assessment.scaled, axis, crowd if isinstance(crowd, int) else None)
     return PerformanceView(
         anchor=anchor,
-        name=(performance.performer if performance else "") or assessment.id,
+        name=name_of(assessment, performance),
         id=assessment.id,
         facts=_facts(assessment, timeline, performance),
         score=show(score, decimals),
@@ -103,21 +98,59 @@ def view_performance(
         sign=sign(score - typical),
         raised=show(raised, decimals),
         lowered=show(abs(lowered), decimals),
-        standing=words.standing(
-            assessment.percentile, assessment.model.get("performances"), assessment.model.get("held_out")
-        ),
-        percentile=None if assessment.percentile is None else min(100.0, max(0.0, assessment.percentile)),
+        standing="" if gauge else words.standing(assessment.percentile, crowd, assessment.model.get("held_out")),
+        percentile=None if gauge or assessment.percentile is None else min(100.0, max(0.0, assessment.percentile)),
+        gauge=gauge,
+        alerts=alerts(assessment.cautions),
+        length_s=timeline.judged_s,
         steps=steps,
         zero=zero,
-        chart=draw_chart(assessment, timeline, anchor, columns, nets, decimals) if len(edges) > 1 else None,
+        chart=draw_chart(assessment, timeline, anchor, columns, nets, decimals, frame) if spark else None,
         best=[c for c in cards if c.kind == "best"],
         worst=[c for c in cards if c.kind == "worst"],
-        pictures_note="" if any(c.pictures for c in cards) or not cards else pictures_note,
+        pictures_note=blurred if any(c.pictures for c in cards) else pictures_note if cards else "",
         table_head=head,
         table=rows,
         table_total=total,
         spark=spark,
     )
+
+
+def view_all(
+    assessments: Sequence[Assessment],
+    timelines: Sequence[Timeline],
+    *,
+    decimals: int,
+    columns: int,
+    pictures: Mapping[str, Mapping[float, bytes]] | None,
+    no_pictures: Mapping[str, str] | None,
+    performances: Mapping[str, Performance] | None,
+    axis: Axis | None,
+    frame: Frame | None = None,
+    blurred: str = "",
+) -> list[PerformanceView]:
+    """`view_performance` of each, with what is known of it by its id."""
+    return [
+        view_performance(
+            assessment,
+            timeline,
+            number=number,
+            decimals=decimals,
+            columns=columns,
+            pictures=(pictures or {}).get(assessment.id, {}),
+            pictures_note=(no_pictures or {}).get(assessment.id) or _FEATURES_ONLY,
+            performance=(performances or {}).get(assessment.id),
+            axis=axis,
+            frame=frame,
+            blurred=blurred,
+        )
+        for number, (assessment, timeline) in enumerate(zip(assessments, timelines, strict=True), start=1)
+    ]
+
+
+def name_of(assessment: Assessment, performance: Performance | None) -> str:
+    """What a performance is called: its performer where known, else its id."""
+    return (performance.performer if performance else "") or assessment.id
 
 
 def checked_timeline(assessment: Assessment) -> Timeline:
@@ -131,6 +164,8 @@ def checked_timeline(assessment: Assessment) -> Timeline:
         assessment.bias,
         *([] if assessment.percentile is None else [assessment.percentile]),
     ]
+    if assessment.scaled is not None:
+        numbers += [assessment.scaled.value, assessment.scaled.low, assessment.scaled.high]
     numbers += [n for m in assessment.moments for n in (m.start_s, m.end_s, m.contribution)]
     advice = "Score the performance again; if this stays, the model folder is damaged."
     if not all(math.isfinite(n) for n in numbers):
@@ -147,6 +182,16 @@ def checked_timeline(assessment: Assessment) -> Timeline:
             advice=advice,
         )
     return timeline
+
+
+def _spark(timeline: Timeline) -> tuple[str, str, float] | None:
+    """The timeline in small; None where it has no length."""
+    edges = timeline.edges(120)
+    if len(edges) < 2:
+        return None
+    rates = timeline.rates(timeline.net, edges)
+    scale = drawing.Scale.over([rates], SPARK_HEIGHT)
+    return (*drawing.area(rates, drawing.positions(edges), scale), round(scale.zero, 1))
 
 
 def _against(difference: int, decimals: int) -> str:
@@ -167,55 +212,6 @@ def _facts(assessment: Assessment, timeline: Timeline, performance: Performance 
         span = f"{clock(timeline.start_s)}–{clock(timeline.end_s)}"
         facts.append(f"{span}, {seconds(timeline.judged_s)} judged")
     return facts
-
-
-def _waterfall(nets: Mapping[Cell, int], typical: int, score: int, decimals: int) -> tuple[list[Step], float]:
-    """Bars from typical to the score on one axis that holds them all, and where typical lies on it."""
-    reached: int = typical
-    runs: list[tuple[Cell, int, int]] = []
-    for cell, net in nets.items():
-        runs.append((cell, reached, reached + net))
-        reached += net
-    marks = [typical, score, *(n for _, a, b in runs for n in (a, b))]
-    length = max(max(marks) - min(marks), 1)
-    low, span = min(marks) - 0.06 * length, 1.12 * length
-
-    def at(value: float) -> float:
-        return round((value - low) / span * 100, 2)
-
-    steps = [
-        Step(
-            "Typical performance",
-            "where every score starts",
-            "total",
-            "",
-            show(typical, decimals),
-            0,
-            at(typical),
-            0,
-            at(typical),
-        )
-    ]
-    for (stream, branch), a, b in runs:
-        label = f"{words.STREAM_NAMES[stream]} · {words.BRANCH_NAMES[branch].lower()}"
-        value, x = show(b - a, decimals, signed=True), at(min(a, b))
-        steps.append(
-            Step(
-                label,
-                words.BRANCH_SENSE[branch],
-                "part",
-                stream,
-                value,
-                sign(b - a),
-                x,
-                round(at(max(a, b)) - x, 2),
-                at(b),
-            )
-        )
-    x = min(at(typical), at(score))
-    width = round(abs(at(score) - at(typical)), 2)
-    steps.append(Step("Score", "", "total", "", show(score, decimals), sign(score - typical), x, width, at(score)))
-    return steps, at(typical)
 
 
 def _table(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toprock.assess.assessment import Assessment, Branch, Moment
 from toprock.backbones.base import Stream
 from toprock.report.figures import percent, seconds, show
 from toprock.report.timeline import Timeline
+
+if TYPE_CHECKING:
+    from toprock.assess.model import Comparison
 
 STREAM_NAMES: Mapping[Stream, str] = {"dynamic": "Motion", "static": "Posture"}
 STREAM_UNITS: Mapping[Stream, str] = {"dynamic": "clips", "static": "frames"}
@@ -17,6 +20,16 @@ BRANCH_SENSE: Mapping[Branch, str] = {
     "high": "looks for what is done well",
     "low": "looks for what goes wrong",
     "average": "looks at everything evenly",
+}
+
+CAUTION_NAMES: Mapping[str, str] = {
+    "unlike": "Unlike the training",
+    "length": "Length",
+    "stream missing": "Stream missing",
+    "black": "Black pictures",
+    "frozen": "Frozen pictures",
+    "cuts": "Cuts",
+    "coverage": "Little seen",
 }
 
 
@@ -34,6 +47,22 @@ def standing(percentile: float | None, performances: int | None, held_out: int |
     if percentile < 0.5:
         return f"Among the lowest 1\N{NO-BREAK SPACE}% of {crowd}"
     return f"Better than {percent(percentile / 100)} of {crowd}"
+
+
+def verdict(comparison: Comparison, names: tuple[str, str]) -> tuple[str, str]:
+    """Who is likely better, or that it is too close to call, in a headline; and how sure that is, in a sentence."""
+    ahead = comparison.difference if comparison.probability is None else comparison.probability - 0.5
+    leader, other = names if ahead >= 0 else names[::-1]
+    if comparison.probability is None or comparison.interval is None:
+        headline = f"{leader} scored higher" if ahead else "Equal scores"
+        why = "too few performances could be held out when the model was made"
+        return headline, f"How likely it is that the higher score is the better performance is not known: {why}."
+    first = comparison.probability >= 0.5
+    chance = comparison.probability if first else 1 - comparison.probability
+    low, high = comparison.interval if first else (1 - comparison.interval[1], 1 - comparison.interval[0])
+    sure = f"with a chance of {percent(chance)} (90\N{NO-BREAK SPACE}% interval: {percent(low)} to {percent(high)})"
+    detail = f"{leader} is better than {other} {sure}."
+    return "Too close to call" if comparison.too_close else f"{leader} is likely better", detail
 
 
 def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: Branch | None, decimals: int) -> str:
@@ -56,8 +85,9 @@ def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: B
         first = first[0].upper() + first[1:]
     elif what.contribution * (1 if what.kind == "best" else -1) < 0:
         first = f"Even this span, the {what.kind} named, {other_verb} the score."
+    measured = f" It was {' and '.join(what.differs)} than in the training performances." if what.differs else ""
     if top is None or not any(parts.values()):
-        return first
+        return first + measured
     lead = max(parts, key=lambda s: abs(parts[s]))
     text = f"{STREAM_NAMES[lead]} spoke most ({show(parts[lead], decimals, signed=True)})"
     text += f", mainly through “{BRANCH_NAMES[top].lower()}”"
@@ -66,7 +96,7 @@ def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: B
         word = "went the same way" if same else "pulled the other way"
         amount = show(parts[other], decimals, signed=True)
         text += f"; {STREAM_NAMES[other].lower()} {word} ({amount})"
-    return f"{first} {text}."
+    return f"{first} {text}.{measured}"
 
 
 def overview(assessment: Assessment, timeline: Timeline) -> str:
