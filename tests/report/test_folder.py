@@ -56,6 +56,12 @@ def test_pages_share_scales_and_numbers_with_the_index(club: Club, tmp_path: Pat
         assert f"Score <b>{score}</b>" in (index.parent / page).read_text(encoding="utf-8")
 
 
+def test_numbers_that_cannot_be_shown_leave_no_folder(make_assessment: Make, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not finite"):
+        write_report([make_assessment(), make_assessment("b", bias=float("inf"))], f"{tmp_path}/r/")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_endings_are_refused(club: Club, tmp_path: Path) -> None:
     for name in ("report", "report.txt", "report.docx"):
         with pytest.raises(UsageError, match=r"\.html or \.pdf, or a folder"):

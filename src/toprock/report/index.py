@@ -51,14 +51,15 @@ def render_index(
         performances, title, made: as in `render_report`.
     """
     performances = performances or {}
+    judged = [checked_timeline(a).judged_s for a in assessments]
     axis, decimals = axis_for(assessments), decimals_for([n for a in assessments for n in (a.score, a.bias)])
     rows = []
-    for assessment, rank in zip(assessments, ranks(assessments, decimals), strict=True):
+    for assessment, rank, judged_s in zip(assessments, ranks(assessments, decimals), judged, strict=True):
         known = performances.get(assessment.id)
         gauge = None
         if assessment.scaled is not None and axis is not None:
             gauge = draw_gauge(assessment.scaled, axis, None)
-        when, judged_s = date_of(known), checked_timeline(assessment).judged_s
+        when = date_of(known)
         name = name_of(assessment, known)
         rows.append(
             Row(

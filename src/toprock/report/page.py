@@ -62,11 +62,12 @@ def render_report(
     if not assessments:
         raise UsageError("there is no assessment to report", advice="Score at least one performance.")
     ordered = sorted(assessments, key=lambda a: -a.score) if len(assessments) > 1 else list(assessments)
+    timelines = [checked_timeline(a) for a in ordered]
     axis = axis_for(among or ordered)
     decimals = decimals_for([n for a in among or ordered for n in (a.score, a.bias)])
     views = view_all(
         ordered,
-        [checked_timeline(a) for a in ordered],
+        timelines,
         decimals=decimals,
         columns=max(120, min(MAX_COLUMNS, _ALL_COLUMNS // len(ordered))),
         pictures=pictures,
