@@ -118,3 +118,12 @@ def test_a_certain_chance_that_was_wrong_costs_much_but_not_everything():
     assert found.calibrated.brier == 0.5
     assert np.isfinite(found.calibrated.log_loss)
     assert found.to_json()["bins"][5]["right"] is None
+
+
+def test_few_performers_make_it_less_sure():
+    scores, pairs = drawn(np.random.default_rng(6), 40, 2.0)
+    fold = HeldOut(scores, frozenset(scores))
+    alone = fit_slope([fold], pairs, "both")
+    shared = fit_slope([fold], pairs, "both", {ident: f"p{i % 4}" for i, ident in enumerate(scores)})
+    assert shared.slope == alone.slope
+    assert shared.error > 1.5 * alone.error

@@ -9,7 +9,7 @@ performance with a training performance are easier than pairs of two new ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,13 +76,21 @@ class Chance(BaseModel):
         return max(self.probability, 1 - self.probability) < COIN or low <= 0.5 <= high
 
 
-def fit_slope(folds: Sequence[HeldOut], pairs: Sequence[Pair], unseen: Unseen) -> Slope | None:
+def fit_slope(
+    folds: Sequence[HeldOut], pairs: Sequence[Pair], unseen: Unseen, groups: Mapping[str, str] | None = None
+) -> Slope | None:
     """Fit one slope on pairs that rankers had not seen; None where fewer than 6 performances are among them.
 
     By maximum likelihood, with half a pair more that is won and half a pair that is lost at the typical distance, so
     that a few pairs that happen to be all right do not make certainty (Krichevsky and Trofimov, IEEE Transactions on
     Information Theory 27, 1981). All pairs together count as much as there are performances, and the standard error is
-    that of Aronow et al. (Political Analysis 23, 2015): pairs that share a performance stand and fall together.
+    that of Aronow et al. (Political Analysis 23, 2015): pairs that share a performer stand and fall together.
+
+    Args:
+        folds: of a cross-validation.
+        pairs: of the training side.
+        unseen: how many sides of a pair are new to the ranker.
+        groups: id -> performer; those that are not named stand alone.
 
     >>> fold = HeldOut({i: float(place) for place, i in enumerate("abcdefgh")}, frozenset("abcdefgh"))
     >>> pairs = [Pair(*sorted((a, b), reverse=True)) for a in "abcdefgh" for b in "abcdefgh" if a < b]
@@ -102,7 +110,7 @@ def fit_slope(folds: Sequence[HeldOut], pairs: Sequence[Pair], unseen: Unseen) -
     right = np.where(difference == 0, 0.5, difference > 0)
     return Slope(
         slope=slope,
-        error=_error(slope, difference, weight, [pair for pair, _ in chosen]),
+        error=_error(slope, difference, weight, [pair for pair, _ in chosen], groups or {}),
         accuracy=float(np.average(right, weights=weight)),
         pairs=len(chosen),
         performances=len(ids),
@@ -122,23 +130,26 @@ def _maximum(difference: np.ndarray, weight: np.ndarray) -> float:
     return 0.0 if loss(0.0) <= loss(found) else float(found)
 
 
-def _error(slope: float, difference: np.ndarray, weight: np.ndarray, pairs: Sequence[Pair]) -> float:
+def _error(
+    slope: float, difference: np.ndarray, weight: np.ndarray, pairs: Sequence[Pair], groups: Mapping[str, str]
+) -> float:
     chance = 1 / (1 + np.exp(np.clip(-slope * difference, -50, 50)))
     pull = weight * difference * (1 - chance)
     curve = float((weight * difference**2 * chance * (1 - chance)).sum())
-    by_performance: dict[str, float] = {}
+    by_group: dict[str, float] = {}
     for pair, value in zip(pairs, pull.tolist(), strict=True):
-        for ident in (pair.better, pair.worse):
-            by_performance[ident] = by_performance.get(ident, 0.0) + value
-    return math.sqrt(sum(value**2 for value in by_performance.values())) / max(curve, 1e-6)
+        for group in {groups.get(ident, ident) for ident in (pair.better, pair.worse)}:
+            by_group[group] = by_group.get(group, 0.0) + value
+    return math.sqrt(sum(value**2 for value in by_group.values())) / max(curve, 1e-6)
 
 
 def _sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
 
 
-def fit_slopes(folds: Sequence[HeldOut], pairs: Iterable[Pair]) -> dict[Unseen, Slope]:
-    """The slopes of pairs with one unseen side and with two, where each can be fitted."""
-    pairs = list(pairs)
+def fit_slopes(
+    folds: Sequence[HeldOut], pairs: Sequence[Pair], groups: Mapping[str, str] | None = None
+) -> dict[Unseen, Slope]:
+    """The slopes of pairs with one unseen side and with two, where each can be fitted; see `fit_slope`."""
     kinds: tuple[Unseen, ...] = ("one", "both")
-    return {kind: slope for kind in kinds if (slope := fit_slope(folds, pairs, kind)) is not None}
+    return {kind: slope for kind in kinds if (slope := fit_slope(folds, pairs, kind, groups)) is not None}

@@ -129,7 +129,7 @@ def train_from_store(
         held_out=fitted.choice.held_out,
         controls=control_signs(found, matched.pairs),
         control_accuracy=control_accuracy(found, matched.pairs),
-        slopes=fit_slopes(fitted.choice.folds, matched.pairs),
+        slopes=fit_slopes(fitted.choice.folds, matched.pairs, dict(zip(ids, groups, strict=True))),
         scale=fit_training_scale(fitted.choice.held_out, bradley_terry(matched.pairs)),
         marks=fit_marks(fitted.choice.held_out, marks or {}),
         learning=fitted.learning,
