@@ -167,10 +167,10 @@ def together(parts: Sequence[tuple[Model, list[Pair], dict[str, object]]]) -> Re
         for p in here:
             found = model.compared(assessed[p.better], assessed[p.worse])  # type: ignore[arg-type]
             seen = model.saved.config.seen
-            slope = slopes["one" if p.better in seen or p.worse in seen else "both"]
+            slope = slopes["one" if p.better in seen or p.worse in seen else "both"]  # every fold here has both
             calibrated.append(0.5 if found.probability is None else found.probability)
             plain.append(1 / (1 + np.exp(-found.difference)))
-            constant.append(slope.accuracy if found.difference > 0 else 1 - slope.accuracy)
+            constant.append(slope.constant if found.difference > 0 else 1 - slope.constant)
             pairs.append(p)
     return reliability(calibrated, plain, constant, pairs)
 

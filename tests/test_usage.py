@@ -52,6 +52,25 @@ def test_a_line_that_a_crash_cut_short_loses_no_other(log, tmp_path):
     assert [use["results"][0]["id"] for use in usage.uses(log)] == ["a", "b"]
 
 
+def test_lines_of_another_shape_are_passed_over_and_odd_ids_are_kept(log, tmp_path):
+    log.parent.mkdir()
+    log.write_text('{}\n[]\n{"results": null}\n{"results": [1, {"id": "x"}], "command": "score"}\n')
+    usage.note("score", tmp_path, [{"id": "a\u2028b", "score": 1.0}])
+    assert [use["results"] for use in usage.uses(log)] == [[{"id": "x"}], [{"id": "a\u2028b", "score": 1.0}]]
+    assert len(usage.as_csv(usage.uses(log)).split("\n")) == 4
+
+
+def test_without_a_home_nothing_is_noted_and_nobody_is_stopped(monkeypatch, tmp_path):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("TOPROCK_LOG")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    assert usage.log_file() is None
+    assert usage.note("score", tmp_path, [])
+
+
 def test_a_table_has_a_line_a_performance_and_no_formula(log, tmp_path):
     usage.note("compare", tmp_path, [{"id": "=cmd()", "score": -1.0}, {"id": "b", "error": "gone"}], verdict="close")
     rows = list(csv.DictReader(io.StringIO(usage.as_csv(usage.uses(log)))))

@@ -27,6 +27,7 @@ _TROUBLES = {
 }
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABANDONED_S = 3600.0
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # spreadsheets run what begins so, some of them in full width too
 _PLAIN = frozenset(" ._-")
 _LONGEST_NAME = 180  # bytes; file systems take 255, and something follows
 
@@ -153,6 +154,15 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(v) for v in value]
     return value
+
+
+def harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula.
+
+    >>> harmless("=SUM(A1)"), harmless("anna")
+    ("'=SUM(A1)", 'anna')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def tidy(folder: str | Path) -> None:

@@ -18,20 +18,23 @@ from typing import Any
 
 from toprock._version import __version__
 from toprock.errors import StorageError
-from toprock.files import storage_errors
+from toprock.files import harmless, storage_errors
 
 COLUMNS = ("when", "command", "id", "score", "scaled", "low", "high", "result", "model", "model_hash", "toprock")
 
 
 def log_file() -> Path | None:
-    """Where uses are noted; None where that is off."""
+    """Where uses are noted; None where that is off, or nobody's home is known."""
     chosen = os.environ.get("TOPROCK_LOG", "")
     if chosen.lower() == "off":
         return None
     if chosen:
         return Path(chosen)
     state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "toprock" / "uses.jsonl"
+    try:
+        return (Path(state) if state else Path.home() / ".local" / "state") / "toprock" / "uses.jsonl"
+    except RuntimeError:
+        return None
 
 
 def note(command: str, model: Path, results: Sequence[Mapping[str, Any]], **more: Any) -> bool:
@@ -63,7 +66,7 @@ def note(command: str, model: Path, results: Sequence[Mapping[str, Any]], **more
             os.write(handle, (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
         finally:
             os.close(handle)
-    except (OSError, RuntimeError):
+    except OSError:
         return False
     return True
 
@@ -80,13 +83,13 @@ def uses(path: Path) -> Iterator[dict[str, Any]]:
         return
     except OSError as problem:
         raise StorageError(f"{path}: cannot be read ({problem.strerror})", advice="Check who may read it.") from problem
-    for line in text.splitlines():
+    for line in text.split("\n"):
         try:
             found = json.loads(line)
         except ValueError:
             continue
-        if isinstance(found, dict):
-            yield found
+        if isinstance(found, dict) and isinstance(found.get("results"), list):
+            yield {**found, "results": [result for result in found["results"] if isinstance(result, dict)]}
 
 
 def as_csv(found: Iterator[dict[str, Any]]) -> str:
@@ -98,7 +101,7 @@ def as_csv(found: Iterator[dict[str, Any]]) -> str:
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for use in found:
-        for result in use.get("results", []):
+        for result in use["results"]:
             row = {**use, **result, "result": result.get("error") or use.get("verdict", "")}
             writer.writerow({name: _plain(row.get(name)) for name in COLUMNS})
     return out.getvalue()
@@ -115,7 +118,7 @@ def clear(path: Path) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _digest(model: Path) -> str:

@@ -30,8 +30,8 @@ def test_a_sentence_names_time_contribution_stream_and_what_differed():
     moment = told("best", 1.2, {"dynamic": x, "static": np.zeros((6, 3))})
     assert moment.stream == "dynamic"
     assert moment.sentence == (
-        "0:02.0 to 0:04.0 raised the score by 1.200, motion spoke most (+1.000): it was faster (2.5 spreads) and "
-        "smoother (1.3 spreads) than in the training performances."
+        "0:02.0 to 0:04.0 raised the score by 1.200, motion spoke most (+1.000): it was faster (2.5 times the usual "
+        "variation) and smoother (1.3 times the usual variation) than in the training performances."
     )
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from toprock.calibration import Domain, Seen, coverage, fit_domain, unlikeness
 
+BOTH = ("dynamic", "static")
+
 
 def performances(rng, count, *, shift=0.0):
     found = []
@@ -31,7 +33,7 @@ def away(domain, x, data):
 
 
 def kinds(domain, what):
-    return [caution.kind for caution in domain.cautions(what)]
+    return [caution.kind for caution in domain.cautions(what, BOTH)]
 
 
 @pytest.mark.parametrize("count", [20, 120])
@@ -65,7 +67,7 @@ def test_length_has_room_on_both_sides():
     near = {"dynamic": 0.1, "static": 0.1}
     for length_s, wanted in ((33.0, []), (31.0, ["length"]), (86.0, []), (87.0, ["length"])):
         assert kinds(domain, Seen(near, {}, length_s, {})) == wanted
-    (caution,) = domain.cautions(Seen(near, {}, 200.0, {}))
+    (caution,) = domain.cautions(Seen(near, {}, 200.0, {}), BOTH)
     assert caution.text == "It is 200 s long, longer than the training performances (40 to 69 s)."
     assert kinds(domain, Seen(near, {}, None, {})) == []
 
@@ -74,15 +76,15 @@ def test_bad_pictures_and_missing_streams_are_said_with_their_share():
     domain, _ = fitted()
     near = {"dynamic": 0.1, "static": 0.1}
     facts = {"duration_s": 60.0, "cuts": 30.0, "black_share": 0.5, "frozen_share": 0.2}
-    found = {caution.kind: caution for caution in domain.cautions(Seen(near, {}, 60.0, facts))}
+    found = {caution.kind: caution for caution in domain.cautions(Seen(near, {}, 60.0, facts), BOTH)}
     assert set(found) == {"black", "frozen", "cuts"}
     assert found["black"].share == 0.5
     assert found["black"].text == "50% of its pictures are black."
     assert "30 times a minute" in found["cuts"].text
-    (missing,) = domain.cautions(Seen({"static": 0.1}, {"static": 1.0}, 60.0, {}))
+    (missing,) = domain.cautions(Seen({"static": 0.1}, {"static": 1.0}, 60.0, {}), BOTH)
     assert (missing.kind, missing.share) == ("stream missing", 1.0)
     assert "no dynamic stream" in missing.text
-    (little,) = domain.cautions(Seen(near, {"dynamic": 0.3, "static": 1.0}, 60.0, {}))
+    (little,) = domain.cautions(Seen(near, {"dynamic": 0.3, "static": 1.0}, 60.0, {}), BOTH)
     assert (little.kind, little.share) == ("coverage", 0.3)
 
 
@@ -94,9 +96,25 @@ def test_coverage_counts_overlapping_segments_once():
 
 
 def test_a_model_that_knows_no_domain_says_nothing():
-    assert Domain().cautions(Seen({"static": 99.0}, {}, 1e6, {"black_share": 0.0})) == ()
+    assert Domain().cautions(Seen({"static": 99.0}, {}, 1e6, {"black_share": 0.0}), ["static"]) == ()
 
 
 def test_features_that_never_varied_do_not_count():
     assert unlikeness(np.full((3, 2), 7.0), np.zeros(2), np.array([1.0, np.inf])) == 7.0
     assert unlikeness(np.full((3, 1), 7.0), np.zeros(1), np.array([np.inf])) == 0.0
+
+
+def test_where_one_performer_did_all_the_check_is_against_their_other_performances():
+    rng = np.random.default_rng(3)
+    data = performances(rng, 12)
+    domain = fit_domain(data, ["ann"] * 12, [seen()] * 12)
+    far = away(domain, performances(rng, 1, shift=9.0)[0], data)
+    assert kinds(domain, Seen(far, {}, 60.0, {})) == ["unlike", "unlike"]
+    assert kinds(domain, Seen({}, {}, 60.0, {})) == ["stream missing", "stream missing"]
+
+
+def test_copies_of_one_performance_leave_a_limit_that_can_be_divided_by():
+    x = {"static": np.random.default_rng(4).normal(size=(20, 3))}
+    domain = fit_domain([x, x], ["a", "b"], [seen(), seen()])
+    (caution,) = domain.cautions(Seen({"static": 1.0}, {}, None, {}), ["static"])
+    assert caution.kind == "unlike"

@@ -1,4 +1,4 @@
-"""Nine of ten intervals hold the truth, whatever the scores are like; marks are read back on the judges' own scale."""
+"""Nine of ten intervals hold the truth, however much scores tell; marks are read back on the judges' own scale."""
 
 import math
 
@@ -48,10 +48,10 @@ def test_a_better_score_never_reads_worse():
 
 def test_scores_that_tell_nothing_have_the_whole_scale():
     rng = np.random.default_rng(1)
-    scale = fit_training_scale(named(rng.normal(size=40)), named(-rng.normal(size=40)))
-    found = scale.scaled(3.0)
-    if scale.slope == 0:
-        assert (found.low, found.high) == (0, 100)
+    quality = rng.normal(size=40)
+    wrong = fit_training_scale(named(-quality), named(quality))  # the better, the lower
+    assert wrong.slope == 0
+    assert (wrong.scaled(3.0).low, wrong.scaled(3.0).high) == (0, 100)
     constant = fit_training_scale(named(np.ones(40)), named(rng.normal(size=40)))
     assert (constant.scaled(1.0).low, constant.scaled(1.0).high) == (0, 100)
     assert constant.scaled(1.0).value == pytest.approx(50, abs=2)

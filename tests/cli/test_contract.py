@@ -98,18 +98,28 @@ def test_ids_from_a_file_and_ids_that_look_like_options(toprock, place, tmp_path
 def test_compare_and_rank_have_the_documented_keys(toprock, place):
     common = ("--features", place / "features", "--model", place / "model", "--json")
     rows = json.loads(toprock("rank", *common)[0])
-    assert [set(r) for r in rows] == [{"rank", "id", "score"}] * place.count
+    assert [set(r) for r in rows] == [{"rank", "id", "score", "cautions"}] * place.count
     assert [r["rank"] for r in rows] == list(range(1, place.count + 1))
     assert rows == sorted(rows, key=lambda r: -r["score"])
     first, last = rows[0], rows[-1]
     found = json.loads(toprock("compare", first["id"], last["id"], *common)[0])
-    assert set(found) == {"schema", "a", "b", "difference", "probability", "interval", "too_close", "cautions"}
+    assert set(found) == {
+        "schema",
+        "a",
+        "b",
+        "difference",
+        "probability",
+        "interval",
+        "too_close",
+        "verdict",
+        "cautions",
+    }
     assert found["difference"] == pytest.approx(first["score"] - last["score"])
     if found["probability"] is not None:
         assert 0 <= found["interval"][0] <= found["probability"] <= found["interval"][1] <= 1
     assert set(found["cautions"]) == {first["id"], last["id"]}
     rows = json.loads(toprock("rank", *common, "ghost", last["id"], status=1)[0])
-    assert [set(r) for r in rows] == [{"rank", "id", "score"}, {"id", "error"}]
+    assert [set(r) for r in rows] == [{"rank", "id", "score", "cautions"}, {"id", "error"}]
     out, told = toprock("compare", "ghost", last["id"], *common, status=1)
     assert out == ""
     assert "no features of 'ghost'" in told

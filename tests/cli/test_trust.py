@@ -71,7 +71,7 @@ def test_a_comparison_has_a_probability_or_is_too_close_to_call(toprock, judged)
     assert clear["probability"] > 0.9
     assert not clear["too_close"]
     out, _ = toprock("compare", "v09", "v09", *common)
-    assert "too close to call" in out
+    assert "Too close to call: the higher score is right with a chance of" in out
     assert "v17 is better with a chance of" in toprock("compare", "v00", "v17", *common)[0]
 
 

@@ -23,6 +23,26 @@ def test_a_fair_model_is_not_accused():
         assert not any(group.judged_worse for group in groups(scores, pairs, "club", column))
 
 
+def test_a_strong_group_is_not_accused_for_losing_wins_to_noise():
+    accused = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        column = {f"v{i:02}": f"club{i % 4}" for i in range(40)}
+        quality = {i: 0.8 * int(c[-1]) + float(rng.normal()) for i, c in column.items()}
+        scores = {i: q + 0.8 * rng.normal() for i, q in quality.items()}
+        pairs = [Pair(a, b) for a in quality for b in quality if quality[a] > quality[b]]
+        accused += sum(group.judged_worse for group in groups(scores, pairs, "club", column))
+    assert accused <= 1
+
+
+def test_a_group_of_few_is_never_accused():
+    scores, pairs, _ = world(against=0.0)
+    column = {ident: ident for ident in scores}
+    worst = min(scores, key=lambda ident: scores[ident])
+    pairs += [Pair(worst, other) for other in scores if other != worst] * 5
+    assert not any(group.judged_worse for group in groups(scores, pairs, "performer", column))
+
+
 def test_a_group_that_is_judged_worse_is_named_and_the_other_is_not():
     scores, pairs, column = world(against=1.5)
     x, y = sorted(groups(scores, pairs, "club", column), key=lambda group: group.value)

@@ -7,7 +7,7 @@ from toprock.ranker.learning import LearningCurve
 
 def test_a_model_that_knows_little_says_so(saved):
     text = card(saved.config)
-    assert text.count("not known, too few were held out") == 2
+    assert text.count("not known, the model was made by a version that could not tell") == 2
     assert "Nothing was measured" in text
     assert "0 to 100" not in text
 

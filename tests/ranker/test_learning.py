@@ -33,7 +33,7 @@ def test_the_curve_tells_pairs_accuracy_and_gain():
     truth, _ = folds(0, 0)
     pairs = [Pair(a, b) for a in truth for b in truth if truth[a] > truth[b]]
     found = draw_on({0.25: folds(12, 1)[1], 0.5: folds(6, 2)[1], 1.0: folds(3, 3)[1]}, pairs)
-    assert found.pairs == [109, 218, 435] or found.pairs == [round(435 * s) for s in (0.25, 0.5, 1)]
+    assert found.pairs == [109, 218, 435]
     assert found.accuracy == sorted(found.accuracy)
     assert found.gain[1] <= found.gain[0] <= found.gain[2]
     assert found.twice[0] == pytest.approx(found.accuracy[-1] + found.gain[0])

@@ -57,7 +57,9 @@ def _differs(rows: np.ndarray, readings: Sequence[Reading]) -> tuple[str, ...]:
         return ()
     away = {reading: float(rows[:, reading.place].mean()) for reading in readings}
     told = sorted((r for r in away if abs(away[r]) >= _DIFFERENT), key=lambda r: -abs(away[r]))
-    return tuple(f"{r.higher if away[r] > 0 else r.lower} ({abs(away[r]):.1f} spreads)" for r in told[:_MOST])
+    return tuple(
+        f"{r.higher if away[r] > 0 else r.lower} ({abs(away[r]):.1f} times the usual variation)" for r in told[:_MOST]
+    )
 
 
 def _sentence(moment: Moment, lead: Stream, share: float, differs: Sequence[str]) -> str:

@@ -40,6 +40,7 @@ class Comparison:
         probability: that a is better, fitted on pairs that rankers had not seen; None where that could not be.
         interval: 90 % interval of that probability.
         too_close: whether no winner should be named; None where there is no probability.
+        unknown: why there is no probability; empty where there is one.
         first, second: the assessments.
     """
 
@@ -49,8 +50,24 @@ class Comparison:
     probability: float | None = None
     interval: tuple[float, float] | None = None
     too_close: bool | None = None
+    unknown: str = ""
     first: Assessment | None = field(default=None, repr=False, compare=False)
     second: Assessment | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def verdict(self) -> str:
+        """How sure it is who is better, in a sentence."""
+        if self.probability is None or self.interval is None:
+            return f"How likely it is that the higher score is the better performance is not known: {self.unknown}."
+        first = self.probability >= 0.5
+        chance = self.probability if first else 1 - self.probability
+        low, high = self.interval if first else (1 - self.interval[1], 1 - self.interval[0])
+        name = self.a if first else self.b
+        if self.too_close:
+            return (
+                f"Too close to call: the higher score is right with a chance of {chance:.0%} ({low:.0%} to {high:.0%})."
+            )
+        return f"{name} is better with a chance of {chance:.0%} (90 % interval {low:.0%} to {high:.0%})."
 
     def to_json(self) -> dict[str, object]:
         """The documented JSON object (schema 1)."""
@@ -62,6 +79,7 @@ class Comparison:
             "probability": self.probability,
             "interval": self.interval,
             "too_close": self.too_close,
+            "verdict": self.verdict,
             "cautions": {
                 one.id: [caution.to_json() for caution in one.cautions]
                 for one in (self.first, self.second)
@@ -185,12 +203,13 @@ class Model:
         A pair with a performance that the model has learnt from has the chances of such pairs; a pair of two that it
         has learnt from has them too, and they are too modest for it.
         """
-        known = sum(ident in self.saved.config.seen for ident in (one.id, two.id))
+        config = self.saved.config
+        known = sum(ident in config.seen for ident in (one.id, two.id))
         apart = np.subtract(one.members, two.members)
         difference = one.score - two.score
         chance = self.saved.chance(difference, float(apart.std()), unseen="one" if known else "both")
         if chance is None:
-            return Comparison(one.id, two.id, difference, first=one, second=two)
+            return Comparison(one.id, two.id, difference, unknown=config.uncalibrated, first=one, second=two)
         return Comparison(
             one.id, two.id, difference, chance.probability, chance.interval, chance.too_close, first=one, second=two
         )
@@ -309,21 +328,18 @@ class Model:
 
     def _moments(self, found: PerformanceFeatures, segments: Sequence[SegmentEvidence]) -> tuple[Moment, ...]:
         """Best and worst moments, with what differed there from the training performances."""
-        ranker, recipes = self.saved.members[0], self.saved.recipes
-        standard = {}
+        recipes, standard = self.saved.recipes, {}
         for stream, x in self._arrays(found).items():
-            scale = ranker.stream(stream)
-            standard[stream] = (x.astype(np.float64) - scale.mean.numpy()) / scale.spread.numpy()
+            mean, spread = self.saved.typical_of(stream)
+            standard[stream] = (x.astype(np.float64) - mean) / spread
         meant = {stream: readings(recipes[stream].backbone) for stream in standard if not recipes[stream].imported}
         return explained(find_moments(segments), segments, standard, meant)
 
     def _cautions(self, found: PerformanceFeatures) -> tuple[Caution, ...]:
         """What is unlike the training performances."""
-        ranker, away = self.saved.members[0], {}
-        for stream, x in self._arrays(found).items():
-            scale = ranker.stream(stream)
-            away[stream] = unlikeness(x, scale.mean.numpy(), scale.spread.numpy())
-        return self.saved.config.domain.cautions(replace(seen_of(found, self.saved.recipes), unlikeness=away))
+        away = {stream: unlikeness(x, *self.saved.typical_of(stream)) for stream, x in self._arrays(found).items()}
+        seen = replace(seen_of(found, self.saved.recipes), unlikeness=away)
+        return self.saved.config.domain.cautions(seen, self.saved.recipes)
 
 
 def load(folder: str | Path, *, limits: Limits | None = None, compute: Compute | None = None) -> Model:

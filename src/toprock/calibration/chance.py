@@ -33,7 +33,7 @@ class Slope(BaseModel):
     Attributes:
         slope: logits a spread of the training scores; 0 where scores of unseen performances tell nothing.
         error: its standard error.
-        accuracy: share of the pairs ranked right: what a constant confidence would be.
+        accuracy: share of the pairs ranked right.
         pairs, performances: that it was fitted on.
     """
 
@@ -44,6 +44,14 @@ class Slope(BaseModel):
     accuracy: float
     pairs: int
     performances: int
+
+    @property
+    def constant(self) -> float:
+        """One confidence for every pair: the accuracy with half a performance more that is right and half that is not.
+
+        Otherwise a few pairs that were all right would make it certain.
+        """
+        return (self.accuracy * self.performances + 0.5) / (self.performances + 1)
 
     def chance(self, difference: float, spread: float = 0.0) -> Chance:
         """The chance that the first is better.

@@ -6,7 +6,7 @@ A ranker gives a number for anything. Outside what it has seen, nothing said abo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ _ENOUGH = 99
 """From so many training performances on, the limit is their 99th percentile; below, their largest and a quarter."""
 _ROOM = 1.25
 """Lengths and cut rates may leave the range of the training ones by this factor."""
+_LEAST = 0.05  # spreads: nobody is nearer than that by their nature
 _SHARE = 0.2
 """Share of the time from which on black, frozen or unseen parts are told."""
 
@@ -61,21 +62,24 @@ class Domain(BaseModel):
     cuts_per_minute: float | None = None
     coverage: dict[Stream, float] = Field(default_factory=dict)
 
-    def cautions(self, seen: Seen) -> tuple[Caution, ...]:
-        """What is unlike the training performances, the gravest first."""
-        found = [*self._streams(seen), *self._length(seen), *self._pictures(seen.facts), *self._coverage(seen)]
+    def cautions(self, seen: Seen, streams: Iterable[Stream]) -> tuple[Caution, ...]:
+        """What is unlike the training performances, the gravest first.
+
+        Args:
+            seen: of the performance.
+            streams: that the model looks at.
+        """
+        found = [*self._streams(seen, streams), *self._length(seen), *self._pictures(seen.facts), *self._coverage(seen)]
         return tuple(found)
 
-    def _streams(self, seen: Seen) -> list[Caution]:
+    def _streams(self, seen: Seen, streams: Iterable[Stream]) -> list[Caution]:
         names = {"dynamic": "motion", "static": "posture"}
         found = []
-        for stream in STREAMS:
-            if stream not in self.limits:
-                continue
+        for stream in sorted(streams):
             if stream not in seen.unlikeness:
                 text = f"It has no {stream} stream: it is judged by {' and '.join(seen.unlikeness)} evidence alone."
                 found.append(Caution("stream missing", text, 1.0))
-            elif seen.unlikeness[stream] > self.limits[stream]:
+            elif seen.unlikeness[stream] > self.limits.get(stream, math.inf):
                 times = seen.unlikeness[stream] / self.limits[stream]
                 text = f"Its {names[stream]} is unlike the training performances: {times:.2f} times as far from their"
                 found.append(Caution("unlike", f"{text} middle as they reach."))
@@ -148,6 +152,19 @@ def unlikeness(x: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> float:
     return float(np.sqrt(np.mean(away[counted] ** 2))) if counted.any() else 0.0
 
 
+def typical_segment(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (D,) of the segments (T, D) of performances; infinite where a feature never varies.
+
+    >>> typical_segment([np.array([[0.0, 3.0]]), np.array([[2.0, 3.0]])])
+    (array([1., 3.]), array([ 1., inf]))
+    """
+    count = sum(len(x) for x in rows)
+    mean = sum(x.sum(0, dtype=np.float64) for x in rows) / count
+    square = sum(((x - mean) ** 2).sum(0) for x in rows) / count
+    spread = np.sqrt(square)
+    return np.asarray(mean), np.where(spread > 1e-4, spread, np.inf)
+
+
 def coverage(times: np.ndarray, length_s: float | None) -> float:
     """Share of the time that segments (T, 2) in seconds speak for; 1 where the length is not known.
 
@@ -177,7 +194,7 @@ def fit_domain(
         rows = [
             (x[stream].astype(np.float64), g) for x, g in zip(features, groups, strict=True) if len(x.get(stream, ()))
         ]
-        if len({group for _, group in rows}) > 1:
+        if len(rows) > 1:
             limits[stream] = _limit(rows)
     lengths = [seen.length_s for seen in measured if seen.length_s]
     known = [seen.facts for seen in measured if seen.facts.get("duration_s") and seen.facts.get("cuts") is not None]
@@ -195,11 +212,14 @@ def fit_domain(
 
 
 def _limit(rows: Sequence[tuple[np.ndarray, str]]) -> float:
-    """How unlike the others a training performance is, at the most that is usual."""
+    """How unlike those of other performers a training performance is, at the most that is usual.
+
+    Where one performer did all, unlike the other performances.
+    """
+    if len({group for _, group in rows}) == 1:
+        rows = [(x, str(row)) for row, (x, _) in enumerate(rows)]
     total, count = sum(x.sum(0) for x, _ in rows), sum(len(x) for x, _ in rows)
-    everything = np.concatenate([x for x, _ in rows])
-    spread = everything.std(0)
-    spread = np.where(spread > 1e-4, spread, np.inf)
+    _, spread = typical_segment([x for x, _ in rows])
     by_group: dict[str, list[np.ndarray]] = {}
     for x, group in rows:
         by_group.setdefault(group, []).append(x)
@@ -209,5 +229,5 @@ def _limit(rows: Sequence[tuple[np.ndarray, str]]) -> float:
         away += [unlikeness(x, mean, spread) for x in own]
     values = np.sort(away)
     if len(values) >= _ENOUGH:
-        return float(values[min(len(values) - 1, math.ceil(0.99 * (len(values) + 1)) - 1)])
-    return float(_ROOM * values[-1])
+        return max(_LEAST, float(values[min(len(values) - 1, math.ceil(0.99 * (len(values) + 1)) - 1)]))
+    return max(_LEAST, float(_ROOM * values[-1]))

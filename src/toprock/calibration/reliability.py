@@ -51,8 +51,8 @@ class Reliability:
     Attributes:
         pairs: how many.
         calibrated: of the chances named.
-        uncalibrated: of sigmoid(difference of raw scores), what the ranker was trained to mean.
-        constant: of one confidence for every pair, the accuracy on the training side.
+        uncalibrated: of sigmoid(difference of raw scores), as if a score were a logit.
+        constant: of one confidence for every pair, the accuracy on held-out pairs of the training side.
         over_uncalibrated, over_constant: metric -> calibrated less the other, mean and 95 % interval over performances.
         bins: the reliability diagram of the calibrated chances.
     """

@@ -4,11 +4,14 @@ Where a score lies among other scores says less than it seems: the best of 200 s
 performances. So the scale from 0 to 100 tells the *quality* that a score stands for: the share of training performances
 that are worse by their comparisons. Its interval is calibrated on performances that were scored by rankers that had not
 seen them: of all sets of qualities that hold the truth nine times of ten, the one that is shortest on the mean, by a
-threshold on the predicted density (HPD-split: Izbicki et al., "CD-split and HPD-split", JMLR 23, 2022). Nine of ten
-such intervals hold the truth, whatever the ranker is like, as long as new performances are like the training ones.
+threshold on the predicted density (after HPD-split: Izbicki et al., "CD-split and HPD-split", JMLR 23, 2022). Nine of
+ten such intervals are to hold the truth for performances like the training ones; docs/results.md has what was measured.
+The order by comparisons is what is taken for true: where some performances were never compared with the rest, even
+through others, both parts are taken to be equally good, which `TrainingScale.parts` tells.
 
-Where judges gave marks, the scale is theirs: isotonic regression (Barlow et al., 1972) of marks on scores, and split
-conformal prediction (Vovk et al., "Algorithmic learning in a random world", 2005).
+Where judges gave marks, the scale is theirs: isotonic regression (Barlow et al., 1972) of marks on scores, and an
+interval from how far each mark lies from what the others would tell (jackknife: Barber et al., Annals of Statistics 49,
+2021).
 """
 
 from __future__ import annotations
@@ -59,6 +62,7 @@ class TrainingScale(BaseModel):
         reach: of the interval: how unlikely, in logarithms, a quality in it may be.
         among: training performances.
         held_out: of them, those that this was fitted on.
+        parts: into which the comparisons fall, none compared with another.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +73,7 @@ class TrainingScale(BaseModel):
     reach: float = Field(ge=0)
     among: int = Field(gt=0)
     held_out: int
+    parts: int = 1
 
     def scaled(self, score: float) -> Scaled:
         """Read a standardised score.
@@ -123,12 +128,15 @@ class MarksScale(BaseModel):
         return Scaled(value=value, low=value - self.margin, high=value + self.margin, scale="marks")
 
 
-def fit_training_scale(held_out: Mapping[str, float], ratings: Mapping[str, float]) -> TrainingScale | None:
+def fit_training_scale(
+    held_out: Mapping[str, float], ratings: Mapping[str, float], *, parts: int = 1
+) -> TrainingScale | None:
     """The scale of the training performances; None where fewer than nine were held out.
 
     Args:
         held_out: id -> standardised score by a ranker that had not seen it.
         ratings: id -> rating of every training performance by its comparisons; only their order matters.
+        parts: into which the comparisons fall.
 
     >>> scores = {str(i): float(i) for i in range(20)}
     >>> fit_training_scale(scores, scores).scaled(9.5).value
@@ -147,7 +155,13 @@ def fit_training_scale(held_out: Mapping[str, float], ratings: Mapping[str, floa
     spread = max(float(np.sqrt((away**2).mean())), _LEAST_SPREAD)
     reach = _conformal(away**2 / (2 * spread**2) - y**2 / 2)
     return TrainingScale(
-        at=at, slope=slope, spread=spread, reach=max(0.0, reach), among=len(ratings), held_out=len(ids)
+        at=at,
+        slope=slope,
+        spread=spread,
+        reach=max(0.0, reach),
+        among=len(ratings),
+        held_out=len(ids),
+        parts=parts,
     )
 
 

@@ -97,9 +97,11 @@ def compare(
     mode, known = _reporting(report, pictures, manifest, folders=False)
     opened = open_model(model, device, precision)
     results, sources = judge(opened, [a, b], features, check=check)
+    if any(failed(result) for result in results):
+        log_use("compare", model, results)
     one, two = (_demand(r) for r in results)
     found = opened.compared(one, two)
-    log_use("compare", model, results, verdict=_verdict(found), probability=found.probability)
+    log_use("compare", model, results, verdict=found.verdict, probability=found.probability)
     if json:
         print_json(found.to_json())
     else:
@@ -129,14 +131,17 @@ def rank(
     bad = [r for r in results if failed(r)]
     log_use("rank", model, results)
     if json:
-        rows = [{"rank": i, "id": r.id, "score": r.score} for i, r in enumerate(good, 1)]
+        rows = [
+            {"rank": i, "id": r.id, "score": r.score, "cautions": [caution.to_json() for caution in r.cautions]}
+            for i, r in enumerate(good, 1)
+        ]
         print_json([*rows, *(r.to_json() for r in bad)])
     else:
+        for r in good:
+            _print_cautions(r)
         for i, r in enumerate(good, 1):
             marked = "  !" if r.cautions else ""
             print(f"{i:>4}  {r.score:+8.3f}  {_scaled(r):<21}{printable(r.id)}{marked}")
-        for r in good:
-            _print_cautions(r)
         for failure in bad:
             _print(failure)
     if bad:
@@ -185,7 +190,7 @@ def _print_comparison(found: Comparison, one: Assessment, two: Assessment) -> No
     sign = ">" if found.difference > 0 else "<" if found.difference < 0 else "="
     scores = f"{one.score:+.3f} against {two.score:+.3f}, difference {found.difference:+.3f}"
     print(f"{printable(one.id)} {sign} {printable(two.id)}   {scores}")
-    print(f"  {_verdict(found)}")
+    print(f"  {printable(found.verdict)}")
 
 
 def _scaled(result: Assessment) -> str:
@@ -201,15 +206,3 @@ def _scaled(result: Assessment) -> str:
 def _print_cautions(result: Assessment) -> None:
     for caution in result.cautions:
         print(f"! {printable(result.id)}: {caution.text}")
-
-
-def _verdict(found: Comparison) -> str:
-    """How sure it is who is better."""
-    if found.probability is None or found.interval is None:
-        return "how likely that is right is not known: too few performances could be held out when the model was made"
-    first = found.probability >= 0.5
-    chance = found.probability if first else 1 - found.probability
-    low, high = found.interval if first else (1 - found.interval[1], 1 - found.interval[0])
-    name = printable(found.a if first else found.b)
-    text = f"{name} is better with a chance of {chance:.0%} (90 % interval {low:.0%} to {high:.0%})"
-    return f"too close to call: {text}" if found.too_close else text

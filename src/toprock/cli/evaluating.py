@@ -238,10 +238,10 @@ def _print_groups(groups: Sequence[Group]) -> None:
         if len(shown) < len(here):
             print(f"and {len(here) - len(shown)} more")
         for group in here:
-            if group.judged_worse and group.difference is not None:
-                less, low, high = (abs(value) for value in group.difference)
+            if group.judged_worse and group.beyond is not None:
+                less, low, high = (abs(value) for value in group.beyond)
                 print(f"! {column} {printable(group.value)} is judged worse than its comparisons say:")
-                print(f"  {less:.0%} fewer wins against the rest (95 % interval {high:.0%} to {low:.0%})")
+                print(f"  {less:.0%} fewer wins than noise explains ({high:.0%} to {low:.0%})")
 
 
 def _percent(value: float | None) -> str:

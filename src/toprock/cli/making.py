@@ -174,6 +174,8 @@ def train(
     say(f"{out}: {_outcome(model.config)}")
     for line in _trust(model.config):
         say(line)
+    if marks is not None and model.config.marks is None:
+        say("the marks are not used: fewer than 9 performances with a mark could be held out.")
 
 
 def _like(folder: Path) -> list[Backbone]:
@@ -308,11 +310,13 @@ def _trust(config: ModelConfig) -> list[str]:
     elif both is not None:
         lines.append("its scores do not tell two new performances apart: every comparison is too close to call.")
     else:
-        lines.append("how likely a comparison of two new performances is right stays unknown: too few were held out.")
+        lines.append(f"how likely a comparison of two new performances is right stays unknown: {config.uncalibrated}.")
     if config.learning is not None:
         lines.append(f"{config.learning}.")
     if config.scale is None:
-        lines.append("its scores have no scale from 0 to 100: fewer than 9 performances could be held out.")
+        lines.append(f"its scores have no scale from 0 to 100: {config.uncalibrated}.")
+    elif config.scale.parts > 1:
+        lines.append(f"its comparisons fall into {config.scale.parts} parts; the scale takes them for equally good.")
     return lines
 
 

@@ -29,8 +29,7 @@ def log(
 
     path = usage.log_file()
     if path is None:
-        say("no log is kept: TOPROCK_LOG is off.")
-        return
+        raise UsageError("no log is kept: TOPROCK_LOG is off", advice="Unset it to keep one.")
     if export is not None and export.suffix.lower() not in (".csv", ".json"):
         raise UsageError(f"{export}: is neither .csv nor .json", advice="Name a file that ends in one of them.")
     if export is not None:
@@ -43,7 +42,7 @@ def log(
         print_json({"schema": 1, "file": str(path), "uses": list(usage.uses(path))})
     elif not clear:
         for use in deque(usage.uses(path), _SHOWN):
-            results = use.get("results", [])
+            results = use["results"]
             names = ", ".join(printable(str(r.get("id"))) for r in results[:3])
             more = f" and {len(results) - 3} more" if len(results) > 3 else ""
             print(f"{use.get('when')}  {use.get('command'):<8} {names}{more}   {printable(str(use.get('model')))}")

@@ -58,8 +58,10 @@ def _print(found: Versions, a: Path, b: Path) -> None:
     if found.agreement is not None:
         print(f"their orders of {len(found.moved)} performances agree with a rank correlation of {found.agreement:.2f}")
     if not found.one_scale:
-        print("their scales differ: places on them cannot be compared")
+        print("they do not tell scores on one scale: places cannot be compared")
         return
+    if not found.one_anchor:
+        print("! the scales are anchored to different training performances: part of a move may come from that")
     mean = sum(moved.by for moved in found.moved) / len(found.moved)
     print(f"on the scale, performances move by {mean:+.1f} on the mean; farthest:")
     for moved in found.moved[:_MOST]:

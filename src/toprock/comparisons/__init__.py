@@ -11,7 +11,7 @@ from toprock.comparisons.pairs import (
     read_pairs,
     write_pairs,
 )
-from toprock.comparisons.rating import bradley_terry
+from toprock.comparisons.rating import bradley_terry, parts
 
 __all__ = [
     "Consistency",
@@ -23,6 +23,7 @@ __all__ = [
     "match_pairs",
     "pair_outcomes",
     "pairwise_accuracy",
+    "parts",
     "read_marks",
     "read_pairs",
     "write_pairs",

@@ -46,3 +46,19 @@ def bradley_terry(pairs: Sequence[Pair], *, prior: float = 0.1) -> dict[str, flo
         if np.abs(step).max(initial=0.0) < 1e-10:
             break
     return dict(zip(ids, (rating - rating.mean()).tolist(), strict=True))
+
+
+def parts(pairs: Sequence[Pair]) -> int:
+    """Into how many parts comparisons fall, of which none is compared with another, even through others.
+
+    >>> parts([Pair("a", "b"), Pair("b", "c"), Pair("x", "y")])
+    2
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    ids = sorted({ident for p in pairs for ident in (p.better, p.worse)})
+    index = {ident: i for i, ident in enumerate(ids)}
+    rows, columns = [index[p.better] for p in pairs], [index[p.worse] for p in pairs]
+    graph = coo_matrix((np.ones(len(pairs)), (rows, columns)), shape=(len(ids), len(ids)))
+    return int(connected_components(graph, directed=False)[0])

@@ -86,7 +86,7 @@ class Evaluation:
 
     @property
     def rivals(self) -> list[str]:
-        """Controls that never look at a performance and rank as well as the model, but for chance."""
+        """Controls that know nothing of how well anybody performs and rank as well as the model, but for chance."""
         interval = self.accuracy.interval
         if interval is None:
             return []
@@ -219,7 +219,7 @@ def calibration_of(
         found[kind] = reliability(
             [0.5 if c.probability is None else c.probability for c in compared],
             1 / (1 + np.exp(-difference)),
-            np.where(difference == 0, 0.5, np.where(difference > 0, slope.accuracy, 1 - slope.accuracy)),
+            np.where(difference == 0, 0.5, np.where(difference > 0, slope.constant, 1 - slope.constant)),
             here,
         )
     return found

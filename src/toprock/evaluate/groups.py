@@ -11,7 +11,7 @@ import numpy as np
 from toprock.comparisons import Pair, bootstrap_interval, pair_outcomes
 
 FEWEST = 5
-"""Pairs against the rest below which nothing is said of a group."""
+"""Performances in a group, and in the rest, below which nothing is said of it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Group:
         won: share of those that they won by the comparisons; None without any.
         given: share of those that the model gives them.
         difference: `given` less `won`, with the 95 % interval over performances.
+        beyond: the same, less what would be lost if each pair were ranked wrong as often as pairs are on the whole:
+            noise alone takes wins from those who win much. Its interval allows for how many groups are looked at.
     """
 
     column: str
@@ -40,11 +42,12 @@ class Group:
     won: float | None
     given: float | None
     difference: tuple[float, float, float] | None
+    beyond: tuple[float, float, float] | None
 
     @property
     def judged_worse(self) -> bool:
-        """Whether the model gives them less than their comparisons do, beyond chance."""
-        return self.difference is not None and self.against >= FEWEST and self.difference[2] < 0
+        """Whether the model gives them less than their comparisons do, beyond chance and beyond its noise."""
+        return self.beyond is not None and self.beyond[2] < 0
 
     def to_json(self) -> dict[str, Any]:
         """The documented JSON object."""
@@ -70,13 +73,25 @@ def groups(scores: Mapping[str, float], pairs: Sequence[Pair], column: str, valu
             members.setdefault(value, set()).add(ident)
     won = [pair for pair in pairs if not pair.tie]
     ordered = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [_group(scores, won, column, value, inside) for value, inside in ordered]
+    enough = [inside for _, inside in ordered if FEWEST <= len(inside) <= len(scores) - FEWEST]
+    level = 1 - 0.05 / max(1, len(enough))
+    return [
+        _group(scores, won, column, value, inside, level if inside in enough else None) for value, inside in ordered
+    ]
 
 
-def _group(scores: Mapping[str, float], pairs: Sequence[Pair], column: str, value: str, inside: set[str]) -> Group:
+def _group(
+    scores: Mapping[str, float],
+    pairs: Sequence[Pair],
+    column: str,
+    value: str,
+    inside: set[str],
+    level: float | None,
+) -> Group:
+    """A group's figures; where there is a level, also whether it is judged worse."""
     touching = [pair for pair in pairs if pair.better in inside or pair.worse in inside]
     across = [pair for pair in touching if (pair.better in inside) != (pair.worse in inside)]
-    accuracy = won = given = difference = None
+    accuracy = won = given = difference = beyond = None
     if touching:
         weights = [pair.weight for pair in touching]
         accuracy = float(np.average(pair_outcomes(scores, touching), weights=weights))
@@ -87,6 +102,11 @@ def _group(scores: Mapping[str, float], pairs: Sequence[Pair], column: str, valu
         told = np.where(theirs == 1, right, 1 - right)
         won, given = float(np.average(theirs, weights=weights)), float(np.average(told, weights=weights))
         difference = (given - won, *bootstrap_interval(told - theirs, across))
+        if level is not None:
+            wrong = 1 - float(np.average(pair_outcomes(scores, pairs), weights=[pair.weight for pair in pairs]))
+            noise = wrong * (1 - 2 * theirs)  # what ranking pairs wrong so often gives or takes
+            less = told - theirs - noise
+            beyond = (float(np.average(less, weights=weights)), *bootstrap_interval(less, across, level=level))
     return Group(
         column,
         value,
@@ -98,4 +118,5 @@ def _group(scores: Mapping[str, float], pairs: Sequence[Pair], column: str, valu
         won,
         given,
         difference,
+        beyond,
     )

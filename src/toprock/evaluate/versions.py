@@ -43,6 +43,7 @@ class Versions:
         learnt: how many of the performances each had learnt from, which flatters it.
         agreement: Spearman's rank correlation of their scores; None for fewer than three performances.
         one_scale: whether both tell scores on one kind of scale, so that places on it can be compared.
+        one_anchor: whether that scale is anchored to the same performances in both.
         moved: every performance on both scales, the one that moved farthest first.
     """
 
@@ -53,6 +54,7 @@ class Versions:
     learnt: tuple[int, int]
     agreement: float | None
     one_scale: bool
+    one_anchor: bool
     moved: list[Moved]
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class Versions:
             "performances": len(self.moved),
             "agreement": self.agreement,
             "one_scale": self.one_scale,
+            "one_anchor": self.one_anchor,
             "moved": [{**vars(moved), "by": moved.by} for moved in self.moved],
         }
         plain: dict[str, Any] = finite(out)
@@ -117,6 +120,7 @@ def compare_models(
         (learnt[0], learnt[1]),
         _agreement([list(each.values()) for each in scores]),
         one_scale,
+        set(first.saved.config.trained_on.performances) == set(second.saved.config.trained_on.performances),
         sorted(moved, key=lambda m: -abs(m.by)) if one_scale else moved,
     )
 

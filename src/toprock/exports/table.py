@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from toprock.assess import BRANCHES, SegmentEvidence
 from toprock.exports.item import Item
+from toprock.files import harmless
 
 COLUMNS = ("id", "stream", "start_s", "end_s", "contribution", *BRANCHES, "attention_high", "attention_low", "moment")
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # spreadsheets run what begins so, some of them in full width too
 
 
 def table(items: Sequence[Item]) -> str:
@@ -30,15 +30,6 @@ def table(items: Sequence[Item]) -> str:
     writer.writerows(_row(item, segment) for item in items for segment in item.assessment.segments)
     whole = text.getvalue()
     return whole if whole.isascii() else "\ufeff" + whole
-
-
-def harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula.
-
-    >>> harmless("=SUM(A1)"), harmless("anna")
-    ("'=SUM(A1)", 'anna')
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _row(item: Item, segment: SegmentEvidence) -> list[str]:

@@ -10,6 +10,8 @@ from toprock.features.recipe import Recipe
 if TYPE_CHECKING:
     from toprock.ranker.saved import ModelConfig
 
+_TOO_FEW = "too few performances could be held out"
+
 
 def card(config: ModelConfig) -> str:
     """README.md of a model folder: what it is, what it learnt from, what it may be used for."""
@@ -63,7 +65,7 @@ def _trust(config: ModelConfig) -> str:
     for kind, sides in (("both", "two new performances"), ("one", "a new performance and one of the training")):
         slope = config.slopes.get(kind)  # type: ignore[call-overload]
         if slope is None:
-            lines.append(f"- Chances that one is better, of {sides}: not known, too few were held out.")
+            lines.append(f"- Chances that one is better, of {sides}: not known, {config.uncalibrated or _TOO_FEW}.")
             continue
         lines.append(
             f"- Of {sides}, held-out rankers put {slope.accuracy:.1%} in the right order ({slope.pairs} pairs of "
@@ -75,6 +77,11 @@ def _trust(config: ModelConfig) -> str:
             f"- On the scale from 0 to 100 (share of the {config.scale.among} training performances that are worse by "
             "their comparisons), intervals are to hold the truth 9 times of 10, fitted on "
             f"{config.scale.held_out} held-out performances."
+            + (
+                f" The comparisons fall into {config.scale.parts} parts, taken for equally good."
+                if config.scale.parts > 1
+                else ""
+            )
         )
     if config.marks is not None:
         lines.append(

@@ -119,6 +119,7 @@ def choose_steps(
     begin: Begin = start,
     *,
     started: bool = False,
+    known: frozenset[str] = frozenset(),
     everyone: bool = False,
     checkpoint: Checkpoint,
     on_advance: Advance | None = None,
@@ -134,6 +135,7 @@ def choose_steps(
         model, config: what is trained; `config.steps` bounds the choice.
         begin: makes the state before the first step.
         started: whether that state is a trained model, which is then measured too.
+        known: ids that a model to start from has learnt from: no ranker here has not seen them.
         everyone: whether the folds that nothing is chosen on are trained too, for the steps chosen: then every
             performance has a score by a ranker that had not seen it.
         checkpoint: keeps finished and running folds.
@@ -157,21 +159,43 @@ def choose_steps(
         best = 0
     measured = [result["measured"][best] for result in results]
     gains = _gains(measured, pairs) if steps[best] else np.ones(len(model.dimensions))
+    apart = [
+        _standardised(result["measured"][at], theirs, known)
+        for result, (at, theirs) in zip(results, _elsewhere(results, best, gains, pairs), strict=True)
+    ]
     for number, held in enumerate(folds[len(watched) :] if everyone else (), len(watched) + 1):
         if result := _fold(whole, number, len(folds), held, only=steps[best]):
-            measured += result["measured"]
+            apart += [_standardised(fold, gains, known) for fold in result["measured"]]
     curve = [(step, float(a)) for step, a in zip(steps, accuracy, strict=True)]
-    apart = [_standardised(fold, gains) for fold in measured]
     return Choice(steps[best], curve, apart, dict(zip(model.dimensions, gains.tolist(), strict=True)))
 
 
-def _standardised(fold: Mapping[str, Any], gains: np.ndarray) -> HeldOut:
-    """Scores of a fold's ranker, in spreads of the scores of those that it was trained on."""
+def _elsewhere(
+    results: Sequence[dict[str, Any]], best: int, gains: np.ndarray, pairs: Sequence[Pair]
+) -> list[tuple[int, np.ndarray]]:
+    """For each fold, the measurement and the gains that the other folds would choose: its scores chose nothing."""
+    if len(results) < 2 or not results[0]["curve"][best][0]:
+        return [(best, gains)] * len(results)
+    chosen = []
+    for left_out in results:
+        others = [result for result in results if result is not left_out]
+        right = np.array([[r for _, r, _ in result["curve"]] for result in others]).sum(0)
+        total = np.array([[n for *_, n in result["curve"]] for result in others]).sum(0)
+        at = max(_best(right / total), 1 if not results[0]["curve"][0][0] else 0)
+        chosen.append((at, _gains([result["measured"][at] for result in others], pairs)))
+    return chosen
+
+
+def _standardised(fold: Mapping[str, Any], gains: np.ndarray, known: frozenset[str]) -> HeldOut:
+    """Scores of a fold's ranker, in spreads of the scores of those that it was trained on.
+
+    Those that a model to start from has learnt from do not count as unseen.
+    """
     seen = {ident: float(gains @ values) for ident, values in fold["seen"].items()}
     unseen = {ident: float(gains @ values) for ident, values in fold["held_out"].items()}
     mean, spread = np.mean(list(seen.values())), max(float(np.std(list(seen.values()))), 1e-6)
     scores = {ident: float((value - mean) / spread) for ident, value in (seen | unseen).items()}
-    return HeldOut(scores, frozenset(unseen))
+    return HeldOut(scores, frozenset(unseen) - known)
 
 
 def _best(accuracy: np.ndarray) -> int:
@@ -218,6 +242,7 @@ def thinned_folds(
     *,
     choice: Choice,
     share: float,
+    known: frozenset[str] = frozenset(),
     checkpoint: Checkpoint,
     on_advance: Advance | None = None,
 ) -> list[HeldOut]:
@@ -227,6 +252,7 @@ def thinned_folds(
         data, ids, groups, pairs, model, config, begin, checkpoint, on_advance: as in `choose_steps`.
         choice: what that found; the folds take as many steps.
         share: of the pairs (0 to 1).
+        known: as in `choose_steps`.
     """
     folds = split_groups(groups, seed=config.seed)
     side = _Side(data, ids, pairs, model, config, begin, False, checkpoint, on_advance, share)
@@ -234,7 +260,7 @@ def thinned_folds(
     found = []
     for number, held in enumerate(choosing_folds(groups, seed=config.seed), 1):
         if result := _fold(side, number, len(folds), held, only=choice.steps):
-            found += [_standardised(fold, gains) for fold in result["measured"]]
+            found += [_standardised(fold, gains, known) for fold in result["measured"]]
     return found
 
 

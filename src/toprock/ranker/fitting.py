@@ -31,6 +31,8 @@ from toprock.ranker.training import (
 
 MEMBERS = 5
 """Rankers in an ensemble, where nothing else is said."""
+_LAYOUT = 2
+"""Of what a checkpoint keeps; one of another layout is begun anew."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def fit(
     members: int = 1,
     steps: int | None = None,
     initial: Sequence[Ranker] = (),
+    known: frozenset[str] = frozenset(),
     build: Callable[[RankerConfig], Ranker] = Ranker,
     everyone: bool = False,
     learning: bool = False,
@@ -79,6 +82,7 @@ def fit(
             stream counts alike, and there is no percentile.
         initial: trained rankers of the same kind to start from and to stay near, in turn if they are fewer than the
             members; the first one is what cross-validation starts from. It may choose to leave them as they are.
+        known: ids that the initial rankers have learnt from: scores of them tell nothing about new performances.
         build: makes a ranker.
         everyone: hold every performance out once, for calibration; see `choose_steps`.
         learning: also learn from parts of the comparisons, to tell what more of them would bring.
@@ -90,11 +94,14 @@ def fit(
     if steps is None:
         begin = partial(start, initial=next(iter(initial), None), build=build)
         side = (data, ids, groups, pairs, model, config, begin)
-        choice = choose_steps(*side, started=bool(initial), everyone=everyone, checkpoint=keep, on_advance=on_advance)
+        keeping = partial(choose_steps, known=known, checkpoint=keep, on_advance=on_advance)
+        choice = keeping(*side, started=bool(initial), everyone=everyone)
         if learning and choice.steps and choice.folds and len(pairs) >= FEWEST:
             parts: dict[float, list[HeldOut]] = {1.0: choice.folds}
             for share in SHARES:
-                parts[share] = thinned_folds(*side, choice=choice, share=share, checkpoint=keep, on_advance=on_advance)
+                parts[share] = thinned_folds(
+                    *side, choice=choice, share=share, known=known, checkpoint=keep, on_advance=on_advance
+                )
             curve = draw_on(parts, pairs)
     index = PairIndex.of(pairs, ids)
     rankers = []
@@ -137,6 +144,6 @@ def _digest(
         for stream in sorted(arrays):
             whole.update(stream.encode() + str(arrays[stream].shape).encode() + arrays[stream].tobytes())
     listed = [(p.better, p.worse, p.tie, p.weight) for p in pairs]
-    plain = [list(ids), list(groups), listed, model.model_dump(), config.model_dump(), steps]
+    plain = [_LAYOUT, list(ids), list(groups), listed, model.model_dump(), config.model_dump(), steps]
     whole.update(json.dumps(plain).encode())
     return whole.hexdigest()

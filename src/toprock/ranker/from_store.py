@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 
 from toprock._version import __version__
 from toprock.backbones.base import Stream
-from toprock.calibration import Seen, coverage, fit_domain, fit_marks, fit_slopes, fit_training_scale
-from toprock.comparisons import Matched, Pair, bradley_terry, check_consistency, match_pairs, pairwise_accuracy
+from toprock.calibration import Seen, coverage, fit_domain, fit_marks, fit_slopes, fit_training_scale, typical_segment
+from toprock.comparisons import Matched, Pair, bradley_terry, check_consistency, match_pairs, pairwise_accuracy, parts
 from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
@@ -105,11 +106,14 @@ def train_from_store(
         members=max(plan.members, len(initial)),
         steps=plan.steps,
         initial=initial,
+        known=frozenset(start_from.config.seen if start_from else ()),
         everyone=True,
         learning=plan.learning,
         checkpoint=checkpoint,
         on_advance=on_advance,
     )
+    slopes = fit_slopes(fitted.choice.folds, matched.pairs, dict(zip(ids, groups, strict=True)))
+    scale = fit_training_scale(fitted.choice.held_out, bradley_terry(matched.pairs), parts=parts(matched.pairs))
     config = ModelConfig(
         toprock=__version__,
         created=datetime.date.today().isoformat(),
@@ -129,13 +133,28 @@ def train_from_store(
         held_out=fitted.choice.held_out,
         controls=control_signs(found, matched.pairs),
         control_accuracy=control_accuracy(found, matched.pairs),
-        slopes=fit_slopes(fitted.choice.folds, matched.pairs, dict(zip(ids, groups, strict=True))),
-        scale=fit_training_scale(fitted.choice.held_out, bradley_terry(matched.pairs)),
+        slopes=slopes,
+        scale=scale,
         marks=fit_marks(fitted.choice.held_out, marks or {}),
         learning=fitted.learning,
+        uncalibrated="" if "both" in slopes and scale else _why_uncalibrated(plan, groups, ids, start_from),
         domain=fit_domain(data, groups, [seen_of(found[ident], recipes) for ident in ids]),
     )
-    return SavedModel(fitted.members, config)
+    typical = {
+        stream: np.stack(typical_segment([arrays[stream] for arrays in data if len(arrays.get(stream, ()))]))
+        for stream in recipes
+    }
+    return SavedModel(fitted.members, config, typical)
+
+
+def _why_uncalibrated(plan: Plan, groups: Sequence[str], ids: Sequence[str], start: SavedModel | None) -> str:
+    if plan.steps is not None:
+        return "its training steps were given, so that nothing was held out"
+    if len(set(groups)) < 2:
+        return "its performances are all of one performer, or linked by those that they share"
+    if start is not None and set(ids) & start.config.seen:
+        return "the model that it started from had seen most of its performances before"
+    return "too few performances could be held out together when it was trained"
 
 
 def _checked_dimensions(
@@ -196,10 +215,11 @@ def seen_of(found: PerformanceFeatures, recipes: Mapping[Stream, Recipe]) -> See
     """What a domain check looks at, but for how unlike the training performances it is."""
     streams = {stream: found.streams[recipe] for stream, recipe in recipes.items() if recipe in found.streams}
     times = [rows.times for rows in streams.values() if len(rows.times)]
-    length_s = found.facts.get("duration_s")
+    facts = {name: value for name, value in found.facts.items() if value is not None and math.isfinite(value)}
+    length_s = facts.get("duration_s")
     if length_s is None and times:
         length_s = float(max(t[:, 1].max() for t in times) - min(t[:, 0].min() for t in times))
-    return Seen({}, {stream: coverage(rows.times, length_s) for stream, rows in streams.items()}, length_s, found.facts)
+    return Seen({}, {stream: coverage(rows.times, length_s) for stream, rows in streams.items()}, length_s, facts)
 
 
 def control_value(found: PerformanceFeatures, name: str) -> float | None:
@@ -207,12 +227,13 @@ def control_value(found: PerformanceFeatures, name: str) -> float | None:
 
     `duration` in seconds, `mean_motion` in picture heights a second, `cut_rate` in cuts a second.
     """
-    duration, cuts = found.facts.get("duration_s"), found.facts.get("cuts")
+    facts = {key: value for key, value in found.facts.items() if value is not None and math.isfinite(value)}
+    duration, cuts = facts.get("duration_s"), facts.get("cuts")
     if name == "duration":
         return duration
     if name == "cut_rate":
         return cuts / duration if cuts is not None and duration else None
-    return found.facts.get(name)
+    return facts.get(name)
 
 
 def control_signs(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]) -> dict[str, int]:

@@ -18,7 +18,7 @@ SHARES = (0.25, 0.5)
 """Of the comparisons, beside all of them."""
 FEWEST = 20
 """Comparisons below which a part of them is too little to learn from."""
-_RESAMPLES = 1000
+_RESAMPLES, _AT_ONCE = 1000, 4_000_000
 _KINDS: tuple[Unseen, ...] = ("one", "both")
 
 
@@ -74,9 +74,12 @@ def draw_on(folds: Mapping[float, Sequence[HeldOut]], pairs: Sequence[Pair], *, 
     weight = np.array([pair.weight for pair in tested])
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=_RESAMPLES)
-    counts = drawn[:, better] * drawn[:, worse] * weight
-    counts = counts[counts.sum(1) > 0]
-    sampled = (right @ counts.T) / counts.sum(1)  # (shares, resamples)
+    parts = []
+    for some in np.array_split(drawn, max(1, len(drawn) * len(tested) // _AT_ONCE)):
+        counts = some[:, better] * some[:, worse] * weight  # (resamples, N)
+        counts = counts[counts.sum(1) > 0]
+        parts.append((right @ counts.T) / counts.sum(1))
+    sampled = np.concatenate(parts, axis=1)  # (shares, resamples)
     accuracy = right @ weight / weight.sum()
     ahead, many = _ahead(accuracy[:, None], shares)[0], _ahead(sampled, shares)
     gains = np.quantile(many - sampled[-1], [0.025, 0.975])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toprock.backbones.base import Stream
+from toprock.backbones.base import STREAMS, Stream
 from toprock.calibration import Chance, Domain, MarksScale, Scaled, Slope, TrainingScale, Unseen
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
@@ -21,6 +23,7 @@ from toprock.ranker.training import TrainingConfig
 
 FORMAT = 2
 """1 knew no calibration; it is read as a model that has none."""
+_TYPICAL = "typical."
 
 
 class TrainedOn(BaseModel):
@@ -74,6 +77,7 @@ class ModelConfig(BaseModel):
         slopes: how fast a difference of standardised scores becomes certainty, by how many sides of a pair are new.
         scale: from 0 to 100; marks: the judges' own, where training performances had marks. None where nothing, or
             too little, could be held out.
+        uncalibrated: why there is no chance for two new performances, or no scale; empty where there are both.
         domain: what the training performances were like.
         learning: what more comparisons would bring.
     """
@@ -102,6 +106,7 @@ class ModelConfig(BaseModel):
     slopes: dict[Unseen, Slope] = {}
     scale: TrainingScale | None = None
     marks: MarksScale | None = None
+    uncalibrated: str = "the model was made by a version that could not tell"
     domain: Domain = Domain()
     learning: LearningCurve | None = None
 
@@ -119,10 +124,25 @@ class ModelConfig(BaseModel):
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model in memory: members in evaluation mode, and everything in its config.json."""
+    """A model in memory.
+
+    Attributes:
+        members: in evaluation mode.
+        config: everything in its config.json.
+        typical: stream -> mean and spread (2, D) of the training segments. A model that was started from another keeps
+            that one's scale of features, so these are not always the rankers' own.
+    """
 
     members: list[Ranker]
     config: ModelConfig
+    typical: dict[Stream, np.ndarray] = field(default_factory=dict)
+
+    def typical_of(self, stream: Stream) -> np.ndarray:
+        """Mean and spread (2, D) of a stream's training segments."""
+        if stream in self.typical:
+            return self.typical[stream]
+        module = self.members[0].stream(stream)
+        return np.stack([module.mean.numpy(), module.spread.numpy()])
 
     @property
     def recipes(self) -> dict[Stream, Recipe]:
@@ -172,6 +192,8 @@ class SavedModel:
             for i, member in enumerate(self.members)
             for name, value in member.state_dict().items()
         }
+        for stream, rows in self.typical.items():
+            tensors[f"{_TYPICAL}{stream}"] = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
         files = {
             "model.safetensors": save(tensors, metadata={"format": str(FORMAT)}),
             "README.md": as_bytes(card(self.config)),
@@ -205,6 +227,7 @@ class SavedModel:
                 )
             config = ModelConfig.model_validate(plain)
             tensors = load_file(folder / "model.safetensors")
+            typical = {s: tensors.pop(f"{_TYPICAL}{s}").numpy() for s in STREAMS if f"{_TYPICAL}{s}" in tensors}
             held = len({name.partition(".")[0] for name in tensors})
             if held != config.members:
                 raise ValueError(f"it holds {held} rankers, not {config.members}")
@@ -214,7 +237,7 @@ class SavedModel:
                 prefix = f"member{i}."
                 ranker.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
                 members.append(ranker.eval())
-            model = cls(members, config)
+            model = cls(members, config, typical)
             if set(model.recipes) != set(config.ranker.dimensions):
                 raise ValueError("its recipes and its streams differ")
             return model

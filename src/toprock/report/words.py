@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toprock.assess.assessment import Assessment, Branch, Moment
@@ -51,18 +52,14 @@ def standing(percentile: float | None, performances: int | None, held_out: int |
 
 def verdict(comparison: Comparison, names: tuple[str, str]) -> tuple[str, str]:
     """Who is likely better, or that it is too close to call, in a headline; and how sure that is, in a sentence."""
+    told = replace(comparison, a=names[0], b=names[1])
     ahead = comparison.difference if comparison.probability is None else comparison.probability - 0.5
-    leader, other = names if ahead >= 0 else names[::-1]
-    if comparison.probability is None or comparison.interval is None:
-        headline = f"{leader} scored higher" if ahead else "Equal scores"
-        why = "too few performances could be held out when the model was made"
-        return headline, f"How likely it is that the higher score is the better performance is not known: {why}."
-    first = comparison.probability >= 0.5
-    chance = comparison.probability if first else 1 - comparison.probability
-    low, high = comparison.interval if first else (1 - comparison.interval[1], 1 - comparison.interval[0])
-    sure = f"with a chance of {percent(chance)} (90\N{NO-BREAK SPACE}% interval: {percent(low)} to {percent(high)})"
-    detail = f"{leader} is better than {other} {sure}."
-    return "Too close to call" if comparison.too_close else f"{leader} is likely better", detail
+    leader = names[0] if ahead >= 0 else names[1]
+    if comparison.probability is None:
+        return f"{leader} scored higher" if ahead else "Equal scores", told.verdict
+    if comparison.too_close:
+        return "Too close to call", told.verdict.removeprefix("Too close to call: ").capitalize()
+    return f"{leader} is likely better", told.verdict
 
 
 def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: Branch | None, decimals: int) -> str:
