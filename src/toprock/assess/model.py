@@ -150,13 +150,13 @@ class Model:
         if not math.isfinite(score):
             raise ModelError(f"the model '{config.name}' gives scores that are no numbers", advice="Train it again.")
         return Assessment(
-            found.id,
-            score,
-            config.bias,
-            self.saved.percentile(score),
-            segments,
-            self._moments(found, segments),
-            {
+            id=found.id,
+            score=score,
+            bias=config.bias,
+            percentile=self.saved.percentile(score),
+            segments=segments,
+            moments=self._moments(found, segments),
+            model={
                 "name": config.name,
                 "created": config.created,
                 "toprock": config.toprock,
@@ -165,10 +165,10 @@ class Model:
                 "pairs": config.trained_on.pairs,
                 "held_out": len(config.held_out),
             },
-            {str(stream): recipe for stream, recipe in config.recipes.items()},
-            tuple(self._members(outputs)),
-            self.saved.scaled(score),
-            self._cautions(found),
+            recipes={str(stream): recipe for stream, recipe in config.recipes.items()},
+            members=tuple(self._members(outputs)),
+            scaled=self.saved.scaled(score),
+            cautions=self._cautions(found),
         )
 
     def assess_all(self, them: Iterable[Judged]) -> list[Assessment | Failure]:

@@ -187,20 +187,20 @@ def evaluate(
         controls["memorisation"] = Accuracy.of(memorised(train_pairs, ids), pairs)
     good, bad = moment_pair(model, found, moments) if moments else (None, None)
     return Evaluation(
-        Accuracy.of(scores, pairs),
-        Accuracy.of(scores, unseen),
-        branches,
-        controls,
-        Accuracy.of(scores, same),
-        len(ids),
-        calibration_of(model, assessed, pairs),
-        good,
-        bad,
-        [group for name, values in (columns or {}).items() for group in groups(scores, pairs, name, values)],
-        faithfulness(model, found) if faithful else None,
-        type_figures(model, found, segments) if segments else None,
-        matched.missing,
-        matched.pairs_left_out,
+        accuracy=Accuracy.of(scores, pairs),
+        both_unseen=Accuracy.of(scores, unseen),
+        branches=branches,
+        controls=controls,
+        same_performer=Accuracy.of(scores, same),
+        performances=len(ids),
+        calibration=calibration_of(model, assessed, pairs),
+        good=good,
+        bad=bad,
+        groups=[group for name, values in (columns or {}).items() for group in groups(scores, pairs, name, values)],
+        faithfulness=faithfulness(model, found) if faithful else None,
+        types=type_figures(model, found, segments) if segments else None,
+        missing=matched.missing,
+        pairs_left_out=matched.pairs_left_out,
     )
 
 
