@@ -56,11 +56,11 @@ def test_the_library_example_of_the_readme(desk, monkeypatch, capsys):
     monkeypatch.chdir(desk)
     (code,) = [block for block in blocks(README) if "import toprock" in block]
     exec(compile(code, "README.md", "exec"), {})
-    score, *moments, difference = capsys.readouterr().out.splitlines()
+    score, *moments, verdict = capsys.readouterr().out.splitlines()
     model = library.load("model")
     assert float(score.split()[0]) == pytest.approx(model.assess("new.mp4").score)
     assert {line.split()[0] for line in moments} <= {"best", "worst"}
-    assert float(difference) == pytest.approx(model.compare("a.mp4", "b.mp4").difference)
+    assert verdict == model.compare("a.mp4", "b.mp4").verdict
 
 
 def test_the_commands_of_the_readme(toprock, place, tmp_path):
@@ -131,7 +131,9 @@ def test_the_pairs_and_the_manifest_of_the_readme(tmp_path):
         ("semi/anna", "semi/bert"),
         ("semi/bert", "semi/cleo"),
     ]
-    header, spans = (re.search(pattern, README)[1] for pattern in (r"`(id,video,[a-z,]+)`", r"`([\d.]+-[\d.;-]+)`"))
+    header, spans = (
+        re.search(pattern, README)[1] for pattern in (r"`(id,video,[a-z,]+)`", r"`([\d.]+-[\d.]+;[\d.-]+)`")
+    )
     (tmp_path / "m.csv").write_text(f"{header}\none,one.mp4,{spans},Ann,final\n")
     (one,) = library.read_manifest(tmp_path / "m.csv")
     assert one.intervals == ((12.0, 45.5), (60.0, 70.0))

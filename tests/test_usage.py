@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from toprock import usage
+from toprock.errors import StorageError
 
 
 @pytest.fixture
@@ -69,6 +70,13 @@ def test_without_a_home_nothing_is_noted_and_nobody_is_stopped(monkeypatch, tmp_
     monkeypatch.setattr("pathlib.Path.home", homeless)
     assert usage.log_file() is None
     assert usage.note("score", tmp_path, [])
+
+
+def test_what_is_no_log_is_not_deleted(tmp_path):
+    (tmp_path / "manifest.csv").write_text("id,video\na,a.mp4\n")
+    with pytest.raises(StorageError, match="is no log of uses"):
+        usage.clear(tmp_path / "manifest.csv")
+    assert (tmp_path / "manifest.csv").is_file()
 
 
 def test_a_table_has_a_line_a_performance_and_no_formula(log, tmp_path):

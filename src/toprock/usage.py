@@ -111,9 +111,11 @@ def clear(path: Path) -> None:
     """Delete the log.
 
     Raises:
-        StorageError: it cannot be deleted.
+        StorageError: it holds something else, or cannot be deleted.
     """
     with storage_errors(path):
+        if path.is_file() and path.stat().st_size and next(uses(path), None) is None:
+            raise StorageError(f"{path}: is no log of uses", advice="See what TOPROCK_LOG says; nothing was deleted.")
         path.unlink(missing_ok=True)
 
 

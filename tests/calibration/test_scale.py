@@ -101,3 +101,9 @@ def test_marks_of_performances_that_were_not_held_out_do_not_count():
     scores = named(np.arange(12.0))
     assert fit_marks(scores, {f"v{i}": 1.0 for i in range(5)}) is None
     assert fit_marks(scores, {f"v{i}": float(i) for i in range(10)}).held_out == 10
+
+
+def test_marks_that_are_all_one_or_run_against_the_scores_are_not_used():
+    scores = named(np.arange(12.0))
+    assert fit_marks(scores, dict.fromkeys(scores, 7.0)) is None
+    assert fit_marks(scores, {ident: -value for ident, value in scores.items()}) is None

@@ -20,6 +20,7 @@ def test_errors_that_fall_as_a_power_are_drawn_on():
 
 def test_more_comparisons_are_never_said_to_harm():
     assert _ahead(np.array([[0.9], [0.8], [0.7]]), [0.25, 0.5, 1.0])[0] == pytest.approx(0.7)
+    assert _ahead(np.array([[1.0], [1.0], [1.0]]), [0.25, 0.5, 1.0])[0] == 1.0
 
 
 def folds(noise, seed):

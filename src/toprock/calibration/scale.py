@@ -166,7 +166,9 @@ def fit_training_scale(
 
 
 def fit_marks(held_out: Mapping[str, float], marks: Mapping[str, float]) -> MarksScale | None:
-    """The judges' own scale; None where fewer than nine held-out performances have a mark.
+    """The judges' own scale; None where fewer than nine held-out performances have a mark, or marks do not rise.
+
+    Marks that are all one, or run against the scores, tell nothing of new performances.
 
     >>> scores = {str(i): float(i) for i in range(20)}
     >>> fit_marks(scores, {ident: 2 * value for ident, value in scores.items()}).scaled(7.5).value
@@ -192,6 +194,8 @@ def fit_marks(held_out: Mapping[str, float], marks: Mapping[str, float]) -> Mark
         others[row] = False
         left_out.append(abs(y[row] - np.interp(x[row], *knots(others))))
     scores, values = knots(everyone)
+    if len(values) < 2:
+        return None
     return MarksScale(
         scores=scores.tolist(),
         marks=values.tolist(),

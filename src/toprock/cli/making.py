@@ -175,7 +175,8 @@ def train(
     for line in _trust(model.config):
         say(line)
     if marks is not None and model.config.marks is None:
-        say("the marks are not used: fewer than 9 performances with a mark could be held out.")
+        why = model.config.uncalibrated or "fewer than 9 marks, or marks that do not rise with what the comparisons say"
+        say(f"the marks are not used: {why}.")
 
 
 def _like(folder: Path) -> list[Backbone]:

@@ -30,6 +30,9 @@ def log(
     path = usage.log_file()
     if path is None:
         raise UsageError("no log is kept: TOPROCK_LOG is off", advice="Unset it to keep one.")
+    if not path.is_file() and not json:
+        say(f"nothing has been noted yet; uses will be in {path}.")
+        return
     if export is not None and export.suffix.lower() not in (".csv", ".json"):
         raise UsageError(f"{export}: is neither .csv nor .json", advice="Name a file that ends in one of them.")
     if export is not None:

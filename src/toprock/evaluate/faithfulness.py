@@ -108,7 +108,7 @@ def faithfulness(model: Model, found: Mapping[str, PerformanceFeatures], *, seed
 def strongest(curve: EvidenceCurve, sign: Sign, share: float = SHARE) -> list[tuple[float, float]]:
     """Spans that hold a share of the time, those with the most evidence (`best`) or the least (`worst`).
 
-    >>> strongest(EvidenceCurve(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0])), "best", 0.25)
+    >>> strongest(EvidenceCurve(np.array([0.0, 0.5, 2.0]), np.array([0.0, 1.0, 0.0])), "best", 0.25)
     [(0.0, 0.5)]
     """
     borders, cells = curve.grid()

@@ -103,5 +103,5 @@ def _ahead(accuracy: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     x = np.log(np.array(shares))
     x = x - x.mean()
     power = np.minimum(0.0, (x @ (error - error.mean(0))) / (x @ x))
-    found: np.ndarray = 1 - np.exp(error[-1] + power * np.log(2))
+    found: np.ndarray = np.maximum(accuracy[-1], 1 - np.exp(error[-1] + power * np.log(2)))
     return found

@@ -98,7 +98,7 @@ class ModelConfig(BaseModel):
     started_from: StartedFrom | None = None
     bias: float
     centre: float
-    spread: float
+    spread: float = Field(gt=0)
     gains: dict[Stream, float] = {}
     held_out: dict[str, float]
     controls: dict[str, int]
@@ -247,4 +247,7 @@ class SavedModel:
             ) from problem
         except (OSError, ValueError, ValidationError, SafetensorError, FeaturesError) as problem:
             first = str(problem).splitlines()[0]
+            if isinstance(problem, ValidationError):
+                wrong = problem.errors()[0]
+                first = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
             raise ModelError(f"{folder}: is damaged ({first})", advice="Train it again.") from problem

@@ -159,7 +159,7 @@ def page_name(ident: str) -> str:
     """The file of a performance in a folder: readable, safe anywhere, and another for every id.
 
     >>> page_name("semi/Anna B.")
-    'semi-anna-b-27b57c9e.html'
+    'semi-anna-b-30dfbd87.html'
     """
     readable = re.sub(r"[^a-z0-9]+", "-", ident.lower()).strip("-")[:48]
     mark = hashlib.sha256(ident.encode("utf-8", "backslashreplace")).hexdigest()[:8]
