@@ -124,7 +124,7 @@ def test_performers_that_are_judged_together_make_it_less_sure():
     """Each of eight performers is better or worse than their scores say, in all five performances alike."""
     rng = np.random.default_rng(6)
     performer = {f"{i:03}": f"p{i % 8}" for i in range(40)}
-    luck = {name: 1.5 * rng.normal() for name in set(performer.values())}
+    luck = {name: 1.5 * rng.normal() for name in dict.fromkeys(performer.values())}
     scores = {ident: float(rng.normal()) for ident in performer}
     truth = {ident: scores[ident] + luck[performer[ident]] for ident in scores}
     pairs = [Pair(a, b) for a in scores for b in scores if truth[a] > truth[b]]

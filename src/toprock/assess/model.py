@@ -40,8 +40,8 @@ class Comparison:
         probability: that a is better, fitted on pairs that rankers had not seen; None where that could not be.
         interval: 90 % interval of that probability.
         too_close: whether no winner should be named; None where there is no probability.
-        unknown: why there is no probability; empty where there is one.
         first, second: the assessments.
+        unknown: why there is no probability; empty where there is one.
     """
 
     a: str
@@ -50,9 +50,9 @@ class Comparison:
     probability: float | None = None
     interval: tuple[float, float] | None = None
     too_close: bool | None = None
-    unknown: str = ""
     first: Assessment | None = field(default=None, repr=False, compare=False)
     second: Assessment | None = field(default=None, repr=False, compare=False)
+    unknown: str = ""
 
     @property
     def verdict(self) -> str:
@@ -63,11 +63,13 @@ class Comparison:
         chance = self.probability if first else 1 - self.probability
         low, high = self.interval if first else (1 - self.interval[1], 1 - self.interval[0])
         name = self.a if first else self.b
+        sure = f"with a chance of {100 * chance:.0f} % (90 % interval {100 * low:.0f} % to {100 * high:.0f} %)"
+        text = f"{name} is better {sure}."
         if self.too_close:
-            return (
-                f"Too close to call: the higher score is right with a chance of {chance:.0%} ({low:.0%} to {high:.0%})."
-            )
-        return f"{name} is better with a chance of {chance:.0%} (90 % interval {low:.0%} to {high:.0%})."
+            text = f"Too close to call: the higher score is right {sure}."
+        if any(one is not None and one.cautions for one in (self.first, self.second)):
+            text += " That holds for performances like those learnt from; mind the cautions."
+        return text
 
     def to_json(self) -> dict[str, object]:
         """The documented JSON object (schema 1)."""
