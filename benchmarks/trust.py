@@ -20,12 +20,12 @@ import numpy as np
 from toprock.assess.evidence import EvidenceCurve
 from toprock.assess.model import Model
 from toprock.backbones import build
-from toprock.calibration import Reliability, reliability
-from toprock.comparisons import Pair, read_pairs
+from toprock.calibration import Reliability, Unseen
+from toprock.comparisons import read_pairs
 from toprock.datasets import jigsaws
 from toprock.demo import labelled, quality_pairs
 from toprock.evaluate import evaluate, read_moments
-from toprock.evaluate.evaluation import calibration_of, moment_pair
+from toprock.evaluate.evaluation import Told, calibration_of, moment_pair
 from toprock.evaluate.faithfulness import Faithfulness, elsewhere, faithfulness, strongest
 from toprock.features import FeatureStore, PerformanceFeatures, extract
 from toprock.performance import Performance, read_manifest
@@ -137,42 +137,25 @@ def surgeons(place: Path) -> None:
     store.add_recipes(*task.recipes.values())
     for found in task.features.values():
         store.write(found)
-    told: dict[str, list[tuple[Model, list[Pair], dict[str, object]]]] = {}
+    told: dict[Unseen, Told] = {}
     moved = []
     for fold in task.folds:
         model = Model(train_from_store(store, fold.train, recipes=task.recipes, performers=task.performers))
         ids = sorted({ident for p in fold.test for ident in (p.better, p.worse)})
         features = {ident: model.features_of(store, ident) for ident in ids}
         assessed = {ident: model.assess(f) for ident, f in features.items()}
-        for kind, measured in calibration_of(model, assessed, fold.test).items():
-            show(f"JIGSAWS fold {fold.name}, {kind} unseen", measured)
+        for kind in model.saved.config.slopes:
+            here = Told.by(model, assessed, fold.test, kind)
+            show(f"JIGSAWS fold {fold.name}, {kind} unseen", here.reliability())
+            told[kind] = told[kind] + here if kind in told else here
         seen = model.saved.config.seen
-        for name, count in (("one", 1), ("both", 2)):
-            here = [p for p in fold.test if not p.tie and (p.better not in seen) + (p.worse not in seen) == count]
-            told.setdefault(name, []).append((model, here, assessed))  # type: ignore[arg-type]
         moved.append(faithfulness(model, {i: f for i, f in features.items() if i not in seen}))
-    for name, parts in told.items():
-        show(f"JIGSAWS, all folds, {name} unseen", together(parts))
-    show("JIGSAWS, all folds", together([part for parts in told.values() for part in parts]))
+    for kind, chances in told.items():
+        show(f"JIGSAWS, all folds, {kind} unseen", chances.reliability())
+    show("JIGSAWS, all folds", (told["one"] + told["both"]).reliability())
     for fold, faithful in zip(task.folds, moved, strict=True):
         print(f"  fold {fold.name}:")
         evidence(faithful)
-
-
-def together(parts: Sequence[tuple[Model, list[Pair], dict[str, object]]]) -> Reliability:
-    """Chances of several models on their own pairs, as one."""
-    calibrated, plain, constant, pairs = [], [], [], []
-    for model, here, assessed in parts:
-        slopes = model.saved.config.slopes
-        for p in here:
-            found = model.compared(assessed[p.better], assessed[p.worse])  # type: ignore[arg-type]
-            seen = model.saved.config.seen
-            slope = slopes["one" if p.better in seen or p.worse in seen else "both"]  # every fold here has both
-            calibrated.append(0.5 if found.probability is None else found.probability)
-            plain.append(1 / (1 + np.exp(-found.difference)))
-            constant.append(slope.constant if found.difference > 0 else 1 - slope.constant)
-            pairs.append(p)
-    return reliability(calibrated, plain, constant, pairs)
 
 
 def push_ups(place: Path) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 
 from toprock.assess.assessment import Moment, SegmentEvidence
 from toprock.assess.evidence import EvidenceCurve
-from toprock.backbones.base import Stream
+from toprock.backbones.base import STREAM_WORDS, Stream
 from toprock.backbones.readings import Reading
 
-_NAMES: Mapping[Stream, str] = {"dynamic": "motion", "static": "posture"}
 _DIFFERENT = 1.0
 """Spreads of the training segments from which on a difference is worth telling."""
 _MOST = 2
@@ -66,7 +65,7 @@ def _sentence(moment: Moment, lead: Stream, share: float, differs: Sequence[str]
     verb = "raised" if moment.contribution > 0 else "lowered"
     text = (
         f"{clock(moment.start_s)} to {clock(moment.end_s)} {verb} the score by {abs(moment.contribution):.3f}, "
-        f"{_NAMES[lead]} spoke most ({share:+.3f})"
+        f"{STREAM_WORDS[lead]} spoke most ({share:+.3f})"
     )
     if not differs:
         return f"{text}."

@@ -17,6 +17,8 @@ from toprock.errors import UsageError
 
 Stream = Literal["dynamic", "static"]
 STREAMS: tuple[Stream, ...] = ("dynamic", "static")
+STREAM_WORDS: Mapping[Stream, str] = {"dynamic": "motion", "static": "posture"}
+"""What each stream shows, for people."""
 
 
 Box = tuple[float, float, float, float]

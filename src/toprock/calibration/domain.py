@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from toprock.backbones.base import STREAMS, Stream
+from toprock.backbones.base import STREAM_WORDS, STREAMS, Stream
 
 Kind = Literal["unlike", "length", "stream missing", "black", "frozen", "cuts", "coverage"]
 
@@ -73,7 +73,6 @@ class Domain(BaseModel):
         return tuple(found)
 
     def _streams(self, seen: Seen, streams: Iterable[Stream]) -> list[Caution]:
-        names = {"dynamic": "motion", "static": "posture"}
         found = []
         for stream in sorted(streams):
             if stream not in seen.unlikeness:
@@ -81,8 +80,8 @@ class Domain(BaseModel):
                 found.append(Caution("stream missing", text, 1.0))
             elif seen.unlikeness[stream] > self.limits.get(stream, math.inf):
                 times = seen.unlikeness[stream] / self.limits[stream]
-                text = f"Its {names[stream]} is unlike the training performances: {times:.2f} times as far from their"
-                found.append(Caution("unlike", f"{text} middle as they reach."))
+                text = f"Its {STREAM_WORDS[stream]} is unlike the training performances"
+                found.append(Caution("unlike", f"{text}: {times:.2f} times as far from their middle as they reach."))
         return found
 
     def _length(self, seen: Seen) -> list[Caution]:

@@ -135,7 +135,7 @@ def performers_of(manifest: Path | None, store: FeatureStore) -> dict[str, str]:
 
 
 def columns_of(manifest: Path | None, store: FeatureStore, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Column of a manifest -> id in the store -> value; by default performer and event, where there are such.
+    """Column of a manifest -> id in the store -> value; by default performer and event, where they make groups.
 
     Raises:
         UsageError: a column that is named is not there, or there is no manifest.
@@ -151,7 +151,8 @@ def columns_of(manifest: Path | None, store: FeatureStore, names: Sequence[str])
     for name in dict.fromkeys(names or ("performer", "event")):
         own = name in ("performer", "event")
         values = {p.id: (getattr(p, name) if own else p.extra.get(name)) or "" for p in performances}
-        if any(values.values()):
+        given = [value for value in values.values() if value]
+        if given and (names or 1 < len(set(given)) < len(given)):  # else each group is one performance, or all
             found[name] = by_known_id(values, store.ids())
         elif names:
             there = sorted({"performer", "event", *(column for p in performances for column in p.extra)})

@@ -220,8 +220,9 @@ def _print_groups(groups: Sequence[Group]) -> None:
         here = list(those)
         shown = [*here[:_MOST_GROUPS], *(group for group in here[_MOST_GROUPS:] if group.judged_worse)]
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in (f"by {column}", "performances", "mean score", "ranked right", "pairs", "wins", "given by model"):
-            table.add_column(escape(printable(name)), justify="left" if name.startswith("by ") else "right")
+        table.add_column(escape(printable(f"by {column}")), overflow="fold")
+        for name in ("performances", "mean score", "right", "pairs", "wins", "model gives"):
+            table.add_column(name, justify="right")
         for group in shown:
             table.add_row(
                 escape(printable(group.value)),

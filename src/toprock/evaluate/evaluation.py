@@ -208,21 +208,47 @@ def calibration_of(
     model: Model, assessed: Mapping[str, Assessment], pairs: Sequence[Pair]
 ) -> dict[Unseen, Reliability]:
     """How well the chances that a model names come true, by how many sides of a pair it had not learnt from."""
-    seen, found = model.saved.config.seen, {}
-    for kind, slope in model.saved.config.slopes.items():
+    told = {kind: Told.by(model, assessed, pairs, kind) for kind in model.saved.config.slopes}
+    return {kind: chances.reliability() for kind, chances in told.items() if chances.pairs}
+
+
+@dataclass(frozen=True)
+class Told:
+    """The chance that the better one of each pair is better, as three ways tell it; see `Reliability`."""
+
+    pairs: list[Pair]
+    calibrated: list[float]
+    uncalibrated: list[float]
+    constant: list[float]
+
+    @classmethod
+    def by(cls, model: Model, assessed: Mapping[str, Assessment], pairs: Sequence[Pair], kind: Unseen) -> Told:
+        """What a model that has a slope for that kind tells of the pairs of that kind, ties left out."""
+        seen, slope = model.saved.config.seen, model.saved.config.slopes[kind]
         count = 2 if kind == "both" else 1
         here = [p for p in pairs if not p.tie and (p.better not in seen) + (p.worse not in seen) == count]
-        if not here:
-            continue
         compared = [model.compared(assessed[p.better], assessed[p.worse]) for p in here]
         difference = np.array([c.difference for c in compared])
-        found[kind] = reliability(
-            [0.5 if c.probability is None else c.probability for c in compared],
-            1 / (1 + np.exp(-difference)),
-            np.where(difference == 0, 0.5, np.where(difference > 0, slope.constant, 1 - slope.constant)),
+        constant = np.where(difference == 0, 0.5, np.where(difference > 0, slope.constant, 1 - slope.constant))
+        return cls(
             here,
+            [0.5 if c.probability is None else c.probability for c in compared],
+            (1 / (1 + np.exp(-difference))).tolist(),
+            constant.tolist(),
         )
-    return found
+
+    def __add__(self, other: Told) -> Told:
+        """Both, as if of one model."""
+        return Told(
+            self.pairs + other.pairs,
+            self.calibrated + other.calibrated,
+            self.uncalibrated + other.uncalibrated,
+            self.constant + other.constant,
+        )
+
+    def reliability(self) -> Reliability:
+        """How well they came true."""
+        return reliability(self.calibrated, self.uncalibrated, self.constant, self.pairs)
 
 
 def memorised(train_pairs: Sequence[Pair], ids: Iterable[str]) -> dict[str, float]:

@@ -151,9 +151,7 @@ def choose_steps(
     if not results:
         return unmeasured
     steps = [step for step, *_ in results[0]["curve"]]
-    right = np.array([[r for _, r, _ in result["curve"]] for result in results]).sum(0)
-    total = np.array([[n for *_, n in result["curve"]] for result in results]).sum(0)
-    accuracy = right / total
+    accuracy = _accuracy(results)
     best = _best(accuracy)
     if started and not worth_leaving([result["measured"][best]["gained"] for result in results]):
         best = 0
@@ -179,11 +177,16 @@ def _elsewhere(
     chosen = []
     for left_out in results:
         others = [result for result in results if result is not left_out]
-        right = np.array([[r for _, r, _ in result["curve"]] for result in others]).sum(0)
-        total = np.array([[n for *_, n in result["curve"]] for result in others]).sum(0)
-        at = max(_best(right / total), 1 if not results[0]["curve"][0][0] else 0)
+        at = max(_best(_accuracy(others)), 1 if not results[0]["curve"][0][0] else 0)
         chosen.append((at, _gains([result["measured"][at] for result in others], pairs)))
     return chosen
+
+
+def _accuracy(results: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """At each measurement, over the pairs of all folds."""
+    right = np.array([[r for _, r, _ in result["curve"]] for result in results]).sum(0)
+    total: np.ndarray = np.array([[n for *_, n in result["curve"]] for result in results]).sum(0)
+    return right / total
 
 
 def _standardised(fold: Mapping[str, Any], gains: np.ndarray, known: frozenset[str]) -> HeldOut:

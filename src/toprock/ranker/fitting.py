@@ -94,8 +94,14 @@ def fit(
     if steps is None:
         begin = partial(start, initial=next(iter(initial), None), build=build)
         side = (data, ids, groups, pairs, model, config, begin)
-        keeping = partial(choose_steps, known=known, checkpoint=keep, on_advance=on_advance)
-        choice = keeping(*side, started=bool(initial), everyone=everyone)
+        choice = choose_steps(
+            *side,
+            started=bool(initial),
+            known=known,
+            everyone=everyone,
+            checkpoint=keep,
+            on_advance=on_advance,
+        )
         if learning and choice.steps and choice.folds and len(pairs) >= FEWEST:
             parts: dict[float, list[HeldOut]] = {1.0: choice.folds}
             for share in SHARES:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.ranker.batch import Arrays
-from toprock.ranker.choosing import Advance, performer_groups
+from toprock.ranker.choosing import Advance, Choice, performer_groups
 from toprock.ranker.fitting import MEMBERS, fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, TrainedOn
@@ -112,8 +113,6 @@ def train_from_store(
         checkpoint=checkpoint,
         on_advance=on_advance,
     )
-    slopes = fit_slopes(fitted.choice.folds, matched.pairs, dict(zip(ids, groups, strict=True)))
-    scale = fit_training_scale(fitted.choice.held_out, bradley_terry(matched.pairs), parts=parts(matched.pairs))
     config = ModelConfig(
         toprock=__version__,
         created=datetime.date.today().isoformat(),
@@ -133,11 +132,14 @@ def train_from_store(
         held_out=fitted.choice.held_out,
         controls=control_signs(found, matched.pairs),
         control_accuracy=control_accuracy(found, matched.pairs),
-        slopes=slopes,
-        scale=scale,
-        marks=fit_marks(fitted.choice.held_out, marks or {}),
         learning=fitted.learning,
-        uncalibrated="" if "both" in slopes and scale else _why_uncalibrated(plan, groups, ids, start_from),
+        **_calibration(
+            fitted.choice,
+            matched.pairs,
+            dict(zip(ids, groups, strict=True)),
+            marks or {},
+            why_not=_why_uncalibrated(plan, groups, ids, start_from),
+        ),
         domain=fit_domain(data, groups, [seen_of(found[ident], recipes) for ident in ids]),
     )
     typical = {
@@ -145,6 +147,20 @@ def train_from_store(
         for stream in recipes
     }
     return SavedModel(fitted.members, config, typical)
+
+
+def _calibration(
+    choice: Choice, pairs: Sequence[Pair], groups: Mapping[str, str], marks: Mapping[str, float], *, why_not: str
+) -> dict[str, Any]:
+    """What a model's config says of chances and scales, and `why_not` where one is missing."""
+    slopes = fit_slopes(choice.folds, pairs, groups)
+    scale = fit_training_scale(choice.held_out, bradley_terry(pairs), parts=parts(pairs))
+    return {
+        "slopes": slopes,
+        "scale": scale,
+        "marks": fit_marks(choice.held_out, marks),
+        "uncalibrated": "" if "both" in slopes and scale else why_not,
+    }
 
 
 def _why_uncalibrated(plan: Plan, groups: Sequence[str], ids: Sequence[str], start: SavedModel | None) -> str:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toprock.assess.assessment import Assessment, Branch, Moment
-from toprock.backbones.base import Stream
+from toprock.backbones.base import STREAM_WORDS, Stream
 from toprock.report.figures import percent, seconds, show
 from toprock.report.timeline import Timeline
 
 if TYPE_CHECKING:
     from toprock.assess.model import Comparison
 
-STREAM_NAMES: Mapping[Stream, str] = {"dynamic": "Motion", "static": "Posture"}
+STREAM_NAMES: Mapping[Stream, str] = {stream: word.capitalize() for stream, word in STREAM_WORDS.items()}
 STREAM_UNITS: Mapping[Stream, str] = {"dynamic": "clips", "static": "frames"}
 BRANCH_NAMES: Mapping[Branch, str] = {"high": "Strengths", "low": "Flaws", "average": "Overall"}
 BRANCH_SENSE: Mapping[Branch, str] = {
