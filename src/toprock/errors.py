@@ -18,6 +18,9 @@
     ├── WeightsError                weights of a backbone: absent, damaged, of the wrong kind
     ├── ComputeError                networks cannot run here: no such device, no memory left, stopped
     ├── ModelError                  a model folder
+    ├── LibraryError                a library: its folder, its database, or what is asked of it
+    │   ├── NotThere                what is asked for is not, or no more, in the library
+    │   └── Refused                 what is asked for cannot be done as things stand
     └── StorageError                the disk is full, or a folder cannot be written
 
 Each carries `message` (what happened) and `advice` (what to do next); `str(error)` is both.
@@ -114,6 +117,18 @@ class ComputeError(ToprockError):
 
 class ModelError(ToprockError):
     """A model folder that cannot be used."""
+
+
+class LibraryError(ToprockError):
+    """A library: its folder, its database, or what is asked of it."""
+
+
+class NotThere(LibraryError):
+    """What is asked for is not, or no more, in the library."""
+
+
+class Refused(LibraryError):
+    """What is asked for cannot be done as things stand."""
 
 
 class StorageError(ToprockError):

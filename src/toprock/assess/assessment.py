@@ -130,3 +130,50 @@ class Assessment:
             "model": dict(self.model),
             "recipes": dict(self.recipes),
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Assessment:
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such object.
+
+        >>> from toprock.assess import Assessment
+        >>> Assessment.from_json(Assessment("a", 1.5, 0.5, None, (), ()).to_json()).score
+        1.5
+        """
+        scaled = document.get("scaled")
+        return cls(
+            id=document["id"],
+            score=float(document["score"]),
+            bias=float(document["bias"]),
+            percentile=document["percentile"],
+            segments=tuple(
+                SegmentEvidence(
+                    s["stream"],
+                    float(s["start_s"]),
+                    float(s["end_s"]),
+                    {branch: float(s["contributions"].get(branch, 0.0)) for branch in BRANCHES},
+                    float(s["attention_high"]),
+                    float(s["attention_low"]),
+                )
+                for s in document["segments"]
+            ),
+            moments=tuple(
+                Moment(
+                    m["kind"],
+                    float(m["start_s"]),
+                    float(m["end_s"]),
+                    float(m["contribution"]),
+                    m.get("stream"),
+                    tuple(m.get("differs", ())),
+                    m.get("sentence", ""),
+                )
+                for m in document["moments"]
+            ),
+            model=document.get("model", {}),
+            recipes=document.get("recipes", {}),
+            members=tuple(document.get("members", ())),
+            scaled=None if scaled is None else Scaled.model_validate(scaled),
+            cautions=tuple(Caution(c["kind"], c["text"], c.get("share")) for c in document.get("cautions", ())),
+        )

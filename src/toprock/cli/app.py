@@ -52,12 +52,13 @@ def main() -> None:
             exporting,
             importing,
             making,
+            serving,
             usage,
             versions,
         )
 
         # importing them adds their commands
-        del assessing, benchmarking, datasets, evaluating, exporting, importing, making, usage, versions
+        del assessing, benchmarking, datasets, evaluating, exporting, importing, making, serving, usage, versions
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command

@@ -8,6 +8,17 @@
 from toprock.exports.clips import Clip, cut_clips
 from toprock.exports.item import Item
 from toprock.exports.overlay import write_overlay
+from toprock.exports.preview import plays_in_browsers, write_preview
 from toprock.exports.timeline import EXPORTS, TimelineFormat, write_timeline
 
-__all__ = ["EXPORTS", "Clip", "Item", "TimelineFormat", "cut_clips", "write_overlay", "write_timeline"]
+__all__ = [
+    "EXPORTS",
+    "Clip",
+    "Item",
+    "TimelineFormat",
+    "cut_clips",
+    "plays_in_browsers",
+    "write_overlay",
+    "write_preview",
+    "write_timeline",
+]

@@ -1,0 +1,436 @@
+"""Videos and performances: bringing them in, finding, cutting, describing and deleting them with all their traces."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from toprock.errors import NotThere, Refused, ToprockError, VideoError
+from toprock.library import jobs, tables
+from toprock.library.database import set_setting, setting
+from toprock.library.library import Library
+from toprock.performance import Performance, find_performances, format_intervals, parse_intervals
+from toprock.video import VideoInfo, probe
+
+_SUFFIXES = {"mov": ".mp4", "matroska": ".mkv", "avi": ".avi", "mpegts": ".ts"}
+_ROOM_LEFT = 256 << 20
+"""Bytes that an upload leaves free on the disk: databases and features need some."""
+Sort = Literal["newest", "name", "length", "score"]
+SORTS: tuple[Sort, ...] = ("newest", "name", "length", "score")
+STATES = ("new", "ready", "failed")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A performance in a list, with what the chosen model says of it."""
+
+    performance: tables.Performance
+    assessment: tables.Assessment | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list: its rows, how many there are in all, and which number the first one has."""
+
+    rows: Sequence[Row]
+    total: int
+    start: int
+
+
+def add_video(
+    library: Library, path: Path, *, filename: str, owned: bool, performance: Performance | None = None
+) -> str:
+    """Take in a video as one performance, and have it looked at.
+
+    Args:
+        library: where to.
+        path: the file. One that is `owned` lies in `incoming` and is moved; another one stays where it is.
+        filename: what people call the file.
+        owned: whether it goes away when the last performance in it is deleted.
+        performance: what a manifest says of it.
+
+    Returns:
+        The key of the performance.
+
+    Raises:
+        VideoError: it cannot be used; an owned file is gone then.
+        Refused: this very video (or name, of a manifest) is here already.
+    """
+    try:
+        info = probe(path, limits=library.limits)
+        digest = _digest(path)
+        with library.write() as session:
+            _refuse_known(session, path, digest, owned, performance)
+            video = _video_row(info, filename, digest, owned)
+            session.add(video)
+            session.flush()
+            if owned:
+                place = library.folder.video(video.key + _SUFFIXES.get(info.container, ".mp4"))
+                video.path = place.name
+                path.replace(place)
+                path = place
+            else:
+                video.path = str(path.absolute())
+            row = tables.Performance(
+                name=_free_name(session, performance.id if performance else Path(filename).stem), video_key=video.key
+            )
+            if performance is not None:
+                row.intervals = format_intervals(performance.intervals)
+                row.performer, row.event = performance.performer, performance.event
+                row.date = performance.extra.get("date", "")
+            session.add(row)
+            session.flush()
+            jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video.key)
+            return row.key
+    except BaseException:
+        if owned:
+            path.unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a folder or manifest: keys of new performances, and what was left out and why."""
+
+    keys: list[str]
+    left_out: dict[str, str]
+
+
+def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int], None] | None = None) -> Taken:
+    """Take in all videos of a folder, or the performances of a manifest; the files stay where they are.
+
+    Raises:
+        ManifestError: nothing is there.
+    """
+    found = find_performances(source)
+    manifest = source.suffix.lower() == ".csv"
+    keys: list[str] = []
+    left_out: dict[str, str] = {}
+    videos: dict[Path, str] = {}
+    for number, performance in enumerate(found):
+        try:
+            place = performance.video.resolve()
+            if manifest and place in videos:
+                keys.append(_add_beside(library, videos[place], performance))
+            else:
+                told = performance if manifest else Performance(performance.id, performance.video)
+                keys.append(add_video(library, place, filename=place.name, owned=False, performance=told))
+                with library.read() as session:
+                    videos[place] = _get(session, keys[-1]).video_key
+        except (ToprockError, OSError) as problem:
+            left_out[performance.id] = str(problem)
+        if on_video:
+            on_video(number + 1, len(found))
+    return Taken(keys, left_out)
+
+
+def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[str]:
+    """Make the performances of a video those spans of it: a battle becomes rounds.
+
+    What was known of a span that stays as it is stays too; others of this video go, with their comparisons.
+
+    Args:
+        library: which.
+        key: of a performance in that video.
+        parts: intervals (as `12-45.5;60-70`; empty is the whole video) and performer, one a performance.
+
+    Returns:
+        The keys of the video's performances now.
+
+    Raises:
+        NotThere: there is no such performance.
+        Refused: no part, two alike, or a span that is none or lies outside of the video.
+    """
+    with library.write() as session:
+        video = _get(session, key).video
+        wanted = [(_checked_intervals(text, video), performer.strip()[:500]) for text, performer in parts]
+        if not wanted:
+            raise Refused("a video has at least one performance", advice="Keep one, or delete the video.")
+        if len({text for text, _ in wanted}) < len(wanted):
+            raise Refused("two performances have the same span", advice="Change or remove one of them.")
+        here = {p.intervals: p for p in video.performances}
+        stem = Path(video.filename).stem
+        keys, added = [], False
+        for text, performer in wanted:
+            row = here.pop(text, None)
+            if row is None:
+                name = _free_name(session, f"{stem} {_first_second(text)}".strip())
+                row, added = tables.Performance(name=name, video_key=video.key, intervals=text), True
+                session.add(row)
+            row.performer = performer
+            session.flush()
+            keys.append(row.key)
+        gone = [_gone(library, p) for p in here.values()]
+        for p in here.values():
+            session.delete(p)
+        if added:
+            jobs.enqueue(session, "extract", f"Look at {video.filename}", subject=video.key)
+    _remove_files(path for paths in gone for path in paths)
+    return keys
+
+
+def describe(
+    library: Library, key: str, *, performer: str | None = None, event: str | None = None, date: str | None = None
+) -> None:
+    """Say who performed, where, and when (as 2026-11-27); None leaves what is known.
+
+    Raises:
+        NotThere: there is no such performance.
+        Refused: the date is none.
+    """
+    if date:
+        try:
+            date = datetime.strptime(date, "%Y-%m-%d").strftime("%Y-%m-%d")
+        except ValueError:
+            raise Refused(f"'{date[:40]}' is no date", advice="Write it as 2026-11-27.") from None
+    with library.write() as session:
+        row = _get(session, key)
+        for name, value in (("performer", performer), ("event", event), ("date", date)):
+            if value is not None:
+                setattr(row, name, value.strip()[:500])
+
+
+def get(library: Library, key: str) -> tables.Performance:
+    """One performance, with its video.
+
+    Raises:
+        NotThere: there is none with this key.
+    """
+    with library.read() as session:
+        return _get(session, key)
+
+
+def listed(
+    library: Library, *, search: str = "", state: str = "", sort: str = "newest", start: int = 0, count: int = 50
+) -> Page:
+    """A part of the list of performances.
+
+    Args:
+        library: which.
+        search: words that all stand in the name, performer, event or date.
+        state: only those that are new, ready or failed; empty is all.
+        sort: newest, name, length or score (of the chosen model, the best first).
+        start, count: which part.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    for word in search.split()[:8]:
+        fits = f"%{word.replace(chr(92), chr(92) * 2).replace('%', chr(92) + '%').replace('_', chr(92) + '_')}%"
+        columns = (
+            tables.Performance.name,
+            tables.Performance.performer,
+            tables.Performance.event,
+            tables.Performance.date,
+        )
+        conditions.append(or_(*(column.ilike(fits, escape="\\") for column in columns)))
+    if state in STATES:
+        conditions.append(tables.Performance.state == state)
+    with library.read() as session:
+        total = session.scalar(select(func.count()).select_from(tables.Performance).where(*conditions)) or 0
+        chosen = setting(session, "model")
+        query = (
+            select(tables.Performance, tables.Assessment)
+            .outerjoin(
+                tables.Assessment,
+                (tables.Assessment.performance_key == tables.Performance.key) & (tables.Assessment.model_key == chosen),
+            )
+            .join(tables.Performance.video)
+            .where(*conditions)
+        )
+        orders: dict[str, tuple[Any, ...]] = {
+            "newest": (tables.Performance.created.desc(), tables.Performance.key),
+            "name": (func.lower(tables.Performance.name), tables.Performance.key),
+            "length": (func.coalesce(tables.Video.duration_s, 0).desc(), tables.Performance.key),
+            "score": (tables.Assessment.score.is_(None), tables.Assessment.score.desc(), tables.Performance.key),
+        }
+        query = query.order_by(*orders.get(sort, orders["newest"])).offset(max(0, start)).limit(max(1, min(count, 500)))
+        rows = [Row(*found) for found in session.execute(query)]
+    return Page(rows, total, max(0, start))
+
+
+def remove(library: Library, keys: Iterable[str]) -> int:
+    """Delete performances and all their traces: comparisons, comments, scores, features, pictures, and a video that was
+    brought in and holds no other performance. A video that was only pointed at stays where it is.
+
+    Returns:
+        How many were there.
+    """
+    gone: list[Path] = []
+    with library.write() as session:
+        wanted = list(dict.fromkeys(keys))
+        rows = [row for key in wanted if (row := session.get(tables.Performance, key)) is not None]
+        videos = {row.video_key: row.video for row in rows}
+        for row in rows:
+            gone += _gone(library, row)
+            session.delete(row)
+        session.flush()
+        for video_key, video in videos.items():
+            left = select(func.count()).select_from(tables.Performance).where(tables.Performance.video_key == video_key)
+            if not session.scalar(left):
+                jobs.cancel_all(session, subject=video_key)
+                if video.preview:
+                    gone.append(library.folder.preview(video.preview))
+                if video.owned:
+                    gone.append(library.folder.video(video.path))
+                session.execute(delete(tables.Video).where(tables.Video.key == video_key))
+    _remove_files(gone)
+    return len(rows)
+
+
+def retention_days(library: Library) -> int:
+    """After how many days performances are deleted; 0 is never."""
+    with library.read() as session:
+        return int(setting(session, "retention_days", "0"))
+
+
+def set_retention(library: Library, days: int) -> None:
+    """Delete performances so many days after they came in; 0 keeps them.
+
+    Raises:
+        Refused: it is no number of days.
+    """
+    if not 0 <= days <= 36_500:
+        raise Refused(f"{days} is no number of days to keep videos", advice="Give 1 to 36500, or 0 to keep them.")
+    with library.write() as session:
+        set_setting(session, "retention_days", str(days))
+
+
+def expire(library: Library, at: datetime | None = None) -> int:
+    """Delete what has been kept for as long as it was to be; returns how many performances."""
+    days = retention_days(library)
+    if not days:
+        return 0
+    until = (at or tables.now()) - timedelta(days=days)
+    with library.read() as session:
+        keys = session.scalars(select(tables.Performance.key).where(tables.Performance.created < until)).all()
+    return remove(library, keys)
+
+
+def file_of(library: Library, video: tables.Video) -> Path:
+    """Where a video lies."""
+    return library.folder.video(video.path) if video.owned else Path(video.path)
+
+
+def performance_of(library: Library, row: tables.Performance) -> Performance:
+    """What extraction, reports and exports take it for."""
+    extra = {"date": row.date} if row.date else {}
+    return Performance(
+        row.name, file_of(library, row.video), parse_intervals(row.intervals), row.performer, row.event, extra
+    )
+
+
+def room_for(library: Library, size: int) -> bool:
+    """Whether so many bytes more would leave the disk some room."""
+    return shutil.disk_usage(library.folder.root).free - size > _ROOM_LEFT
+
+
+def _get(session: Session, key: str) -> tables.Performance:
+    row = session.get(tables.Performance, key)
+    if row is None:
+        raise NotThere("there is no such performance in the library", advice="It may have been deleted.")
+    return row
+
+
+def _add_beside(library: Library, video_key: str, performance: Performance) -> str:
+    """Another performance of a manifest in a video that is here."""
+    with library.write() as session:
+        _refuse_name(session, performance.id)
+        row = tables.Performance(
+            name=performance.id,
+            video_key=video_key,
+            intervals=format_intervals(performance.intervals),
+            performer=performance.performer,
+            event=performance.event,
+            date=performance.extra.get("date", ""),
+        )
+        session.add(row)
+        session.flush()
+        return row.key
+
+
+def _video_row(info: VideoInfo, filename: str, digest: str, owned: bool) -> tables.Video:
+    return tables.Video(
+        key=tables.new_key(),
+        filename=filename,
+        path=tables.new_key(),
+        owned=owned,
+        size=info.path.stat().st_size,
+        digest=digest,
+        duration_s=info.duration_s,
+        width=info.width,
+        height=info.height,
+        rate_hz=info.rate_hz,
+        codec=info.codec,
+        container=info.container,
+    )
+
+
+def _refuse_known(session: Session, path: Path, digest: str, owned: bool, performance: Performance | None) -> None:
+    same = session.scalars(select(tables.Video).where(tables.Video.digest == digest)).first()
+    if same is not None:
+        raise Refused(
+            f"{path.name if not owned else 'this video'} is here already, as {same.filename}", advice="Open that one."
+        )
+    if performance is not None:
+        _refuse_name(session, performance.id)
+
+
+def _refuse_name(session: Session, name: str) -> None:
+    if session.scalar(select(tables.Performance.key).where(tables.Performance.name == name)):
+        raise Refused(f"a performance named '{name}' is here already", advice="Rename one of them.")
+
+
+def _free_name(session: Session, wanted: str) -> str:
+    """The name, or it with a number behind it."""
+    wanted = wanted.strip()[:480] or "performance"
+    name, number = wanted, 1
+    while session.scalar(select(tables.Performance.key).where(tables.Performance.name == name)):
+        number += 1
+        name = f"{wanted} ({number})"
+    return name
+
+
+def _checked_intervals(text: str, video: tables.Video) -> str:
+    try:
+        spans = parse_intervals(text)
+    except ValueError as problem:
+        raise Refused(str(problem), advice="Write seconds, as in 12.0-45.5;60-70.") from None
+    if spans and video.duration_s is not None and spans[-1][1] > video.duration_s + 1.0:
+        raise Refused(
+            f"the span ends at {spans[-1][1]:g} s, and the video at {video.duration_s:.1f} s",
+            advice="Move its end into the video.",
+        )
+    return format_intervals(spans)
+
+
+def _first_second(text: str) -> str:
+    spans = parse_intervals(text)
+    return f"at {int(spans[0][0] // 60)}m{spans[0][0] % 60:04.1f}s" if spans else ""
+
+
+def _gone(library: Library, row: tables.Performance) -> list[Path]:
+    """Files that go with a performance."""
+    return [library.folder.thumbnail(row.key), library.store.path(row.name)]
+
+
+def _remove_files(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        raise VideoError(path, f"cannot be read ({problem.strerror})", advice="Check who may read it.") from problem

@@ -1,0 +1,127 @@
+"""The database of a library: SQLite in its folder, or any other by its URL (PostgreSQL is tested)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from toprock.errors import LibraryError
+from toprock.library.tables import SCHEMA, Base, Setting
+
+_WAIT_S = 30.0
+
+
+class Database:
+    """Reads that do not wait, and writes one after the other.
+
+    Args:
+        where: a file (SQLite), or an SQLAlchemy URL such as postgresql+psycopg://user@host/name.
+
+    Raises:
+        LibraryError: it cannot be opened, or a newer version made it.
+    """
+
+    def __init__(self, where: Path | str) -> None:
+        self.url = f"sqlite:///{where}" if isinstance(where, Path) else where
+        self._name = str(where) if isinstance(where, Path) else where.rpartition("@")[2]
+        try:
+            self._engine = (
+                _sqlite(self.url)
+                if self.url.startswith("sqlite")
+                else create_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+            )
+            Base.metadata.create_all(self._engine)
+            self._check_schema()
+        except (SQLAlchemyError, ImportError) as problem:
+            raise self._unusable(problem) from problem
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database; what it finds may be used after it has ended.
+
+        Raises:
+            LibraryError: the database does not answer.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session:
+                yield session
+        except DBAPIError as problem:
+            raise self._unusable(problem) from problem
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are kept together when the block ends well, and not at all otherwise.
+
+        Raises:
+            LibraryError: the database does not answer, or its disk is full.
+        """
+        engine = self._engine.execution_options(toprock_write=True)
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DBAPIError as problem:
+            raise self._unusable(problem) from problem
+
+    def _check_schema(self) -> None:
+        with self.write() as session:
+            found = session.get(Setting, "schema")
+            if found is None:
+                session.add(Setting(name="schema", value=str(SCHEMA)))
+            elif not found.value.isdigit() or int(found.value) > SCHEMA:
+                raise LibraryError(
+                    f"{self._name}: was made by a newer version of toprock (schema {found.value})",
+                    advice="Update toprock.",
+                )
+
+    def _unusable(self, problem: Exception) -> LibraryError:
+        text = str(getattr(problem, "orig", None) or problem).strip().splitlines()
+        return LibraryError(
+            f"{self._name}: the database cannot be used ({text[0] if text else type(problem).__name__})",
+            advice="See to it that it is there, may be written and has room; then try again.",
+        )
+
+
+def setting(session: Session, name: str, default: str = "") -> str:
+    """A value of the library as a whole."""
+    found = session.scalar(select(Setting.value).where(Setting.name == name))
+    return default if found is None else found
+
+
+def set_setting(session: Session, name: str, value: str) -> None:
+    """Keep a value of the library as a whole."""
+    session.merge(Setting(name=name, value=value))
+
+
+def _sqlite(url: str) -> Engine:
+    """Writers queue for the lock when they begin, so that none is refused half way; readers never wait for them."""
+    engine = create_engine(
+        url, connect_args={"timeout": _WAIT_S, "check_same_thread": False}, pool_size=20, max_overflow=40
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver thinks
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={int(1000 * _WAIT_S)}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("toprock_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

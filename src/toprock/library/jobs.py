@@ -1,0 +1,166 @@
+"""The queue of what takes long: who does it, how far it is, and what becomes of it when its worker is lost.
+
+A worker claims a job for half a minute and keeps moving that lease on while it works. A job whose lease has run out
+belongs to nobody; whoever looks next puts it back into the queue. All work can be done again from where it was: what is
+stored of features is kept, training goes on from its checkpoint, a score is replaced by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from toprock.errors import NotThere, Refused
+from toprock.library import tables
+from toprock.library.tables import Job
+
+LEASE_S = 30.0
+ATTEMPTS = 3
+OPEN = ("queued", "running")
+KINDS = ("extract", "train", "score")
+_LOST = "the process that did it was lost {times} times. The video may need more memory than there is; retry it alone."
+
+
+def enqueue(
+    session: Session, kind: str, title: str, *, subject: str = "", payload: dict[str, Any] | None = None
+) -> int:
+    """Put a job into the queue, unless the same waits there already; returns its number."""
+    payload = payload or {}
+    waiting = session.scalars(select(Job).where(Job.kind == kind, Job.subject == subject, Job.state == "queued"))
+    for job in waiting:
+        if job.payload == payload and not job.cancel:
+            return job.id
+    job = Job(kind=kind, title=title, subject=subject, payload=payload)
+    session.add(job)
+    session.flush()
+    return job.id
+
+
+def claim(session: Session, worker: str, kinds: Sequence[str] = KINDS) -> Job | None:
+    """Take the oldest waiting job of these kinds, or None; scores come first, as they are short."""
+    order = (Job.kind != "score", Job.id)
+    for job in session.scalars(select(Job).where(Job.state == "queued", Job.kind.in_(kinds)).order_by(*order).limit(5)):
+        taken = session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.state == "queued")
+            .values(
+                state="running",
+                worker=worker,
+                attempts=Job.attempts + 1,
+                lease=tables.now() + timedelta(seconds=LEASE_S),
+                started=func.coalesce(Job.started, tables.now()),
+                stage="",
+                problem="",
+            )
+            .execution_options(synchronize_session=False)
+        )
+        if taken.rowcount == 1:  # type: ignore[attr-defined]
+            session.refresh(job)
+            return job
+    return None
+
+
+def beat(session: Session, job_id: int, worker: str, **changes: Any) -> bool:
+    """Move the lease of a job on and note how far it is; false where it is to stop, or is another's by now."""
+    kept = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.worker == worker, Job.state == "running")
+        .values(lease=tables.now() + timedelta(seconds=LEASE_S), **changes)
+    )
+    if kept.rowcount != 1:  # type: ignore[attr-defined]
+        return False
+    return not session.scalar(select(Job.cancel).where(Job.id == job_id))
+
+
+def finish(
+    session: Session, job_id: int, worker: str, state: str, *, problem: str = "", result: dict[str, Any] | None = None
+) -> bool:
+    """Say how a job has ended: done, failed or cancelled; false where it is another's by now."""
+    changes: dict[str, Any] = {"state": state, "problem": problem, "finished": tables.now(), "lease": None, "stage": ""}
+    if state == "done":
+        changes |= {"progress": 1.0, "result": result or {}}
+    ended = session.execute(
+        update(Job).where(Job.id == job_id, Job.worker == worker, Job.state == "running").values(**changes)
+    )
+    return bool(ended.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def recover(session: Session, *, worker: str = "") -> int:
+    """Put jobs back whose lease has run out, or all of one worker that is known to be dead; returns how many.
+
+    One that has been lost for the third time is failed: it most likely kills what does it.
+    """
+    lost = (Job.worker == worker) if worker else (Job.lease < tables.now())
+    jobs = session.scalars(select(Job).where(Job.state == "running", lost)).all()
+    for job in jobs:
+        job.worker, job.lease = "", None
+        if job.cancel:
+            job.state, job.finished = "cancelled", tables.now()
+        elif job.attempts >= ATTEMPTS:
+            job.state, job.finished, job.problem = "failed", tables.now(), _LOST.format(times=job.attempts)
+        else:
+            job.state = "queued"
+    return len(jobs)
+
+
+def cancel(session: Session, job_id: int) -> Job:
+    """Stop a job, or take it out of the queue.
+
+    Raises:
+        NotThere: there is no such job.
+        Refused: it has ended.
+    """
+    job = get(session, job_id)
+    if job.state not in OPEN:
+        raise Refused(f"this job is {job.state}", advice="Only waiting and running jobs can be cancelled.")
+    job.cancel = True
+    if job.state == "queued":
+        job.state, job.finished = "cancelled", tables.now()
+    return job
+
+
+def cancel_all(session: Session, *, subject: str) -> None:
+    """Stop all jobs about something that goes away."""
+    for job in session.scalars(select(Job).where(Job.subject == subject, Job.state.in_(OPEN))):
+        cancel(session, job.id)
+
+
+def retry(session: Session, job_id: int) -> Job:
+    """Put a job that failed or was cancelled back into the queue; it goes on from where it was.
+
+    Raises:
+        NotThere: there is no such job.
+        Refused: it waits, runs or is done.
+    """
+    job = get(session, job_id)
+    if job.state not in ("failed", "cancelled"):
+        raise Refused(f"this job is {job.state}", advice="Only jobs that failed or were cancelled can be tried again.")
+    job.state, job.cancel, job.attempts, job.problem, job.finished = "queued", False, 0, "", None
+    return job
+
+
+def get(session: Session, job_id: int) -> Job:
+    """One job.
+
+    Raises:
+        NotThere: there is none with this number.
+    """
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotThere("there is no such job", advice="Look at the list of jobs.")
+    return job
+
+
+def listed(session: Session, *, state: str = "", count: int = 100) -> Sequence[Job]:
+    """Jobs, those that run or wait first, then the latest."""
+    query = select(Job).order_by(Job.state.not_in(("running",)), Job.state.not_in(OPEN), Job.id.desc()).limit(count)
+    return session.scalars(query.where(Job.state == state) if state else query).all()
+
+
+def waiting(session: Session) -> int:
+    """How many run or wait."""
+    return session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(OPEN))) or 0

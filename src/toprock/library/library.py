@@ -1,0 +1,92 @@
+"""A library: a folder of performances with what people said of them, and what models make of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from toprock.backbones.base import Backbone
+from toprock.features.store import FeatureStore
+from toprock.library.database import Database, set_setting, setting
+from toprock.library.folder import Folder
+from toprock.video import Limits
+
+BACKBONES = ("flow", "posture")
+
+
+class Library:
+    """What all parts of the room share: the folder, the database, and how videos are looked at.
+
+    Args:
+        root: the folder; made where it is absent.
+        database: an SQLAlchemy URL; by default a file in the folder.
+        limits: bounds on what reading a video may use.
+
+    Raises:
+        LibraryError: the folder or the database cannot be used.
+
+    >>> import tempfile
+    >>> library = Library(tempfile.mkdtemp())
+    >>> with library.read() as session:
+    ...     print(setting(session, "schema"))
+    1
+    """
+
+    def __init__(self, root: str | Path, *, database: str = "", limits: Limits | None = None) -> None:
+        self.folder = Folder(Path(root).absolute())
+        self.database = Database(database or self.folder.root / "library.db")
+        self.database_url = database
+        self.limits = limits or Limits()
+
+    def read(self) -> contextlib.AbstractContextManager[Session]:
+        """A session to look things up."""
+        return self.database.read()
+
+    def write(self) -> contextlib.AbstractContextManager[Session]:
+        """A session whose changes are kept together when its block ends well."""
+        return self.database.write()
+
+    @property
+    def store(self) -> FeatureStore:
+        """The feature store."""
+        return FeatureStore(self.folder.features, create=True)
+
+    def backbones(self) -> list[Backbone]:
+        """What looks at videos, one or two."""
+        from toprock.backbones import build
+
+        with self.read() as session:
+            names = [setting(session, f"backbone.{at}", name) for at, name in enumerate(BACKBONES)]
+        return [build(name) for name in names if name != "none"]
+
+    def set_backbones(self, names: Sequence[str]) -> None:
+        """Choose what looks at videos from now on: the dynamic and the static one, or none.
+
+        Raises:
+            UsageError, WeightsError: one cannot be used here.
+        """
+        from toprock.backbones import build
+
+        for name in names:
+            if name != "none":
+                build(name)
+        with self.write() as session:
+            for at, name in enumerate(names):
+                set_setting(session, f"backbone.{at}", name)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+
+@contextlib.contextmanager
+def opened(root: str | Path, *, database: str = "") -> Iterator[Library]:
+    """A library that is closed again."""
+    library = Library(root, database=database)
+    try:
+        yield library
+    finally:
+        library.close()

@@ -1,0 +1,201 @@
+"""Models of a library: trained from its comparisons, kept as versions, one of them chosen to score."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from toprock import usage
+from toprock.assess.assessment import Assessment
+from toprock.errors import NotThere, Refused
+from toprock.features.recipe import Recipe
+from toprock.library import jobs, tables
+from toprock.library.database import set_setting, setting
+from toprock.library.judgments import pairs_of
+from toprock.library.library import Library
+
+if TYPE_CHECKING:
+    from toprock.library.work import Watch
+    from toprock.ranker.saved import ModelConfig
+
+FEWEST_PAIRS = 3
+"""Comparisons with a winner below which nothing can be learnt."""
+
+
+def begin_training(library: Library, *, criterion: str = "", name: str = "", start_from: str = "") -> int:
+    """Put a training on the comparisons of a criterion into the queue; returns the job's number.
+
+    Raises:
+        Refused: there are too few comparisons, or the same training waits or runs.
+        NotThere: there is no such model to start from.
+    """
+    with library.write() as session:
+        decided = [p for p in pairs_of(session, criterion=criterion) if not p.tie]
+        if len(decided) < FEWEST_PAIRS:
+            raise Refused(
+                f"there are {len(decided)} comparisons with a winner, too few to learn from",
+                advice=f"Judge at least {FEWEST_PAIRS} pairs; some 10 a performance make a good start.",
+            )
+        busy = select(tables.Job.id).where(tables.Job.kind == "train", tables.Job.state.in_(jobs.OPEN))
+        if session.scalars(busy).first() is not None:
+            raise Refused("a training waits or runs already", advice="Wait for it, or cancel it under Jobs.")
+        if start_from:
+            get(session, start_from)
+        count = session.scalar(select(func.count()).select_from(tables.Model)) or 0
+        key = tables.new_key()
+        name = name.strip()[:200] or f"Model {count + 1}"
+        payload = {"name": name, "criterion": criterion, "start_from": start_from}
+        return jobs.enqueue(session, "train", f"Train {name}", subject=key, payload=payload)
+
+
+def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
+    """The job of a training: learn, keep the model, have it score everything, choose it if it is the first one."""
+    from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
+
+    key, name, criterion = job.subject, job.payload["name"], job.payload["criterion"]
+    folder = library.folder.model(key)
+    with library.read() as session:
+        pairs = pairs_of(session, criterion=criterion)
+        people = {p.name: p.performer for p in session.scalars(select(tables.Performance)) if p.performer}
+    store = library.store
+    backbones = library.backbones()
+    recipes = {recipe.stream: recipe for recipe in map(Recipe.of, backbones)}
+    start = job.payload.get("start_from")
+    started = SavedModel.load(library.folder.model(start)) if start else None
+    if started is not None:
+        recipes = started.recipes
+    watch.progress(0.0, "reading features")
+    stages = _Stages(watch)
+    model = train_from_store(
+        store,
+        pairs,
+        name=name,
+        recipes=recipes,
+        performers=people,
+        plan=Plan(training=TrainingConfig(), learning=True),
+        start_from=started,
+        skip_missing=True,
+        checkpoint=folder / "checkpoint",
+        on_advance=stages.advance,
+    )
+    model.save(folder)
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    summary = summary_of(model.config)
+    with library.write() as session:
+        session.merge(tables.Model(key=key, name=name, criterion=criterion, summary=summary))
+        session.flush()
+        if not setting(session, "model"):
+            set_setting(session, "model", key)
+        jobs.enqueue(session, "score", f"Score all with {name}", subject=key)
+    return {"model": key, **summary}
+
+
+class _Stages:
+    """How far a training is, over stages whose number is known only roughly."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._seen: list[str] = []
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._seen:
+            self._seen.append(stage)
+        expected = max(20, len(self._seen))  # folds, folds on parts of the comparisons, members
+        share = (len(self._seen) - 1 + done / max(total, 1)) / expected
+        self._watch.progress(min(0.99, share), f"{stage}: step {done} of {total}")
+
+
+def summary_of(config: ModelConfig) -> dict[str, Any]:
+    """What the pages tell of a model."""
+    curve = dict(config.curve)
+    return {
+        "performances": len(config.trained_on.performances),
+        "pairs": config.trained_on.pairs,
+        "performers": config.trained_on.performers,
+        "steps": config.steps,
+        "accuracy": curve.get(config.steps),
+        "curve": [list(point) for point in config.curve],
+        "controls": dict(config.control_accuracy),
+        "learning": config.learning.model_dump(mode="json") if config.learning else None,
+        "told": str(config.learning) if config.learning else "",
+        "uncalibrated": config.uncalibrated,
+        "left_out": dict(config.trained_on.left_out),
+        "pairs_left_out": config.trained_on.pairs_left_out,
+        "consistency": config.trained_on.consistency,
+        "recipes": {str(stream): recipe.get("backbone", "") for stream, recipe in config.recipes.items()},
+        "toprock": config.toprock,
+        "started_from": config.started_from.name if config.started_from else "",
+    }
+
+
+def get(session: Session, key: str) -> tables.Model:
+    """One model.
+
+    Raises:
+        NotThere: there is none with this key.
+    """
+    found = session.get(tables.Model, key)
+    if found is None:
+        raise NotThere("there is no such model in the library", advice="Look at the list under Train.")
+    return found
+
+
+def listed(session: Session) -> Sequence[tables.Model]:
+    """All models, the newest first."""
+    return session.scalars(select(tables.Model).order_by(tables.Model.created.desc())).all()
+
+
+def chosen(session: Session) -> tables.Model | None:
+    """The model that scores; None where there is none yet."""
+    key = setting(session, "model")
+    return session.get(tables.Model, key) if key else None
+
+
+def choose(library: Library, key: str) -> None:
+    """Have this model score from now on, and all that it has not scored.
+
+    Raises:
+        NotThere: there is none with this key.
+    """
+    with library.write() as session:
+        model = get(session, key)
+        set_setting(session, "model", key)
+        jobs.enqueue(session, "score", f"Score all with {model.name}", subject=key)
+
+
+def remove(library: Library, key: str) -> None:
+    """Delete a model and all that it said. If it was the chosen one, the newest of the others is.
+
+    Raises:
+        NotThere: there is none with this key.
+    """
+    with library.write() as session:
+        session.delete(get(session, key))
+        jobs.cancel_all(session, subject=key)
+        session.flush()
+        if setting(session, "model") == key:
+            others = listed(session)
+            set_setting(session, "model", others[0].key if others else "")
+    shutil.rmtree(library.folder.model(key), ignore_errors=True)
+
+
+def assessment(session: Session, performance_key: str, model_key: str = "") -> Assessment | None:
+    """What a model (by default the chosen one) says of a performance; None where it has not scored it."""
+    model_key = model_key or setting(session, "model")
+    found = session.get(tables.Assessment, (performance_key, model_key))
+    return Assessment.from_json(found.document) if found is not None else None
+
+
+def log_use(library: Library, key: str, found: Sequence[Assessment], command: str) -> None:
+    """Note a use, see `toprock log`."""
+    rows = []
+    for one in found:
+        told = (
+            {} if one.scaled is None else {"scaled": one.scaled.value, "low": one.scaled.low, "high": one.scaled.high}
+        )
+        rows.append({"id": one.id, "score": one.score, **told, "cautions": [c.kind for c in one.cautions]})
+    usage.note(f"serve: {command}", library.folder.model(key), rows)

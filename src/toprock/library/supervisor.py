@@ -1,0 +1,134 @@
+"""Starts workers, ends those whose job was cancelled and does not stop, and replaces those that die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from toprock.errors import LibraryError
+from toprock.library import catalogue, jobs, tables
+from toprock.library.library import Library
+from toprock.machine import cores
+
+_LOOK_S = 0.5
+_PATIENCE_S = 5.0
+_SWEEP_S = 600.0
+_CALM_S = 2.0
+
+
+@dataclass
+class _Worker:
+    name: str
+    kinds: str
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    stopping: dict[int, float] = field(default_factory=dict)
+
+
+class Supervisor:
+    """The workers of one server; a context manager.
+
+    Args:
+        library: whose jobs.
+        workers: processes: the first one looks at videos and scores, the second one trains too, and so do others.
+    """
+
+    def __init__(self, library: Library, *, workers: int | None = None) -> None:
+        self._library = library
+        mark = f"{os.getpid()}-{tables.new_key()[:6]}"
+        count = workers if workers is not None else min(2, max(1, cores()))
+        everything, quick = ",".join(jobs.KINDS), "extract,score"
+        self._workers = [_Worker(f"{mark}-{n}", quick if n == 0 and count > 1 else everything) for n in range(count)]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, daemon=True)
+        self._swept = 0.0
+
+    def __enter__(self) -> Supervisor:
+        with self._library.write() as session:
+            jobs.recover(session)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for worker in self._workers:
+            self._end(worker)
+
+    def _look_after(self) -> None:
+        while not self._over.is_set():
+            for worker in self._workers:
+                with contextlib.suppress(LibraryError, OSError):
+                    self._look_at(worker)
+            with contextlib.suppress(LibraryError):
+                self._tidy()
+            self._over.wait(_LOOK_S)
+
+    def _look_at(self, worker: _Worker) -> None:
+        if worker.process is None:
+            self._start(worker)
+        elif worker.process.poll() is not None:
+            self._end(worker)
+            worker.deaths = worker.deaths + 1 if time.monotonic() - worker.started < 10 else 0
+            self._over.wait(min(30.0, _CALM_S * worker.deaths))
+            self._start(worker)
+        else:
+            self._stop_cancelled(worker)
+
+    def _start(self, worker: _Worker) -> None:
+        command = [sys.executable, "-P", "-m", "toprock.library.worker"]
+        command += [str(self._library.folder.root), worker.name, worker.kinds, self._library.database_url]
+        worker.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=sys.stderr,
+            start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        worker.started = time.monotonic()
+
+    def _stop_cancelled(self, worker: _Worker) -> None:
+        """Work looks at its cancellation between its steps; where a step takes too long, the process ends."""
+        with self._library.read() as session:
+            query = select(tables.Job.id).where(
+                tables.Job.worker == worker.name, tables.Job.state == "running", tables.Job.cancel.is_(True)
+            )
+            wanted = set(session.scalars(query))
+        worker.stopping = {job: worker.stopping.get(job, time.monotonic()) for job in wanted}
+        if any(time.monotonic() - since > _PATIENCE_S for since in worker.stopping.values()):
+            self._end(worker)
+
+    def _end(self, worker: _Worker) -> None:
+        """End a process with all that it started, and put its job back or call it cancelled."""
+        if worker.process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
+            if worker.process.stdin:
+                with contextlib.suppress(OSError):
+                    worker.process.stdin.close()
+            worker.process.wait()
+            worker.process, worker.stopping = None, {}
+            with contextlib.suppress(LibraryError), self._library.write() as session:
+                jobs.recover(session, worker=worker.name)
+
+    def _tidy(self) -> None:
+        """Jobs of servers that are gone, and performances that have been kept for long enough."""
+        if time.monotonic() - self._swept > _SWEEP_S or not self._swept:
+            self._swept = time.monotonic()
+            catalogue.expire(self._library)
+        with self._library.read() as session:
+            stale = session.scalars(
+                select(tables.Job.id).where(tables.Job.state == "running", tables.Job.lease < tables.now())
+            ).first()
+        if stale is not None:
+            with self._library.write() as session:
+                jobs.recover(session)

@@ -1,0 +1,126 @@
+"""A worker of the room: `python -m toprock.library.worker LIBRARY NAME KINDS [DATABASE]`; does one job after the other.
+
+It ends when its standard input does, so that no worker outlives the server that started it, however that one ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from toprock.errors import LibraryError, ToprockError
+from toprock.library import jobs, tables
+from toprock.library.library import Library
+from toprock.library.work import Stopped, do
+
+_IDLE_S = 0.5
+_BEAT_S = 5.0
+_TELL_S = 0.5
+_MOST_LOG = 4000
+
+
+class Beat:
+    """Keeps a job's lease while it is worked on, and passes on what the work tells."""
+
+    def __init__(self, library: Library, job: tables.Job, worker: str) -> None:
+        self._library, self._job, self._worker = library, job, worker
+        self._stop, self._over = threading.Event(), threading.Event()
+        self._log: list[Any] = []
+        self._news: dict[str, Any] = {}
+        self._told = 0.0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    def progress(self, done: float, stage: str) -> None:
+        """How far the work is; raises `Stopped` where it is to stop."""
+        self._news = {"progress": float(done), "stage": stage}
+        if time.monotonic() - self._told > _TELL_S:
+            self._tell()
+        if self._stop.is_set():
+            raise Stopped
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Keep something that the work has found out."""
+        self._log.append(entry)
+        if len(self._log) > _MOST_LOG:
+            self._log = self._log[::2]
+
+    def end(self) -> None:
+        """The work is over; nothing is told after this."""
+        self._over.set()
+        self._thread.join()
+        with contextlib.suppress(LibraryError):
+            self._tell()
+
+    def _keep(self) -> None:
+        while not self._over.wait(_BEAT_S):
+            with contextlib.suppress(LibraryError):
+                self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            self._told = time.monotonic()
+            changes = {**self._news, "log": list(self._log)}
+            with self._library.write() as session:
+                if not jobs.beat(session, self._job.id, self._worker, **changes):
+                    self._stop.set()
+
+
+def work(library: Library, worker: str, kinds: tuple[str, ...], over: threading.Event) -> None:
+    """Do jobs until `over`."""
+    while not over.is_set():
+        try:
+            with library.write() as session:
+                job = jobs.claim(session, worker, kinds)
+        except LibraryError as problem:
+            print(problem, file=sys.stderr)
+            over.wait(5.0)
+            continue
+        if job is None:
+            over.wait(_IDLE_S)
+        else:
+            _do(library, job, worker)
+
+
+def _do(library: Library, job: tables.Job, worker: str) -> None:
+    beat = Beat(library, job, worker)
+    state, problem, result = "done", "", {}
+    try:
+        result = do(library, job, beat)
+    except Stopped:
+        state = "cancelled"
+    except ToprockError as trouble:
+        state, problem = "failed", str(trouble)
+    except Exception as trouble:
+        traceback.print_exc()
+        state, problem = (
+            "failed",
+            f"something unforeseen happened ({type(trouble).__name__}: {trouble}). Please report it.",
+        )
+    beat.end()
+    with library.write() as session:
+        jobs.finish(session, job.id, worker, state, problem=problem, result=result)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    root, worker, kinds, *database = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the keyboard is the server's to answer
+    library = Library(root, database=database[0] if database else "")
+    over = threading.Event()
+    threading.Thread(target=work, args=(library, worker, tuple(kinds.split(",")), over), daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.stdin.buffer.read()
+    # a job that runs is not waited for: its lease runs out, or the next server sees that its worker is gone
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

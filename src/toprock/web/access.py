@@ -1,0 +1,109 @@
+"""Who is let in, as whom, and how a request shows that it comes from the room's own pages."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import delete
+
+from toprock.files import write_text
+from toprock.library import Library, tables
+from toprock.web.settings import Settings
+
+Role = Literal["owner", "judge", ""]
+COOKIE = "toprock"
+_STAYS = timedelta(days=14)
+_TRIES, _WITHIN_S = 10, 60.0
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: `role` is empty for one who is not let in; `proof` is what writes of this visitor's pages carry."""
+
+    role: Role
+    proof: str
+    by_token: bool = False
+
+
+class Access:
+    """Passwords, sessions and the token for programs.
+
+    Args:
+        library: keeps sessions, and the token in its folder.
+        settings: the passwords.
+    """
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self._library, self._settings = library, settings
+        self._tries: dict[str, list[float]] = {}
+        path = library.folder.root / "token"
+        if not path.is_file() or not path.read_text().strip():
+            write_text(path, secrets.token_urlsafe(32) + "\n")
+            path.chmod(0o600)
+        self.token = path.read_text().strip()
+
+    def visitor(self, cookie: str, authorization: str) -> Visitor:
+        """Who asks, by the cookie or the header of the request."""
+        if authorization:
+            kind, _, given = authorization.partition(" ")
+            right = kind.lower() == "bearer" and _same(given.strip(), self.token)
+            return Visitor("owner" if right else "", "", by_token=True)
+        if not self._settings.password:
+            return Visitor("owner", self._proof("owner"))
+        digest = _digest(cookie)
+        with self._library.read() as session:
+            found = session.get(tables.Session, digest) if cookie else None
+        if found is None or found.expires < tables.now():
+            return Visitor("", "")
+        return Visitor(found.role, self._proof(digest))  # type: ignore[arg-type]
+
+    def enter(self, password: str, address: str) -> tuple[Role, str]:
+        """The role that a password opens, and the cookie to keep; both empty where it opens none."""
+        right = {"owner": self._settings.password, "judge": self._settings.judge_password}
+        fits: Role = ""
+        for role, wanted in right.items():
+            if _same(password, wanted) and wanted:
+                fits = role  # type: ignore[assignment]
+        if not fits:
+            self._tries.setdefault(address, []).append(time.monotonic())
+            return "", ""
+        cookie = secrets.token_urlsafe(32)
+        with self._library.write() as session:
+            session.execute(delete(tables.Session).where(tables.Session.expires < tables.now()))
+            session.add(tables.Session(digest=_digest(cookie), role=fits, expires=tables.now() + _STAYS))
+        return fits, cookie
+
+    def too_many(self, address: str) -> bool:
+        """Whether somebody has tried wrong passwords too often in the last minute."""
+        since = time.monotonic() - _WITHIN_S
+        if len(self._tries) > 10_000:
+            self._tries.clear()
+        self._tries[address] = [at for at in self._tries.get(address, []) if at > since]
+        return len(self._tries[address]) >= _TRIES
+
+    def leave(self, cookie: str) -> None:
+        """Forget a session."""
+        with self._library.write() as session:
+            session.execute(delete(tables.Session).where(tables.Session.digest == _digest(cookie)))
+
+    def _proof(self, whose: str) -> str:
+        return hmac.new(self.token.encode(), whose.encode(), hashlib.sha256).hexdigest()
+
+
+def same_proof(given: str, wanted: str) -> bool:
+    """Whether a request carries the proof of its visitor's pages."""
+    return bool(wanted) and _same(given, wanted)
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).hexdigest()

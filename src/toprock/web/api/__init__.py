@@ -1,0 +1,12 @@
+"""The REST API: everything that the pages do, for programs.
+
+Add a router here and it is under `/api/v1`, in the OpenAPI document, and under the rules of `toprock.web.guard`.
+"""
+
+from fastapi import APIRouter
+
+from toprock.web.api import jobs, media, performances, settings
+
+router = APIRouter()
+for part in (performances, media, jobs, settings):
+    router.include_router(part.router)

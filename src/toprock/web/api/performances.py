@@ -1,0 +1,271 @@
+"""Performances: list, bring in, cut, describe, comment, delete."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from toprock.errors import NotThere, Refused, StorageError, UsageError, VideoTooLarge
+from toprock.files import storage_errors
+from toprock.library import catalogue, comments, models, tables
+from toprock.library.library import Library
+from toprock.performance import VIDEO_SUFFIXES, parse_intervals
+from toprock.web.depends import OWNER, TheLibrary
+from toprock.web.settings import Settings
+
+router = APIRouter(tags=["performances"], dependencies=OWNER)
+
+
+class Described(BaseModel):
+    """What is said of a performance; what is left out stays."""
+
+    performer: str | None = Field(None, max_length=500)
+    event: str | None = Field(None, max_length=500)
+    date: str | None = Field(None, max_length=10, description="As 2026-11-27, or empty.")
+
+
+class Part(BaseModel):
+    """One performance of a video."""
+
+    intervals: str = Field("", max_length=2000, description="Seconds, as 12.0-45.5;60-70; empty is the whole video.")
+    performer: str = Field("", max_length=500)
+
+
+class Keys(BaseModel):
+    """Some performances."""
+
+    keys: list[str] = Field(max_length=10_000)
+
+
+class Said(BaseModel):
+    """A comment at a time of the video."""
+
+    text: str = Field(min_length=1, max_length=comments.LONGEST)
+    time_s: float = Field(ge=0, le=1e6)
+    author: str = Field("", max_length=200)
+
+
+class Place(BaseModel):
+    """A folder of videos, or a manifest, on the machine that serves the room."""
+
+    path: str = Field(min_length=1, max_length=4096)
+
+
+@router.get("/performances")
+def performances(
+    library: TheLibrary,
+    search: Annotated[str, Query(max_length=200)] = "",
+    state: Literal["", "new", "ready", "failed"] = "",
+    sort: catalogue.Sort = "newest",
+    start: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    count: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> dict[str, Any]:
+    """A part of the list, and how many there are in all."""
+    found = catalogue.listed(library, search=search, state=state, sort=sort, start=start, count=count)
+    return {"total": found.total, "start": found.start, "performances": [_row(row) for row in found.rows]}
+
+
+@router.post("/performances", status_code=201)
+async def upload(
+    request: Request, library: TheLibrary, filename: Annotated[str, Query(min_length=1, max_length=300)]
+) -> dict[str, Any]:
+    """Bring in a video: the body is the file itself."""
+    name = Path(filename.replace("\\", "/")).name.strip()
+    if not name or Path(name).suffix.lower() not in VIDEO_SUFFIXES:
+        raise UsageError(
+            f"'{filename[:80]}' is not called like a video", advice=f"Bring {', '.join(sorted(VIDEO_SUFFIXES))}."
+        )
+    path = await _received(request, library, request.app.state.settings)
+    key = await run_in_threadpool(catalogue.add_video, library, path, filename=name, owned=True)
+    return await run_in_threadpool(_one, library, key)
+
+
+@router.post("/performances/folder", status_code=201)
+def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, Any]:
+    """Take in the videos of a folder, or the performances of a manifest; the files stay where they are."""
+    source = _allowed(Path(place.path).expanduser(), request.app.state.settings)
+    taken = catalogue.add_folder(library, source)
+    return {"keys": taken.keys, "left_out": taken.left_out}
+
+
+@router.post("/performances/delete")
+def delete_many(library: TheLibrary, keys: Keys) -> dict[str, int]:
+    """Delete performances with all their traces."""
+    return {"deleted": catalogue.remove(library, keys.keys)}
+
+
+@router.get("/performances/{key}")
+def performance(library: TheLibrary, key: str) -> dict[str, Any]:
+    """One performance."""
+    return _one(library, key)
+
+
+@router.patch("/performances/{key}")
+def describe(library: TheLibrary, key: str, described: Described) -> dict[str, Any]:
+    """Say who performed, where and when."""
+    catalogue.describe(library, key, **described.model_dump())
+    return _one(library, key)
+
+
+@router.delete("/performances/{key}")
+def delete(library: TheLibrary, key: str) -> dict[str, int]:
+    """Delete a performance with all its traces."""
+    catalogue.get(library, key)
+    return {"deleted": catalogue.remove(library, [key])}
+
+
+@router.put("/performances/{key}/parts")
+def cut(library: TheLibrary, key: str, parts: list[Part]) -> dict[str, Any]:
+    """Make the performances of this one's video those spans of it: a battle becomes rounds."""
+    if len(parts) > 200:
+        raise Refused(f"{len(parts)} parts are too many for one video", advice="Give at most 200.")
+    return {"keys": catalogue.cut(library, key, [(part.intervals, part.performer) for part in parts])}
+
+
+@router.get("/performances/{key}/assessment")
+def assessment(library: TheLibrary, key: str, model: str = "") -> dict[str, Any]:
+    """The score with its evidence, as `toprock score --json` prints it; by the chosen model, or another one."""
+    catalogue.get(library, key)
+    with library.read() as session:
+        found = models.assessment(session, key, model)
+    if found is None:
+        raise NotThere("no model has scored this performance", advice="Train a model, or wait for the job that scores.")
+    return found.to_json()
+
+
+@router.get("/performances/{key}/comments")
+def said(library: TheLibrary, key: str) -> list[dict[str, Any]]:
+    """What people said, in order of the time that they speak of."""
+    catalogue.get(library, key)
+    return [_comment(comment) for comment in comments.of(library, key)]
+
+
+@router.post("/performances/{key}/comments", status_code=201)
+def say(library: TheLibrary, key: str, comment: Said) -> dict[str, Any]:
+    """Say something at a time of the video."""
+    return _comment(comments.add(library, key, author=comment.author, time_s=comment.time_s, text=comment.text))
+
+
+@router.delete("/comments/{number}")
+def unsay(library: TheLibrary, number: int) -> dict[str, int]:
+    """Delete a comment."""
+    if not 0 < number < 2**31:
+        raise NotThere("there is no such comment", advice="It may have been deleted.")
+    comments.remove(library, number)
+    return {"deleted": 1}
+
+
+async def _received(request: Request, library: Library, settings: Settings) -> Path:
+    """The body of a request as a file; bytes are counted as they come, and nothing is left of one that fails."""
+    declared = request.headers.get("content-length", "")
+    too_large = VideoTooLarge(
+        "the upload", f"it is larger than {settings.max_upload} bytes", advice="Cut the video, or point at its folder."
+    )
+    if declared.isdigit() and int(declared) > settings.max_upload:
+        raise too_large
+    full = StorageError(
+        "the disk has no room for this video", advice="Free some space, or point at the video's folder."
+    )
+    if declared.isdigit() and not catalogue.room_for(library, int(declared)):
+        raise full
+    path = library.folder.incoming / tables.new_key()
+    size, asked = 0, 0
+    stream = request.stream().__aiter__()
+    try:
+        with storage_errors(path), path.open("wb") as file:
+            while True:
+                try:
+                    chunk = await asyncio.wait_for(anext(stream), settings.stall_s)
+                except StopAsyncIteration:
+                    break
+                size += len(chunk)
+                if size > settings.max_upload:
+                    raise too_large
+                if size - asked > 64 << 20:
+                    asked = size
+                    if not catalogue.room_for(library, 0):
+                        raise full
+                await run_in_threadpool(file.write, chunk)
+        if declared.isdigit() and size != int(declared):
+            raise Refused("the upload broke off", advice="Bring the video again.")
+        return path
+    except TimeoutError:
+        path.unlink(missing_ok=True)
+        raise Refused(f"the upload sent nothing for {settings.stall_s:g} s", advice="Bring the video again.") from None
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _allowed(source: Path, settings: Settings) -> Path:
+    """A place that may be pointed at: anywhere for this machine's own user, else below folders named at start."""
+    if not source.is_absolute():
+        raise UsageError(
+            f"'{source}' is no whole path", advice="Give one that begins at the root, as /home/anna/videos."
+        )
+    try:
+        place = source.resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise UsageError(f"'{source}' cannot be looked at", advice="Check the path.") from None
+    roots = [root.resolve() for root in settings.folders]
+    if (settings.local and not roots) or any(place == root or place.is_relative_to(root) for root in roots):
+        return place
+    listed = ", ".join(map(str, roots)) or "none"
+    raise Refused(f"{source} may not be pointed at", advice=f"Folders that may, as given with --videos: {listed}.")
+
+
+def _one(library: Library, key: str) -> dict[str, Any]:
+    row = catalogue.get(library, key)
+    with library.read() as session:
+        model = models.chosen(session)
+        found = session.get(tables.Assessment, (key, model.key)) if model else None
+    return _row(catalogue.Row(row, found))
+
+
+def _row(row: catalogue.Row) -> dict[str, Any]:
+    p, a = row.performance, row.assessment
+    return {
+        "key": p.key,
+        "name": p.name,
+        "title": p.title,
+        "performer": p.performer,
+        "event": p.event,
+        "date": p.date,
+        "intervals": p.intervals,
+        "length_s": length_s(p),
+        "state": p.state,
+        "problem": p.problem,
+        "created": p.created.isoformat(timespec="seconds") + "Z",
+        "video": {"filename": p.video.filename, "size": p.video.size, "duration_s": p.video.duration_s},
+        "score": None
+        if a is None
+        else {
+            "raw": a.score,
+            "value": a.value,
+            "low": a.low,
+            "high": a.high,
+            "percentile": a.percentile,
+            "model": a.model_key,
+        },
+    }
+
+
+def length_s(p: tables.Performance) -> float | None:
+    """Seconds that a performance takes."""
+    spans = parse_intervals(p.intervals)
+    return sum(end - start for start, end in spans) if spans else p.video.duration_s
+
+
+def _comment(comment: tables.Comment) -> dict[str, Any]:
+    return {
+        "id": comment.id,
+        "author": comment.author,
+        "time_s": comment.time_s,
+        "text": comment.text,
+        "created": comment.created.isoformat(timespec="seconds") + "Z",
+    }

@@ -1,0 +1,98 @@
+"""From templates to answers: what every page is given, and what it says of an error."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from toprock._version import __version__
+from toprock.errors import NotThere, Refused, StorageError, ToprockError, UsageError, VideoError, VideoTooLarge
+from toprock.library import Library, jobs
+from toprock.report.layout import environment as report_environment
+from toprock.report.timeline import clock
+from toprock.web.access import Visitor
+
+_STATUS = (
+    (NotThere, 404),
+    (Refused, 409),
+    (VideoTooLarge, 413),
+    (VideoError, 422),
+    (UsageError, 422),
+    (StorageError, 507),
+)
+
+
+@lru_cache(maxsize=1)
+def environment() -> jinja2.Environment:
+    """The room's templates, with those of the report within reach: both draw timelines the same way."""
+    report = report_environment()
+    assert report.loader is not None
+    made = report.overlay(loader=jinja2.ChoiceLoader([jinja2.PackageLoader("toprock.web", "templates"), report.loader]))
+    made.globals["version"] = __version__
+    made.filters["clock"] = clock
+    made.filters["size"] = _size
+    made.filters["count"] = count
+    return made
+
+
+def library_of(request: Request) -> Library:
+    """The library that this room shows."""
+    found: Library = request.app.state.library
+    return found
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who asks."""
+    found: Visitor = request.state.visitor
+    return found
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A whole page, or with a template whose name begins with `_`, a part of one."""
+    visitor = visitor_of(request)
+    common: dict[str, Any] = {
+        "visitor": visitor,
+        "path": request.url.path,
+        "guarded": bool(request.app.state.settings.password),
+    }
+    if not template.startswith("_"):
+        with library_of(request).read() as session:
+            common["waiting"] = jobs.waiting(session) if visitor.role == "owner" else 0
+    html = environment().get_template(template).render(**common, **values)
+    return HTMLResponse(html.encode("utf-8", "replace"), status)
+
+
+def problem(request: Request, trouble: ToprockError) -> Response:
+    """An error in words: JSON for programs, a page for people."""
+    status = next((code for kind, code in _STATUS if isinstance(trouble, kind)), 500)
+    told = {"error": _public(request, trouble.message), "advice": trouble.advice}
+    if request.url.path.startswith("/api/"):
+        return JSONResponse(told, status)
+    return page(request, "error.html.j2", status=status, title="That did not work", **told)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "comparison"), count(1200, "comparison"), count(2, "person", "people")
+    ('1 comparison', '1,200 comparisons', '2 people')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _public(request: Request, message: str) -> str:
+    """A message without where on this machine the library lies."""
+    return message.replace(f"{library_of(request).folder.root}/", "")
+
+
+def _size(number: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return ""

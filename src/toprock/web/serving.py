@@ -1,0 +1,51 @@
+"""Serving a room: the web server, and beside it the workers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from toprock.errors import UsageError
+from toprock.library import Library, Supervisor
+from toprock.web.app import create_app
+from toprock.web.settings import Settings
+
+
+def serve(
+    library: Library, settings: Settings, *, workers: int | None = None, say: Callable[[str], None] = print
+) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        UsageError: the address is taken or is not this machine's.
+        LibraryError: the database does not answer.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as problem:
+        listener.close()
+        raise UsageError(
+            f"{settings.host}:{settings.port} cannot be listened at ({problem.strerror})",
+            advice="Choose another --port or --host.",
+        ) from None
+    with listener, Supervisor(library, workers=workers):
+        port = listener.getsockname()[1]
+        shown = "localhost" if settings.local else settings.host
+        say(f"the room is open at http://{shown}:{port}  (Ctrl-C closes it)")
+        config = uvicorn.Config(
+            create_app(library, settings),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=30,
+            h11_max_incomplete_event_size=64 << 10,
+            timeout_graceful_shutdown=3,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+    library.close()
+    say("the room is closed; jobs that were running go on when it is opened again.")

@@ -1,0 +1,88 @@
+"""How a room is opened: to whom, with what limits."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from toprock.errors import UsageError
+
+_SHORTEST_PASSWORD = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a room is opened.
+
+    Attributes:
+        host, port: where it listens.
+        password: of the owner; empty lets everybody in who reaches it, which only this machine may.
+        judge_password: of those who may watch and judge, and nothing else; empty lets none in.
+        hosts: further names by which browsers may call it, as behind a proxy.
+        folders: where videos may be pointed at when the room is open to a network; on this machine alone, anywhere.
+        max_upload: bytes of one video.
+        stall_s: seconds after which an upload that sends nothing is ended.
+
+    Raises:
+        UsageError: it would be open to a network without a password, or a password is too short or both are one.
+
+    >>> Settings(host="0.0.0.0")
+    Traceback (most recent call last):
+    toprock.errors.UsageError: 0.0.0.0 can be reached from other machines, and there is no password. Set ...
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    password: str = ""
+    judge_password: str = ""
+    hosts: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    max_upload: int = 16 << 30
+    stall_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.local and not self.password:
+            raise UsageError(
+                f"{self.host} can be reached from other machines, and there is no password",
+                advice="Set TOPROCK_PASSWORD, or leave --host out to serve this machine alone.",
+            )
+        for name, value in (("TOPROCK_PASSWORD", self.password), ("TOPROCK_JUDGE_PASSWORD", self.judge_password)):
+            if value and len(value) < _SHORTEST_PASSWORD:
+                raise UsageError(f"{name} has {len(value)} characters", advice=f"Take {_SHORTEST_PASSWORD} or more.")
+        if self.judge_password and self.judge_password == self.password:
+            raise UsageError("judges and owner have one password", advice="Give judges another one.")
+        if self.judge_password and not self.password:
+            raise UsageError("there is a password for judges, and none for the owner", advice="Set TOPROCK_PASSWORD.")
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What may stand as host in a request, without the port, in small letters."""
+        found = {"localhost", "127.0.0.1", "::1", self.host.lower(), *(name.lower() for name in self.hosts)}
+        if self.host in ("0.0.0.0", "::"):
+            found |= _names_of_this_machine()
+        return frozenset(found)
+
+
+def _names_of_this_machine() -> set[str]:
+    name = socket.gethostname().lower()
+    found = {name, f"{name}.local"}
+    with contextlib.suppress(OSError):
+        found |= {str(info[4][0]).lower() for info in socket.getaddrinfo(name, None)}
+    # the address that other machines most likely use; nothing is sent
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        found.add(probe.getsockname()[0])
+    return found

@@ -1,0 +1,78 @@
+"use strict";
+// What every page of the room shares: writes that show where they come from, questions, and short messages.
+const room = (() => {
+  const proof = document.querySelector('meta[name="proof"]').content;
+  const headers = (more) => ({ "X-Proof": proof, ...more });
+
+  // Ask the API; resolves to its JSON, rejects with an Error in words for people.
+  const call = async (method, path, body) => {
+    let answer;
+    try {
+      answer = await fetch("/api/v1" + path, {
+        method,
+        headers: headers(body === undefined ? {} : { "Content-Type": "application/json" }),
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+    } catch {
+      throw new Error("The room does not answer. Is it still running?");
+    }
+    if (answer.status === 401) {
+      location.assign("/login?then=" + encodeURIComponent(location.pathname + location.search));
+      throw new Error("Enter the password again.");
+    }
+    const found = answer.status === 204 ? null : await answer.json().catch(() => null);
+    if (!answer.ok) throw Object.assign(new Error(words(found)), { status: answer.status });
+    return found;
+  };
+  const words = (found) => {
+    const text = (found && found.error) || "That did not work";
+    return text[0].toUpperCase() + text.slice(1) + ". " + ((found && found.advice) || "");
+  };
+
+  const toast = (text, bad) => {
+    const made = document.createElement("p");
+    made.className = bad ? "toast bad" : "toast";
+    made.textContent = text;
+    document.getElementById("toasts").append(made);
+    setTimeout(() => made.remove(), bad ? 9000 : 4000);
+  };
+
+  const ask = (title, text, yes) => new Promise((resolve) => {
+    const box = document.getElementById("ask");
+    box.querySelector("h2").textContent = title;
+    box.querySelector("[data-text]").textContent = text;
+    box.querySelector("[data-yes]").textContent = yes;
+    box.returnValue = "";
+    box.addEventListener("close", () => resolve(box.returnValue === "yes"), { once: true });
+    box.showModal();
+  });
+
+  const clock = (t, tenths) => {
+    const all = Math.max(0, tenths ? Math.round(t * 10) / 10 : Math.floor(t));
+    const h = Math.floor(all / 3600), m = Math.floor((all % 3600) / 60), s = all % 60;
+    const seconds = (tenths ? s.toFixed(1) : String(Math.floor(s))).padStart(tenths ? 4 : 2, "0");
+    return (h ? h + ":" + String(m).padStart(2, "0") : m) + ":" + seconds;
+  };
+
+  document.addEventListener("click", async (event) => {
+    const opener = event.target.closest("[data-open]");
+    if (opener) document.getElementById(opener.dataset.open).showModal();
+    if (event.target.closest("[data-leave]")) {
+      await fetch("/logout", { method: "POST", headers: headers() });
+      location.assign("/login");
+    }
+  });
+  document.addEventListener("htmx:responseError", () => toast("The room could not show this. Load the page again.", true));
+
+  const badge = document.getElementById("waiting");
+  if (badge) setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const open = (await call("GET", "/jobs?count=200")).filter((j) => j.state === "queued" || j.state === "running").length;
+      badge.textContent = open;
+      badge.hidden = !open;
+    } catch { /* the next look will tell */ }
+  }, 5000);
+
+  return { call, toast, ask, clock, headers };
+})();
