@@ -29,7 +29,7 @@ class Settings:
     Raises:
         UsageError: it would be open to a network without a password, or a password is too short or both are one.
 
-    >>> Settings(host="0.0.0.0")
+    >>> Settings(host="0.0.0.0")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     toprock.errors.UsageError: 0.0.0.0 can be reached from other machines, and there is no password. Set ...
     """
