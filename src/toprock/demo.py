@@ -96,7 +96,7 @@ def train_model(rendered: Rendered, *, checkpoint: Path | None, tell: OnAdvance,
         performers={p.id: p.performer for p in rendered.train},
         plan=plan,
         checkpoint=checkpoint,
-        on_advance=lambda stage, done, total: tell(f"Training {stage}", done, total),
+        on_advance=lambda at: tell(f"Training {at.stage}", at.done, at.total),
     )
     return Model(saved)
 

@@ -105,7 +105,7 @@ def test_an_interrupted_training_from_a_start_ends_as_an_undisturbed_one(toy, fi
     whole = fitted(toy, range(20, 32), **options)
     taken = 0
 
-    def interrupt(stage, done, total):
+    def interrupt(at):
         nonlocal taken
         taken += 1
         if taken == 13:

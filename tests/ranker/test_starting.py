@@ -108,7 +108,7 @@ def test_an_interrupted_training_goes_on_from_its_own_start_and_never_from_anoth
     short = {"config": CONFIG.model_copy(update={"steps": 8})}
     taken = 0
 
-    def interrupt(stage, done, total):
+    def interrupt(at):
         nonlocal taken
         taken += 1
         if taken in (30, 60):

@@ -95,7 +95,7 @@ def test_a_fit_interrupted_at_any_stage_ends_the_same(toy, tmp_path):
     whole = fit(*arguments, members=2)
     taken = 0
 
-    def interrupt(stage, done, total):
+    def interrupt(at):
         nonlocal taken
         taken += 1
         if taken in (33, 101, 160):

@@ -152,7 +152,7 @@ def _train(
             plan=plan,
             start_from=start,
             skip_missing=skip_missing,
-            on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
+            on_advance=lambda at: advance(at.done, at.total, f"Training {at.stage}"),
         )
     say_left_out(saved.config.trained_on.left_out, saved.config.trained_on.pairs_left_out)
     return saved

@@ -166,7 +166,7 @@ def train(
             marks=read_marks(marks, store.ids()) if marks else None,
             skip_missing=skip_missing,
             checkpoint=out / "checkpoint",
-            on_advance=lambda stage, done, total: advance(done, total, f"Training {stage}"),
+            on_advance=lambda at: advance(at.done, at.total, f"Training {at.stage}"),
         )
     model.save(out)
     shutil.rmtree(out / "checkpoint", ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,13 @@ from toprock.library.library import Library
 
 if TYPE_CHECKING:
     from toprock.library.work import Watch
+    from toprock.ranker import Advance
     from toprock.ranker.saved import ModelConfig
 
+_STAGES = 10
+"""Folds and members; with folds on parts of the comparisons, about twice as many."""
+_POINTS = 60
+"""Of a loss curve, a stage."""
 FEWEST_PAIRS = 3
 """Comparisons with a winner below which nothing can be learnt."""
 
@@ -55,6 +61,7 @@ def begin_training(library: Library, *, criterion: str = "", name: str = "", sta
 def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     """The job of a training: learn, keep the model, have it score everything, choose it if it is the first one."""
     from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
+    from toprock.ranker.learning import FEWEST
 
     key, name, criterion = job.subject, job.payload["name"], job.payload["criterion"]
     folder = library.folder.model(key)
@@ -69,7 +76,7 @@ def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     if started is not None:
         recipes = started.recipes
     watch.progress(0.0, "reading features")
-    stages = _Stages(watch)
+    stages = Stages(watch, _STAGES if len(pairs) < FEWEST else 2 * _STAGES)
     model = train_from_store(
         store,
         pairs,
@@ -94,19 +101,43 @@ def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     return {"model": key, **summary}
 
 
-class _Stages:
-    """How far a training is, over stages whose number is known only roughly."""
+class Stages:
+    """Tells how far a training is, over stages whose number is known only roughly, and keeps its curves.
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    What it logs: `{"stage", "step", "total", "loss"}` some 60 times a stage, and at every measurement
+    `{"stage", "step", "total", "accuracy"}`.
+    """
+
+    def __init__(self, watch: Watch, expected: int) -> None:
+        self._watch, self._expected = watch, expected
         self._seen: list[str] = []
 
-    def advance(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._seen:
-            self._seen.append(stage)
-        expected = max(20, len(self._seen))  # folds, folds on parts of the comparisons, members
-        share = (len(self._seen) - 1 + done / max(total, 1)) / expected
-        self._watch.progress(min(0.99, share), f"{stage}: step {done} of {total}")
+    def advance(self, at: Advance) -> None:
+        """After every step."""
+        if at.stage not in self._seen:
+            self._seen.append(at.stage)
+        expected = max(self._expected, len(self._seen))
+        share = (len(self._seen) - 1 + at.done / max(at.total, 1)) / expected
+        where = {"stage": at.stage, "step": at.done, "total": at.total}
+        if at.accuracy is not None:
+            self._watch.log({**where, "accuracy": round(at.accuracy, 4)})
+        if at.loss is not None and at.done % max(1, at.total // _POINTS) == 0:
+            self._watch.log({**where, "loss": round(at.loss, 5)})
+        self._watch.progress(min(0.99, share), f"{stage_name(at.stage)}: step {at.done} of {at.total}")
+
+
+def stage_name(stage: str) -> str:
+    """A stage of a training in words.
+
+    >>> stage_name("fold2of5"), stage_name("fold1of5steps120share0.25"), stage_name("member3of5")
+    ('held-out group 2 of 5', 'held-out group 1 of 5, with 25 % of the comparisons', 'ranker 3 of 5')
+    """
+    found = re.fullmatch(r"(fold|member)(\d+)of(\d+)(?:steps\d+)?(?:share([\d.]+))?", stage)
+    if not found:
+        return stage
+    kind, number, of, share = found.groups()
+    words = f"{'ranker' if kind == 'member' else 'held-out group'} {number} of {of}"
+    return words + (f", with {100 * float(share):.0f} % of the comparisons" if share else "")
 
 
 def summary_of(config: ModelConfig) -> dict[str, Any]:

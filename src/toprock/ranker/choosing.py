@@ -31,8 +31,27 @@ MEASUREMENTS = 24
 ENOUGH_PERFORMERS = 30
 """From so many performers on, one fold of five is enough to choose the steps on."""
 
-Advance = Callable[[str, int, int], None]
-"""Called with a stage's name, the steps taken in it, and all its steps."""
+
+@dataclass(frozen=True)
+class Advance:
+    """How far a training is.
+
+    Attributes:
+        stage: a fold, or a member of the ensemble.
+        done, total: steps taken in it, and all its steps.
+        loss: of the last step.
+        accuracy: share of the held-out pairs ranked right, where that was just measured; only folds hold pairs out.
+    """
+
+    stage: str
+    done: int
+    total: int
+    loss: float | None = None
+    accuracy: float | None = None
+
+
+OnAdvance = Callable[[Advance], None]
+"""Called after every step of a training."""
 
 Begin = Callable[[Sequence[Arrays], RankerConfig, TrainingConfig], TrainingState]
 """Training performances, model and training options -> a state ready for its first step, as `training.start` makes."""
@@ -122,7 +141,7 @@ def choose_steps(
     known: frozenset[str] = frozenset(),
     everyone: bool = False,
     checkpoint: Checkpoint,
-    on_advance: Advance | None = None,
+    on_advance: OnAdvance | None = None,
 ) -> Choice:
     """Train on folds; take the steps at which unseen performances are ranked best, and the gains that fit them there.
 
@@ -247,7 +266,7 @@ def thinned_folds(
     share: float,
     known: frozenset[str] = frozenset(),
     checkpoint: Checkpoint,
-    on_advance: Advance | None = None,
+    on_advance: OnAdvance | None = None,
 ) -> list[HeldOut]:
     """What the folds that the steps were chosen on give when they learn from a share of their pairs, drawn at random.
 
@@ -279,7 +298,7 @@ class _Side:
     begin: Begin
     started: bool
     checkpoint: Checkpoint
-    on_advance: Advance | None
+    on_advance: OnAdvance | None
     share: float = 1.0
 
     def learnt(self, inside: Sequence[Pair], stage: str) -> list[Pair]:
@@ -320,11 +339,12 @@ def _trained_fold(side: _Side, stage: str, held: Sequence[int], only: int | None
     state = side.begin(train_data, side.model, side.config)
     notes = side.checkpoint.load(stage, state) or {"curve": [], "measured": []}
 
-    def measure(state: TrainingState) -> None:
+    def follow(state: TrainingState) -> None:
+        accuracy = None if state.step % every else measure(state)
         if side.on_advance:
-            side.on_advance(stage, state.step, until)
-        if state.step % every:
-            return
+            side.on_advance(Advance(stage, state.step, until, state.loss, accuracy))
+
+    def measure(state: TrainingState) -> float:
         values = (
             stream_scores(state.ranker, [*train_data, *(side.data[row] for row in held)]).double().numpy()
         )  # (N, R)
@@ -342,10 +362,11 @@ def _trained_fold(side: _Side, stage: str, held: Sequence[int], only: int | None
         )
         if len(notes["curve"]) % 5 == 0:
             side.checkpoint.save(stage, state, notes)
+        return float(right.sum() / weight.sum())
 
     if not notes["curve"] and (side.started if only is None else only == 0):
-        measure(state)
-    train(state, train_data, PairIndex.of(inside, names_kept), side.config, until=until, on_step=measure)
+        follow(state)
+    train(state, train_data, PairIndex.of(inside, names_kept), side.config, until=until, on_step=follow)
     return dict(notes)
 
 

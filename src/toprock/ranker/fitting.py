@@ -15,7 +15,7 @@ from toprock.calibration import HeldOut
 from toprock.comparisons import Pair
 from toprock.ranker.batch import Arrays
 from toprock.ranker.checkpoint import Checkpoint
-from toprock.ranker.choosing import Advance, Choice, choose_steps, thinned_folds
+from toprock.ranker.choosing import Advance, Choice, OnAdvance, choose_steps, thinned_folds
 from toprock.ranker.fusion import apply_gains
 from toprock.ranker.learning import FEWEST, SHARES, LearningCurve, draw_on
 from toprock.ranker.model import Ranker, RankerConfig
@@ -69,7 +69,7 @@ def fit(
     everyone: bool = False,
     learning: bool = False,
     checkpoint: Path | None = None,
-    on_advance: Advance | None = None,
+    on_advance: OnAdvance | None = None,
 ) -> Fitted:
     """Train a model on pairs.
 
@@ -119,7 +119,7 @@ def fit(
 
         def advance(state: TrainingState, stage: str = stage) -> None:
             if on_advance:
-                on_advance(stage, state.step, choice.steps)
+                on_advance(Advance(stage, state.step, choice.steps, state.loss))
             if state.step % 50 == 0:
                 keep.save(stage, state)
 

@@ -19,7 +19,7 @@ from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.ranker.batch import Arrays
-from toprock.ranker.choosing import Advance, Choice, performer_groups
+from toprock.ranker.choosing import Choice, OnAdvance, performer_groups
 from toprock.ranker.fitting import MEMBERS, fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, TrainedOn
@@ -54,7 +54,7 @@ def train_from_store(
     marks: Mapping[str, float] | None = None,
     skip_missing: bool = False,
     checkpoint: Path | None = None,
-    on_advance: Advance | None = None,
+    on_advance: OnAdvance | None = None,
 ) -> SavedModel:
     """Train a model on the pairs among a store's performances.
 
@@ -70,7 +70,7 @@ def train_from_store(
         marks: id -> mark by judges, where there are such: scores are then told on the judges' own scale.
         skip_missing: leave out pairs whose performances have no features.
         checkpoint: a folder to resume from after an interruption.
-        on_advance: called after every step with stage, steps taken and all steps.
+        on_advance: called after every step with how far it is.
 
     Raises:
         PairsError: performances are missing, or there is nothing to learn from.

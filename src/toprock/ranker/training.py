@@ -78,6 +78,11 @@ class TrainingState:
     losses: list[dict[str, float]] = field(default_factory=list)
     anchor: dict[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def loss(self) -> float | None:
+        """Of the last step, all terms together; None before the first."""
+        return sum(self.losses[-1].values()) if self.losses else None
+
 
 @dataclass(frozen=True)
 class PairIndex:

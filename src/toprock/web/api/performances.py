@@ -205,9 +205,7 @@ async def _received(request: Request, library: Library, settings: Settings) -> P
 def _allowed(source: Path, settings: Settings) -> Path:
     """A place that may be pointed at: anywhere for this machine's own user, else below folders named at start."""
     if not source.is_absolute():
-        raise UsageError(
-            f"'{source}' is no whole path", advice="Give one that begins at the root, as /media/videos."
-        )
+        raise UsageError(f"'{source}' is no whole path", advice="Give one that begins at the root, as /media/videos.")
     try:
         place = source.resolve()
     except (OSError, RuntimeError, ValueError):

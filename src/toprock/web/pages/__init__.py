@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from toprock.web.pages import library, login
+from toprock.web.pages import jobs, library, login, train
 
 router = APIRouter()
-for part in (login, library):
+for part in (login, library, train, jobs):
     router.include_router(part.router)

@@ -1,0 +1,117 @@
+"""Models: train, choose which one scores, look into, take along, delete."""
+
+from __future__ import annotations
+
+import zipfile
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from toprock.errors import NotThere
+from toprock.files import name_of
+from toprock.library import models, tables
+from toprock.library.database import setting
+from toprock.library.library import Library
+from toprock.web.depends import OWNER, TheLibrary
+
+router = APIRouter(tags=["models"], dependencies=OWNER)
+FILES = ("model.safetensors", "config.json", "README.md")
+
+
+class Wanted(BaseModel):
+    """A training on the comparisons that have been collected."""
+
+    criterion: str = Field("", max_length=200, description="Which comparisons to learn from.")
+    name: str = Field("", max_length=200, description="Of the model, for people.")
+    start_from: str = Field("", max_length=16, description="Key of a model to go on from, and to stay near.")
+
+
+@router.get("/models")
+def listed(library: TheLibrary) -> list[dict[str, Any]]:
+    """All models, the newest first."""
+    with library.read() as session:
+        chosen = setting(session, "model")
+        return [_model(model, chosen) for model in models.listed(session)]
+
+
+@router.post("/models", status_code=202)
+def train(library: TheLibrary, wanted: Wanted) -> dict[str, int]:
+    """Train on the comparisons of a criterion; the answer names the job."""
+    number = models.begin_training(library, criterion=wanted.criterion, name=wanted.name, start_from=wanted.start_from)
+    return {"job": number}
+
+
+@router.get("/models/{key}")
+def one(library: TheLibrary, key: str) -> dict[str, Any]:
+    """One model and what is told of it."""
+    with library.read() as session:
+        return _model(models.get(session, key), setting(session, "model"))
+
+
+@router.post("/models/{key}/choose")
+def choose(library: TheLibrary, key: str) -> dict[str, Any]:
+    """Have this model score from now on, and all that it has not scored."""
+    models.choose(library, key)
+    return one(library, key)
+
+
+@router.delete("/models/{key}")
+def delete(library: TheLibrary, key: str) -> dict[str, int]:
+    """Delete a model and all that it said."""
+    models.remove(library, key)
+    return {"deleted": 1}
+
+
+@router.get("/models/{key}/card", response_class=PlainTextResponse)
+def card(library: TheLibrary, key: str) -> PlainTextResponse:
+    """The model card, as Markdown."""
+    return PlainTextResponse(card_of(library, key), media_type="text/markdown; charset=utf-8")
+
+
+@router.get("/models/{key}/folder", response_class=StreamingResponse)
+def folder(library: TheLibrary, key: str) -> Response:
+    """The model folder as a zip file, for `toprock score --model` elsewhere."""
+    with library.read() as session:
+        name = name_of(models.get(session, key).name)
+    place = library.folder.model(key)
+    packed = SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115 - closed when the answer has been sent
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in FILES:
+            if (place / file).is_file():
+                archive.write(place / file, f"{name}/{file}")
+    packed.seek(0)
+    headers = {"content-disposition": f'attachment; filename="model-{key}.zip"'}
+
+    def parts() -> Any:
+        with packed:
+            yield from iter(lambda: packed.read(1 << 20), b"")
+
+    return StreamingResponse(parts(), media_type="application/zip", headers=headers)
+
+
+def card_of(library: Library, key: str) -> str:
+    """A model's card.
+
+    Raises:
+        NotThere: there is no such model, or its folder is gone.
+    """
+    with library.read() as session:
+        models.get(session, key)
+    try:
+        return (library.folder.model(key) / "README.md").read_text(encoding="utf-8")
+    except OSError:
+        raise NotThere("the folder of this model is gone", advice="Delete the model and train again.") from None
+
+
+def _model(model: tables.Model, chosen: str) -> dict[str, Any]:
+    return {
+        "key": model.key,
+        "name": model.name,
+        "criterion": model.criterion,
+        "chosen": model.key == chosen,
+        "created": model.created.isoformat(timespec="seconds") + "Z",
+        **model.summary,
+    }

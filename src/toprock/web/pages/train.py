@@ -1,0 +1,115 @@
+"""Train: from the comparisons to a model, and its versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy import func, select
+
+from toprock.library import jobs, models, tables
+from toprock.library.database import setting
+from toprock.library.judgments import pairs_of
+from toprock.library.library import Library
+from toprock.web.api.models import card_of
+from toprock.web.curves import HEIGHT, WIDTH, accuracy_curves, loss_curves
+from toprock.web.depends import OWNER, TheLibrary
+from toprock.web.rendering import page
+
+router = APIRouter(dependencies=OWNER)
+GOOD_START = 10
+"""Comparisons a performance that make a good start."""
+_CONTROLS = {"duration": "longer or shorter", "mean_motion": "more or less motion", "cut_rate": "more or fewer cuts"}
+
+
+@router.get("/train")
+def train(request: Request, library: TheLibrary, criterion: str = "") -> Response:
+    """What there is to learn from, the training that runs, and the models so far."""
+    return page(request, "train.html.j2", title="Train", **_view(library, criterion))
+
+
+@router.get("/train/now")
+def now(request: Request, library: TheLibrary) -> Response:
+    """The training that runs or ended last, alone."""
+    return page(request, "_training.html.j2", **_training(library))
+
+
+@router.get("/model/{key}")
+def model(request: Request, library: TheLibrary, key: str) -> Response:
+    """One model: how far to trust it, and its card."""
+    with library.read() as session:
+        found = models.get(session, key)
+        chosen = setting(session, "model") == key
+        scored = session.scalar(
+            select(func.count()).select_from(tables.Assessment).where(tables.Assessment.model_key == key)
+        )
+    measured = found.summary.get("curve", [])
+    total = measured[-1][0] if measured else 1
+    log = [{"stage": "all", "step": step, "total": total, "accuracy": share} for step, share in measured]
+    return page(
+        request,
+        "model.html.j2",
+        title=found.name,
+        box=(WIDTH, HEIGHT),
+        model=_told(found, chosen),
+        scored=scored,
+        drawn=accuracy_curves(log),
+        card=card_of(library, key),
+    )
+
+
+def _view(library: Library, criterion: str) -> dict[str, Any]:
+    with library.read() as session:
+        criteria = list(
+            session.scalars(select(tables.Judgment.criterion).distinct().order_by(tables.Judgment.criterion))
+        )
+        if criterion not in criteria and criteria:
+            criterion = criteria[0]
+        pairs = pairs_of(session, criterion=criterion)
+        judged = {name for pair in pairs for name in (pair.better, pair.worse)}
+        total = session.scalar(select(func.count()).select_from(tables.Performance)) or 0
+        chosen = setting(session, "model")
+        found = [_told(one, one.key == chosen) for one in models.listed(session)]
+    decided = sum(not pair.tie for pair in pairs)
+    wanted = GOOD_START * len(judged) // 2
+    return {
+        "criteria": criteria,
+        "criterion": criterion,
+        "pairs": len(pairs),
+        "decided": decided,
+        "judged": len(judged),
+        "total": total,
+        "enough": decided >= models.FEWEST_PAIRS,
+        "missing": max(0, wanted - len(pairs)),
+        "share": min(1.0, len(pairs) / wanted) if wanted else 0.0,
+        "models": found,
+        **_training(library),
+    }
+
+
+def _training(library: Library) -> dict[str, Any]:
+    with library.read() as session:
+        job = session.scalars(
+            select(tables.Job).where(tables.Job.kind == "train").order_by(tables.Job.id.desc()).limit(1)
+        ).first()
+    if job is None:
+        return {"job": None}
+    return {
+        "job": job,
+        "running": job.state in jobs.OPEN,
+        "accuracy": accuracy_curves(job.log),
+        "loss": loss_curves(job.log),
+        "box": (WIDTH, HEIGHT),
+    }
+
+
+def _told(model: tables.Model, chosen: bool) -> dict[str, Any]:
+    """A model as the pages show it."""
+    summary = model.summary
+    accuracy = summary.get("accuracy")
+    controls = [
+        {"name": _CONTROLS.get(name, name), "share": share, "beaten": accuracy is None or accuracy > share}
+        for name, share in summary.get("controls", {}).items()
+    ]
+    return {**summary, "row": model, "chosen": chosen, "accuracy": accuracy, "controls": controls}

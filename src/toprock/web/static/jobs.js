@@ -1,0 +1,35 @@
+"use strict";
+// Buttons of jobs and models, on the pages Jobs and Train.
+(() => {
+  const act = async (button, path, method = "POST", body) => {
+    button.disabled = true;
+    try { return await room.call(method, path, body); }
+    catch (problem) { room.toast(problem.message, true); button.disabled = false; return undefined; }
+  };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.job) await act(button, "/jobs/" + button.dataset.job + "/" + button.dataset.do);
+    if (button.dataset.do === "retry" && document.getElementById("training")) location.reload();
+    if (button.dataset.choose && (await act(button, "/models/" + button.dataset.choose + "/choose"))) location.reload();
+    if (button.dataset.drop) {
+      const sure = await room.ask("Delete " + button.dataset.name + "?", "Its folder and all scores that it gave go too.", "Delete");
+      if (sure && (await act(button, "/models/" + button.dataset.drop, "DELETE"))) location.assign("/train");
+    }
+  });
+
+  const train = document.getElementById("train");
+  if (train) {
+    train.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const wanted = Object.fromEntries(new FormData(train));
+      if (await act(train.querySelector("button"), "/models", "POST", wanted)) location.reload();
+    });
+    const criterion = document.getElementById("criterion");
+    if (criterion) criterion.addEventListener("change", () => location.assign("/train?criterion=" + encodeURIComponent(criterion.value)));
+  }
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const ended = event.target && document.querySelector(".training[data-ended]");
+    if (ended && document.getElementById("training")) location.reload();
+  });
+})();
