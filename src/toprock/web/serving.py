@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 
 from toprock.errors import UsageError
 from toprock.library import Library, Supervisor
@@ -37,8 +38,17 @@ def serve(
         port = listener.getsockname()[1]
         shown = "localhost" if settings.local else settings.host
         say(f"the room is open at http://{shown}:{port}  (Ctrl-C closes it)")
-        config = uvicorn.Config(
-            create_app(library, settings),
+        server_of(create_app(library, settings)).run(sockets=[listener])
+    library.close()
+    say("the room is closed; jobs that were running go on when it is opened again.")
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    """The web server of a room: it says little of itself, and does not wait long for those who do not speak."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -46,6 +56,4 @@ def serve(
             h11_max_incomplete_event_size=64 << 10,
             timeout_graceful_shutdown=3,
         )
-        uvicorn.Server(config).run(sockets=[listener])
-    library.close()
-    say("the room is closed; jobs that were running go on when it is opened again.")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,9 @@ from toprock.library.library import Library
 from toprock.performance import VIDEO_SUFFIXES, parse_intervals
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.settings import Settings
+
+_LOOK_AGAIN = 64 << 20
+"""Bytes of an upload after which the disk is looked at again."""
 
 router = APIRouter(tags=["performances"], dependencies=OWNER)
 
@@ -163,43 +167,59 @@ def unsay(library: TheLibrary, number: int) -> dict[str, int]:
 async def _received(request: Request, library: Library, settings: Settings) -> Path:
     """The body of a request as a file; bytes are counted as they come, and nothing is left of one that fails."""
     declared = request.headers.get("content-length", "")
-    too_large = VideoTooLarge(
-        "the upload", f"it is larger than {settings.max_upload} bytes", advice="Cut the video, or point at its folder."
-    )
-    if declared.isdigit() and int(declared) > settings.max_upload:
-        raise too_large
-    full = StorageError(
-        "the disk has no room for this video", advice="Free some space, or point at the video's folder."
-    )
-    if declared.isdigit() and not catalogue.room_for(library, int(declared)):
-        raise full
+    expected = int(declared) if declared.isdigit() else 0
+    _check_size(settings, expected)
+    _check_room(library, expected)
     path = library.folder.incoming / tables.new_key()
-    size, asked = 0, 0
-    stream = request.stream().__aiter__()
+    size, looked = 0, 0
     try:
         with storage_errors(path), path.open("wb") as file:
-            while True:
-                try:
-                    chunk = await asyncio.wait_for(anext(stream), settings.stall_s)
-                except StopAsyncIteration:
-                    break
+            async for chunk in _chunks(request, settings.stall_s):
                 size += len(chunk)
-                if size > settings.max_upload:
-                    raise too_large
-                if size - asked > 64 << 20:
-                    asked = size
-                    if not catalogue.room_for(library, 0):
-                        raise full
+                _check_size(settings, size)
+                if size - looked > _LOOK_AGAIN:
+                    looked = size
+                    await run_in_threadpool(_check_room, library, max(0, expected - size))
                 await run_in_threadpool(file.write, chunk)
-        if declared.isdigit() and size != int(declared):
+        if expected and size != expected:
             raise Refused("the upload broke off", advice="Bring the video again.")
         return path
-    except TimeoutError:
-        path.unlink(missing_ok=True)
-        raise Refused(f"the upload sent nothing for {settings.stall_s:g} s", advice="Bring the video again.") from None
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+async def _chunks(request: Request, stall_s: float) -> AsyncIterator[bytes]:
+    """The body as it comes.
+
+    Raises:
+        Refused: nothing came for so long.
+    """
+    stream = request.stream().__aiter__()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(stream), stall_s)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Refused(f"the upload sent nothing for {stall_s:g} s", advice="Bring the video again.") from None
+        yield chunk
+
+
+def _check_size(settings: Settings, size: int) -> None:
+    if size > settings.max_upload:
+        raise VideoTooLarge(
+            "the upload",
+            f"it is larger than {settings.max_upload} bytes",
+            advice="Cut the video, or point at its folder.",
+        )
+
+
+def _check_room(library: Library, size: int) -> None:
+    if not catalogue.room_for(library, size):
+        raise StorageError(
+            "the disk has no room for this video", advice="Free some space, or point at the video's folder."
+        )
 
 
 def _allowed(source: Path, settings: Settings) -> Path:
