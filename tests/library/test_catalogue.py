@@ -1,0 +1,185 @@
+"""Performances: in, found, cut, described, out again with all their traces."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from toprock.errors import LibraryError, NotThere, Refused, VideoError
+from toprock.features.store import PerformanceFeatures
+from toprock.files import write_bytes
+from toprock.library import Library, catalogue, comments, jobs, tables
+from toprock.library.database import set_setting
+
+
+@pytest.fixture(scope="module")
+def clips(make_video, tmp_path_factory):
+    """Three different short videos: 2 s each."""
+    folder = tmp_path_factory.mktemp("clips")
+    return [make_video(folder / f"clip{n}.mp4", frames=60 + n) for n in range(3)]
+
+
+@pytest.fixture
+def library(tmp_path):
+    made = Library(tmp_path / "library")
+    yield made
+    made.close()
+
+
+def brought(library, clip, name="a.mp4"):
+    path = library.folder.incoming / "upload"
+    shutil.copy(clip, path)
+    return catalogue.add_video(library, path, filename=name, owned=True)
+
+
+def names(library, **options):
+    return [row.performance.name for row in catalogue.listed(library, **options).rows]
+
+
+def test_a_video_comes_in_once_and_waits_to_be_looked_at(library, clips):
+    key = brought(library, clips[0])
+    row = catalogue.get(library, key)
+    assert (row.name, row.state, row.video.codec, row.video.width) == ("a", "new", "h264", 96)
+    assert catalogue.file_of(library, row.video).read_bytes() == clips[0].read_bytes()
+    with pytest.raises(Refused, match=r"here already, as a\.mp4"):
+        brought(library, clips[0], "b.mp4")
+    other = brought(library, clips[1], "a.mp4")
+    assert catalogue.get(library, other).name == "a (2)"
+    assert list(library.folder.incoming.iterdir()) == []
+    with library.read() as session:
+        assert [job.kind for job in jobs.listed(session)] == ["extract", "extract"]
+
+
+def test_what_is_no_video_leaves_nothing(library, tmp_path):
+    path = library.folder.incoming / "upload"
+    path.write_text("no video")
+    with pytest.raises(VideoError):
+        catalogue.add_video(library, path, filename="a.mp4", owned=True)
+    assert not path.exists()
+    assert catalogue.listed(library).total == 0
+
+
+def test_a_folder_that_is_pointed_at_stays_as_it_is(library, clips, tmp_path):
+    folder = tmp_path / "videos"
+    (folder / "semi").mkdir(parents=True)
+    for clip, name in zip(clips, ("anna.mp4", "semi/anna.mp4", "bert.mp4"), strict=True):
+        shutil.copy(clip, folder / name)
+    (folder / "notes.mp4").write_text("no video")
+    shutil.copy(clips[0], folder / "twin.mp4")
+    taken = catalogue.add_folder(library, folder)
+    assert sorted(names(library)) == ["anna", "bert", "semi/anna"]
+    assert set(taken.left_out) == {"notes", "twin"}
+    assert "here already" in taken.left_out["twin"]
+    catalogue.remove(library, taken.keys)
+    assert (folder / "anna.mp4").is_file()
+    assert not list((library.folder.root / "videos").iterdir())
+
+
+def test_a_manifest_says_who_performed_and_which_seconds_count(library, clips, tmp_path):
+    shutil.copy(clips[0], tmp_path / "battle.mp4")
+    (tmp_path / "m.csv").write_text(
+        "id,video,intervals,performer,event,date\n"
+        "round 1,battle.mp4,0-0.8,Ann,final,2026-01-02\nround 2,battle.mp4,1-1.8,Bo,final,\n"
+    )
+    assert len(catalogue.add_folder(library, tmp_path / "m.csv").keys) == 2
+    rows = [row.performance for row in catalogue.listed(library, sort="name").rows]
+    assert [(r.title, r.intervals, r.event, r.date) for r in rows] == [
+        ("Ann", "0-0.8", "final", "2026-01-02"),
+        ("Bo", "1-1.8", "final", ""),
+    ]
+    assert rows[0].video_key == rows[1].video_key
+    assert set(catalogue.add_folder(library, tmp_path / "m.csv").left_out) == {"round 1", "round 2"}
+
+
+def test_a_battle_is_cut_into_rounds(library, clips):
+    key = brought(library, clips[0], "battle.mp4")
+    keys = catalogue.cut(library, key, [("0-0.8", "Ann"), ("1-1.8", "Bo"), ("", "")])
+    assert keys[2] == key
+    again = catalogue.cut(library, key, [("0-0.8", "Anna"), ("1-1.5", "Bo")])
+    assert again[0] == keys[0]
+    assert catalogue.get(library, keys[0]).performer == "Anna"
+    for gone in (key, keys[1]):
+        with pytest.raises(NotThere):
+            catalogue.get(library, gone)
+    for parts, why in (
+        ([], "at least one"),
+        ([("0-1", ""), ("0-1", "")], "same span"),
+        ([("5-9", "")], "ends at 9 s"),
+        ([("soon", "")], "not a span"),
+    ):
+        with pytest.raises(Refused, match=why):
+            catalogue.cut(library, again[0], parts)
+    assert sorted(names(library)) == ["battle at 0m00.0s", "battle at 0m01.0s (2)"]
+
+
+def test_finding_and_sorting(library, clips):
+    for clip, name in zip(clips, ("100%.mp4", "b_b.mp4", "c.mp4"), strict=True):
+        brought(library, clip, name)
+    rows = {row.performance.name: row.performance.key for row in catalogue.listed(library).rows}
+    catalogue.describe(library, rows["c"], performer="Ölaf", event="final of May", date="2026-05-01")
+    assert names(library, search="may FINAL") == ["c"]
+    assert names(library, search="0%") == ["100%"]
+    assert names(library, search="_") == ["b_b"]
+    assert names(library, search="nobody") == []
+    assert names(library, sort="name") == ["100%", "b_b", "c"]
+    assert names(library, sort="length") == ["c", "b_b", "100%"]
+    assert names(library, start=1, count=1, sort="name") == ["b_b"]
+    assert catalogue.listed(library, state="failed").total == 0
+    with pytest.raises(Refused, match="no date"):
+        catalogue.describe(library, rows["c"], date="May")
+
+
+def test_deleting_removes_every_trace(library, clips):
+    key, other = brought(library, clips[0]), brought(library, clips[1], "b.mp4")
+    name = catalogue.get(library, key).name
+    write_bytes(library.folder.thumbnail(key), b"x")
+    library.store.write(PerformanceFeatures(name, {}, {}, {}))
+    comments.add(library, key, author="K", time_s=1.0, text="well")
+    with library.write() as session:
+        session.add(tables.Model(key="f" * 16, name="m"))
+        session.flush()
+        session.add(tables.Assessment(performance_key=key, model_key="f" * 16, score=1.0, document={}))
+        session.add(tables.Judgment(token="t", annotator="K", left=other, right=key, outcome="left"))
+        session.add(tables.Offer(annotator="K", left=key, right=other))
+    assert catalogue.remove(library, [key, key, "nobody"]) == 1
+    traces = [path for path in library.folder.root.rglob("*") if path.is_file() and "library.db" not in path.name]
+    assert not [path for path in traces if key in path.name or path.stem == name]
+    with library.read() as session:
+        for table in (tables.Judgment, tables.Offer, tables.Comment, tables.Assessment):
+            assert session.query(table).count() == 0, table
+        assert session.query(tables.Video).count() == 1
+        waiting = [(job.title, job.state) for job in jobs.listed(session)]
+    assert ("Look at a", "cancelled") in waiting
+
+
+def test_what_has_been_kept_for_long_enough_goes(library, clips):
+    old, new = brought(library, clips[0]), brought(library, clips[1], "b.mp4")
+    with library.write() as session:
+        session.get(tables.Performance, old).created = tables.now() - timedelta(days=31)
+    assert catalogue.expire(library) == 0  # nothing was said: kept for ever
+    catalogue.set_retention(library, 30)
+    assert catalogue.expire(library) == 1
+    assert [row.performance.key for row in catalogue.listed(library).rows] == [new]
+    with pytest.raises(Refused):
+        catalogue.set_retention(library, -1)
+
+
+def test_a_folder_with_other_things_in_it_is_no_library(tmp_path):
+    (tmp_path / "holiday.mp4").write_text("x")
+    with pytest.raises(LibraryError, match=r"other things in it \(holiday.mp4\)"):
+        Library(tmp_path)
+
+
+def test_a_newer_library_is_not_touched(library):
+    with library.write() as session:
+        set_setting(session, "schema", "99")
+    with pytest.raises(LibraryError, match="newer version"):
+        Library(library.folder.root)
+
+
+def test_a_damaged_database_is_said_to_be(tmp_path):
+    (tmp_path / "library.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(LibraryError, match="cannot be used"):
+        Library(tmp_path)

@@ -1,0 +1,169 @@
+"""The queue, and workers that are killed at the worst moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from toprock.errors import Refused
+from toprock.library import Library, Supervisor, catalogue, jobs, tables
+
+
+@pytest.fixture
+def library(tmp_path):
+    made = Library(tmp_path / "library")
+    yield made
+    made.close()
+
+
+def put(library, *titles, kind="extract"):
+    with library.write() as session:
+        return [jobs.enqueue(session, kind, title, subject=title) for title in titles]
+
+
+def state_of(library, number):
+    with library.read() as session:
+        job = jobs.get(session, number)
+        return job.state, job.attempts
+
+
+def test_a_job_is_done_by_one_worker_only(library):
+    first, second = put(library, "a", "b")
+    with library.write() as session:
+        assert jobs.claim(session, "one").id == first
+        assert jobs.claim(session, "two").id == second
+        assert jobs.claim(session, "three") is None
+    with library.write() as session:
+        assert not jobs.beat(session, first, "two", progress=0.5)
+        assert jobs.beat(session, first, "one", progress=0.5)
+        assert not jobs.finish(session, first, "two", "done")
+        assert jobs.finish(session, first, "one", "done", result={"n": 1})
+    assert state_of(library, first) == ("done", 1)
+
+
+def test_what_waits_already_is_not_put_there_twice(library):
+    (first,) = put(library, "a")
+    assert put(library, "a") == [first]
+    with library.write() as session:
+        jobs.claim(session, "one")
+    assert put(library, "a") != [first]  # one that runs may have looked before what is new was there
+
+
+def test_scores_come_before_long_work(library):
+    put(library, "long")
+    (score,) = put(library, "m", kind="score")
+    with library.write() as session:
+        assert jobs.claim(session, "one").id == score
+        assert jobs.claim(session, "one", kinds=("train",)) is None
+
+
+def test_a_job_whose_lease_ran_out_goes_back_and_fails_at_last(library):
+    (number,) = put(library, "a")
+    for attempt in range(1, jobs.ATTEMPTS + 1):
+        with library.write() as session:
+            job = jobs.claim(session, "one")
+            assert jobs.recover(session) == 0
+            job.lease = tables.now() - timedelta(seconds=1)
+            session.flush()
+            assert jobs.recover(session) == 1
+        wanted = "failed" if attempt == jobs.ATTEMPTS else "queued"
+        assert state_of(library, number) == (wanted, attempt)
+    with library.write() as session:
+        assert "3 times" in jobs.get(session, number).problem
+        jobs.retry(session, number)
+    assert state_of(library, number) == ("queued", 0)
+
+
+def test_cancelling_and_trying_again(library):
+    waits, runs = put(library, "a", "b")
+    with library.write() as session:
+        jobs.cancel(session, waits)
+        assert jobs.claim(session, "one").id == runs
+        jobs.cancel(session, runs)
+        assert not jobs.beat(session, runs, "one")
+        with pytest.raises(Refused, match="running"):
+            jobs.retry(session, runs)
+        assert jobs.recover(session, worker="one") == 1
+        with pytest.raises(Refused, match="cancelled"):
+            jobs.cancel(session, runs)
+    assert state_of(library, waits)[0] == state_of(library, runs)[0] == "cancelled"
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def running(library):
+    with library.read() as session:
+        return [(job.id, job.worker, job.stage) for job in jobs.listed(session, state="running")]
+
+
+def ended(library):
+    with library.read() as session:
+        return not jobs.waiting(session)
+
+
+def killed(library):
+    """End the worker that runs a job, in the middle of it."""
+    worker = until(lambda: running(library))[0][1]
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if place.name.isdigit() and worker.encode() in (place / "cmdline").read_bytes().split(b"\0"):
+                os.kill(int(place.name), signal.SIGKILL)
+                return worker
+    raise AssertionError("no such worker")
+
+
+def test_a_killed_worker_a_cancelled_job_and_a_restart_lose_nothing(library, make_video, tmp_path):
+    """SIGKILL while it looks, a cancel while it looks, a server that ends while it looks: all is looked at, once."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for number in range(2):
+        make_video(folder / f"v{number}.mp4", frames=1500 + number, size=(192, 128))
+    keys = catalogue.add_folder(library, folder).keys
+    with Supervisor(library, workers=1):
+        killed(library)
+        number, _, _ = until(lambda: [job for job in running(library) if job[2]])[0]
+        with library.write() as session:
+            jobs.cancel(session, number)
+        until(lambda: state_of(library, number)[0] == "cancelled")
+        until(lambda: running(library))
+    assert not running(library)  # a server that ends gives back what its workers had
+    with library.write() as session:
+        jobs.retry(session, number)
+    with Supervisor(library, workers=1):
+        until(lambda: ended(library))
+    with library.read() as session:
+        assert [job.state for job in jobs.listed(session)] == ["done"] * 2
+    assert [catalogue.get(library, key).state for key in keys] == ["ready"] * 2
+    assert library.store.ids() == ["v0", "v1"]
+    assert not list(library.folder.root.rglob("*.part"))
+
+
+def test_workers_end_with_a_server_that_is_killed(library, tmp_path):
+    code = f"""
+import time
+from toprock.library import Library, Supervisor
+with Supervisor(Library({str(library.folder.root)!r}), workers=1) as supervisor:
+    time.sleep(1.0)
+    print(supervisor._workers[0].process.pid, flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        server.kill()
+    until(lambda: not Path(f"/proc/{pid}").exists(), 10)
