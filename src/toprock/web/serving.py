@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 
@@ -34,11 +35,13 @@ def serve(
             f"{settings.host}:{settings.port} cannot be listened at ({problem.strerror})",
             advice="Choose another --port or --host.",
         ) from None
+    server = server_of(create_app(library, settings))
     with listener, Supervisor(library, workers=workers):
         port = listener.getsockname()[1]
         shown = "localhost" if settings.local else settings.host
         say(f"the room is open at http://{shown}:{port}  (Ctrl-C closes it)")
-        server_of(create_app(library, settings)).run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn passes on the signal that it has answered
+            server.run(sockets=[listener])
     library.close()
     say("the room is closed; jobs that were running go on when it is opened again.")
 

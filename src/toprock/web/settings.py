@@ -79,9 +79,7 @@ class Settings:
 def _names_of_this_machine() -> set[str]:
     name = socket.gethostname().lower()
     found = {name, f"{name}.local"}
-    with contextlib.suppress(OSError):
-        found |= {str(info[4][0]).lower() for info in socket.getaddrinfo(name, None)}
-    # the address that other machines most likely use; nothing is sent
+    # the address that other machines most likely use; no packet is sent, and no name server is asked
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))
         found.add(probe.getsockname()[0])
