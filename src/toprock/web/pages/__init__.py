@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from toprock.web.pages import library, login
+from toprock.web.pages import compare, library, login, performance
 
 router = APIRouter()
-for part in (login, library):
+for part in (login, library, performance, compare):
     router.include_router(part.router)

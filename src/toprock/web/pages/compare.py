@@ -1,0 +1,5 @@
+"""Two performances in step."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
