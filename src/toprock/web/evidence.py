@@ -99,21 +99,22 @@ def source_of(row: tables.Performance) -> dict[str, Any]:
     }
 
 
-def bare_chart(spans: list[Span]) -> dict[str, Any] | None:
-    """A time axis without evidence; None where the length is not known."""
+def bare_chart(spans: list[Span], *, until_s: float | None = None) -> dict[str, Any] | None:
+    """A time axis without evidence, at least up to a time; None where the length is not known."""
     if not spans:
         return None
-    start_s, end_s = spans[0][0], spans[-1][1]
+    start_s, end_s = spans[0][0], max(spans[-1][1], until_s or 0.0)
     length_s = max(end_s - start_s, 1e-6)
     marks = []
     for time_s, stays in ticks(start_s, end_s):
         x = round(100 * (time_s - start_s) / length_s, 3)
         marks.append((x, clock(time_s), "start" if x < 3 else "end" if x > 97 else "middle", stays))
-    gaps = [
-        (round(100 * (a[1] - start_s) / length_s, 3), round(100 * (b[0] - a[1]) / length_s, 3))
-        for a, b in pairwise(spans)
-    ]
-    return {"ticks": marks, "gaps": gaps, "data": {"edges": [start_s, end_s], "decimals": 2, "streams": []}}
+    gaps = [(a[1], b[0]) for a, b in pairwise([*spans, (end_s, end_s)]) if b[0] - a[1] > 1e-6]
+    return {
+        "ticks": marks,
+        "gaps": [(round(100 * (a - start_s) / length_s, 3), round(100 * (b - a) / length_s, 3)) for a, b in gaps],
+        "data": {"edges": [start_s, end_s], "decimals": 2, "streams": []},
+    }
 
 
 def said(library: Library, key: str) -> list[dict[str, Any]]:

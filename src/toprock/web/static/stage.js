@@ -108,7 +108,7 @@ export function transport(bar, stage, does) {
     const paused = stage.video.paused;
     play.classList.toggle("playing", !paused);
     play.setAttribute("aria-label", paused ? "Play" : "Pause");
-    mute.setAttribute("aria-pressed", String(stage.video.muted));
+    if (mute) mute.setAttribute("aria-pressed", String(stage.video.muted));
     if (Number.isFinite(stage.end)) length.textContent = "/ " + room.clock(stage.end - (stage.zero ?? 0));
     for (const b of bar.querySelectorAll("[data-speed]")) b.setAttribute("aria-pressed", String(Number(b.dataset.speed) === stage.speed));
   };
