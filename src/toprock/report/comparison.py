@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toprock.assess.assessment import Assessment
 from toprock.errors import UsageError
@@ -68,6 +68,23 @@ def render_comparison(
     Raises:
         UsageError: the assessments are missing, come from different models, or cannot be shown.
     """
+    shown = view_comparison(
+        comparison, pictures=pictures, performances=performances, no_pictures=no_pictures, blurred=blurred
+    )
+    return document(
+        "compare.html.j2", title=title or f"{shown['names'][0]} against {shown['names'][1]}", made=made, **shown
+    )
+
+
+def view_comparison(
+    comparison: Comparison,
+    *,
+    pictures: Mapping[str, Mapping[float, bytes]] | None = None,
+    performances: Mapping[str, Performance] | None = None,
+    no_pictures: Mapping[str, str] | None = None,
+    blurred: str = "",
+) -> dict[str, Any]:
+    """What the page of two performances is given; arguments and errors as in `render_comparison`."""
     one, two = _sides(comparison)
     timelines = [checked_timeline(one), checked_timeline(two)]
     decimals = decimals_for([one.score, two.score, one.bias])
@@ -90,22 +107,19 @@ def render_comparison(
     labels = (f"Score of {names[1]}", f"Score of {names[0]}")
     steps, zero = waterfall(parts, scores[1], scores[0], decimals, labels=labels, notes=("", ""))
     headline, detail = words.verdict(comparison, names)
-    return document(
-        "compare.html.j2",
-        title=title or f"{names[0]} against {names[1]}",
-        names=names,
-        views=views,
-        headline=headline,
-        detail=detail,
-        bar=_bar(comparison),
-        difference=show(scores[0] - scores[1], decimals, signed=True),
-        speaks=[show(sum(abs(v) for v in parts.values() if sign * v > 0), decimals) for sign in (1, -1)],
-        steps=_named_steps(steps, parts, names),
-        zero=zero,
-        carried=_carried(comparison, views, names),
-        models=models_of([one, two], names),
-        made=made,
-    )
+    return {
+        "names": names,
+        "views": views,
+        "headline": headline,
+        "detail": detail,
+        "bar": _bar(comparison),
+        "difference": show(scores[0] - scores[1], decimals, signed=True),
+        "speaks": [show(sum(abs(v) for v in parts.values() if sign * v > 0), decimals) for sign in (1, -1)],
+        "steps": _named_steps(steps, parts, names),
+        "zero": zero,
+        "carried": _carried(comparison, views, names),
+        "models": models_of([one, two], names),
+    }
 
 
 def _sides(comparison: Comparison) -> tuple[Assessment, Assessment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from toprock._version import __version__
 from toprock.errors import ToprockError
 from toprock.library import Library
+from toprock.library.loaded import Loaded
 from toprock.web import api, pages
 from toprock.web.access import Access
 from toprock.web.guard import Guard
@@ -22,7 +24,7 @@ from toprock.web.rendering import page, problem
 from toprock.web.settings import Settings
 
 _HERE = Path(__file__).parent
-_REPORT = ("report.css", "trust.css")
+_REPORT = ("report.css", "trust.css", "pages.css")
 _ABOUT = """Everything that the pages do. Reads need what the pages need; writes need the token of the library
 (`Authorization: Bearer ...`, the file `token` in its folder). Errors are `{"error": ..., "advice": ...}`."""
 
@@ -43,7 +45,7 @@ def create_app(library: Library, settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         for left in library.folder.incoming.iterdir():
-            left.unlink(missing_ok=True)
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
         yield
 
     app = FastAPI(
@@ -56,6 +58,7 @@ def create_app(library: Library, settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.library, app.state.settings = library, settings
+    app.state.models = Loaded(library)
     access = app.state.access = Access(library, settings)
     app.include_router(api.router, prefix="/api/v1")
     app.include_router(pages.router, include_in_schema=False)

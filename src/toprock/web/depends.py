@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 
 from toprock.library import Library
+from toprock.library.loaded import Loaded
 from toprock.web.rendering import library_of, visitor_of
 
 
@@ -15,6 +16,12 @@ def _owner(request: Request) -> None:
         raise HTTPException(403, "this is the owner's; judges may watch and judge")
 
 
+def _models(request: Request) -> Loaded:
+    found: Loaded = request.app.state.models
+    return found
+
+
 TheLibrary = Annotated[Library, Depends(library_of)]
+TheModels = Annotated[Loaded, Depends(_models)]
 OWNER = [Depends(_owner)]
 """Dependencies of routes that are the owner's alone."""

@@ -1,0 +1,131 @@
+"""What a performance can be taken elsewhere as: a report, its moments as clips, its timeline for other tools."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Annotated, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
+
+from toprock.errors import NotThere
+from toprock.exports import EXPORTS, Item, cut_clips
+from toprock.files import as_bytes, name_of, storage_errors
+from toprock.library import catalogue
+from toprock.library.evidence import Evidence, evidence
+from toprock.library.library import Library
+from toprock.report import write_report
+from toprock.report.pictures import Pictures
+from toprock.web.depends import OWNER, TheLibrary
+
+router = APIRouter(tags=["exports"], dependencies=OWNER)
+ReportFormat = Literal["html", "pdf"]
+TimelineName = Literal["csv", "eaf", "vtt", "label-studio"]
+ModelKey = Annotated[str, Query(max_length=16, description="A model's key; empty is the chosen one.")]
+_REPORT_POLICY = (
+    "sandbox allow-scripts allow-popups; default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""A report keeps to itself, and has an origin of its own; its own policy names the very script that may run."""
+_KINDS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
+_TEXTS = {".csv": "text/csv", ".eaf": "application/xml", ".vtt": "text/vtt", ".json": "application/json"}
+_BLOCK = 1 << 20
+
+
+@router.get("/performances/{key}/report", response_class=Response)
+def report(
+    library: TheLibrary, key: str, format: ReportFormat = "html", pictures: Pictures = "full", model: ModelKey = ""
+) -> Response:
+    """The page that `toprock score --report` writes: one file that holds all it shows."""
+    found = evidence(library, key, model)
+    performance = catalogue.performance_of(library, found.performance)
+
+    def write(path: Path) -> None:
+        told = {found.assessment.id: performance}
+        write_report([found.assessment], path, performances=told, pictures=pictures)
+
+    return report_answer(library, write, format, _title(found))
+
+
+@router.get("/performances/{key}/clips", response_class=StreamingResponse)
+def clips(
+    library: TheLibrary, key: str, padding_s: Annotated[float, Query(ge=0, le=60)] = 1.0, model: ModelKey = ""
+) -> Response:
+    """Best and worst moments, cut out of the video, as a ZIP of MP4 files."""
+    found = evidence(library, key, model)
+    if not found.assessment.moments:
+        raise NotThere("no moment of this performance stands out", advice="There is nothing to cut out.")
+    item = Item(found.assessment, catalogue.performance_of(library, found.performance))
+    archive = _zipped(library, item, padding_s)
+    size = archive.seek(0, 2)
+    archive.seek(0)
+    headers = {"content-disposition": attachment(f"{_title(found)} moments.zip"), "content-length": str(size)}
+    return StreamingResponse(_blocks(archive), media_type="application/zip", headers=headers)
+
+
+@router.get("/performances/{key}/timeline", response_class=Response)
+def timeline(library: TheLibrary, key: str, format: TimelineName, model: ModelKey = "") -> Response:
+    """Evidence and moments for other tools: a table, ELAN, WebVTT chapters, or a task of Label Studio."""
+    found = evidence(library, key, model)
+    made, video = EXPORTS[format], found.performance.video
+    # files name the video as people know it, and as lying beside them: not where this library keeps it
+    beside = Path("/") / (Path(video.filename).name or "video")
+    performance = replace(catalogue.performance_of(library, found.performance), video=beside)
+    item = Item(found.assessment, performance, video.rate_hz)
+    headers = {"content-disposition": attachment(_title(found) + made.ending)}
+    return Response(as_bytes(made.render([item], beside.parent)), media_type=_TEXTS[made.ending], headers=headers)
+
+
+def report_answer(library: Library, write: Callable[[Path], None], format: ReportFormat, title: str) -> Response:
+    """What `write` writes as a report; the file itself is gone before it is sent."""
+    with tempfile.TemporaryDirectory(dir=library.folder.incoming) as folder:
+        path = Path(folder) / f"report.{format}"
+        write(path)
+        content = path.read_bytes()
+    headers = {"content-disposition": attachment(f"{title}.{format}", shown=True)}
+    if format == "html":
+        headers["content-security-policy"] = _REPORT_POLICY
+    return Response(content, media_type=_KINDS[format], headers=headers)
+
+
+def attachment(name: str, *, shown: bool = False) -> str:
+    """How a file is to be kept, or shown under its name.
+
+    >>> attachment("Ami & Bo.csv")
+    "attachment; filename*=UTF-8''Ami%20%26%20Bo.csv"
+    """
+    name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name)
+    return f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+
+
+def _title(found: Evidence) -> str:
+    return found.performance.title[:100]
+
+
+def _zipped(library: Library, item: Item, padding_s: float) -> IO[bytes]:
+    """The clips in a file without a name: whatever happens, nothing of it stays."""
+    archive = tempfile.TemporaryFile(dir=library.folder.incoming)  # noqa: SIM115 - whoever sends it closes it
+    folder = Path(tempfile.mkdtemp(dir=library.folder.incoming))
+    try:
+        with storage_errors(folder), zipfile.ZipFile(archive, "w") as made:
+            for clip in cut_clips(item, folder, padding_s=padding_s, limits=library.limits):
+                made.write(clip.file, f"{name_of(item.name)[:60]} {clip.moment.kind} {clip.moment.start_s:.1f}s.mp4")
+                clip.file.unlink()
+    except BaseException:
+        archive.close()
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return archive
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while block := file.read(_BLOCK):
+            yield block

@@ -1,0 +1,82 @@
+import { Stage, listen, transport } from "./stage.js";
+import { Timeline } from "./timeline.js";
+import { Pair } from "./pair.js";
+
+const data = JSON.parse(document.getElementById("compare-data").textContent);
+const stages = data.sides.map((side, i) => new Stage(document.getElementById("video-" + i), side));
+const pair = new Pair(stages, data.sides.map((side) => side.zero));
+const bar = document.querySelector(".transport"), screens = [...document.querySelectorAll(".screen")];
+const timelines = data.sides.map((side, i) => {
+  const chart = document.querySelector('[data-half="' + i + '"] [data-chart]');
+  return chart && new Timeline(chart, { seek: (t) => pair.seek(pair.at(i, t)), label: "Time in performance " + (i + 1) });
+});
+const moments = data.sides.flatMap((side, i) => side.moments.map((m) => ({ ...m, side: i })));
+
+const starts = () => moments.map((m) => ({ id: m.id, at: pair.at(m.side, m.start_s) })).sort((a, b) => a.at - b.at);
+const go = (id) => {
+  const found = moments.find((m) => m.id === id);
+  if (found) pair.seek(pair.at(found.side, found.start_s));
+};
+const next = (way) => {
+  const now = pair.time, back = pair.wants ? 0.8 : 0.05;
+  const found = way > 0 ? starts().find((m) => m.at > now + 0.05) : starts().findLast((m) => m.at < now - back);
+  if (found) pair.seek(found.at);
+};
+
+let heard = 0;
+const hear = (which) => {
+  heard = which;
+  stages.forEach((stage, i) => { stage.video.muted = i !== which; });
+  for (const b of bar.querySelectorAll("[data-sound]")) b.setAttribute("aria-pressed", String(b.dataset.sound === (which < 0 ? "" : String(which))));
+};
+const turn = (mode) => {
+  pair.turn(mode);
+  for (const b of bar.querySelectorAll("[data-step]")) b.setAttribute("aria-pressed", String(b.dataset.step === mode));
+};
+const act = transport(bar, pair, { before: () => next(-1), after: () => next(1) });
+bar.addEventListener("click", (event) => {
+  const sound = event.target.closest("[data-sound]"), step = event.target.closest("[data-step]");
+  if (sound) hear(sound.dataset.sound === "" ? -1 : Number(sound.dataset.sound));
+  if (step) turn(step.dataset.step);
+});
+hear(0);
+
+let lit = "";
+const show = (what) => {
+  stages.forEach((stage, i) => {
+    if (timelines[i]) timelines[i].place(stage.time, what === "frame");
+    const now = room.clock(Math.max(0, stage.time - pair.zeros[i]), true), label = screens[i].querySelector("[data-at]");
+    if (label.textContent !== now) label.textContent = now;
+  });
+  const on = moments.filter((m) => stages[m.side].time >= m.start_s - 0.02 && stages[m.side].time < m.end_s).map((m) => m.id);
+  if (on.join() === lit) return;
+  lit = on.join();
+  for (const m of moments) {
+    const row = document.getElementById(m.id);
+    if (row) row.classList.toggle("now", on.includes(m.id));
+    document.querySelectorAll('[data-moment="' + m.id + '"]').forEach((e) => e.classList.toggle("lit", on.includes(m.id)));
+  }
+};
+pair.on(show);
+
+document.addEventListener("click", (event) => {
+  const badge = event.target.closest(".badges a"), button = event.target.closest("[data-go]");
+  if (badge) { event.preventDefault(); go(badge.dataset.moment); }
+  if (button) go(button.dataset.go);
+});
+screens.forEach((screen, i) => {
+  stages[i].video.addEventListener("click", () => pair.toggle());
+  stages[i].video.addEventListener("error", () => { screen.querySelector(".unplayable").hidden = false; });
+});
+listen({
+  " ": act.play, ArrowLeft: act.before, ArrowRight: act.after, ",": act.back, ".": act.forward,
+  "[": () => pair.faster(-1), "]": () => pair.faster(1), s: () => turn(pair.mode === "seconds" ? "share" : "seconds"),
+  m: () => hear(heard < 0 ? 0 : -1), "?": () => document.getElementById("keys").showModal(),
+});
+const model = document.getElementById("model");
+if (model) model.addEventListener("change", () => model.form.submit());
+
+const asked = new URLSearchParams(location.search).get("t");
+pair.seek(asked !== null && Number.isFinite(Number(asked)) ? Number(asked) : 0);
+show();
+document.documentElement.dataset.ready = "";
