@@ -5,8 +5,8 @@ Add a router here and it is under `/api/v1`, in the OpenAPI document, and under 
 
 from fastapi import APIRouter
 
-from toprock.web.api import jobs, media, models, performances, settings
+from toprock.web.api import jobs, judging, media, models, performances, settings
 
 router = APIRouter()
-for part in (performances, media, models, jobs, settings):
+for part in (performances, media, judging, models, jobs, settings):
     router.include_router(part.router)

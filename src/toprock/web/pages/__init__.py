@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from toprock.web.pages import jobs, library, login, train
+from toprock.web.pages import jobs, judging, library, login, train
 
 router = APIRouter()
-for part in (login, library, train, jobs):
+for part in (login, library, judging, train, jobs):
     router.include_router(part.router)
