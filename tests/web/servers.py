@@ -6,17 +6,18 @@ import contextlib
 import http.client
 import json
 import os
+import pwd
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from toprock.library import Library, tables
-
-OWNER, JUDGES = "owner-of-the-room", "judges-of-the-room"
 
 
 def invented(library: Library, count: int, *, state: str = "ready") -> list[str]:
@@ -73,11 +74,10 @@ class Client:
 _SERVE = """
 import sys, uvicorn
 from toprock.library import Library
-from toprock.web.app import create_app
-from toprock.web.settings import Settings
+from toprock.web import Settings, create_app
 root, database, port = sys.argv[1:]
-library = Library(root, database=database)
-uvicorn.run(create_app(library, Settings(port=int(port))), host="127.0.0.1", port=int(port), log_level="warning")
+app = create_app(Library(root, database=database), Settings())
+uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
 """
 
 
@@ -87,9 +87,8 @@ def serving(root: Path, *, database: str = "") -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, str(root), database, str(port)], env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    command = [sys.executable, "-c", _SERVE, str(root), database, str(port)]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
         for _ in range(400):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -100,3 +99,45 @@ def serving(root: Path, *, database: str = "") -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def postgres_programs() -> Path | None:
+    """Where PostgreSQL's own programs are; None where it is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+@contextlib.contextmanager
+def postgres(programs: Path) -> Iterator[str]:
+    """A throw-away cluster that only a socket in its folder leads to; gives its URL for SQLAlchemy."""
+    root = os.geteuid() == 0
+    person = "nobody" if root else pwd.getpwuid(os.geteuid()).pw_name
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path may not be long
+    me: dict[str, Any] = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"}}
+    if root:
+        shutil.chown(folder, "nobody")
+        me |= {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+    command = [programs / "initdb", "-D", folder / "data", "-U", "toprock", "-A", "trust", "-N", "-E", "UTF8"]
+    subprocess.run(command, check=True, capture_output=True, **me)
+    options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+    server = subprocess.Popen(
+        [programs / "postgres", "-D", folder / "data", *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **me,
+    )
+    try:
+        ready = [programs / "pg_isready", "-h", folder, "-U", "toprock", "-d", "postgres"]
+        for _ in range(200):
+            if subprocess.run(ready, capture_output=True).returncode == 0:
+                break
+            assert server.poll() is None, f"PostgreSQL did not start as {person}"
+            time.sleep(0.05)
+        yield f"postgresql+psycopg://toprock@/postgres?host={folder}"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        shutil.rmtree(folder, ignore_errors=True)
