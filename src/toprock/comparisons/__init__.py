@@ -8,6 +8,7 @@ from toprock.comparisons.pairs import (
     Pair,
     check_consistency,
     match_pairs,
+    read_all_pairs,
     read_pairs,
     write_pairs,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "pair_outcomes",
     "pairwise_accuracy",
     "parts",
+    "read_all_pairs",
     "read_marks",
     "read_pairs",
     "write_pairs",

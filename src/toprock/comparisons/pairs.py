@@ -48,15 +48,7 @@ def read_pairs(path: str | Path, *, criterion: str | None = None) -> list[Pair]:
             none named.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise PairsError(f"{path}: cannot be read ({problem})", advice="Give a text or CSV file in UTF-8.") from problem
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    names = [name.strip() for name in next(csv.reader([first]), [])]
-    pairs = _from_csv(path) if {"better", "worse"} <= set(names) else _from_lines(path, text)
-    if not pairs:
-        raise PairsError(f"{path}: holds no pair", advice="Write one comparison a line: BETTER WORSE.")
+    pairs = read_all_pairs(path)
     criteria = sorted({p.criterion for p in pairs})
     if criterion is not None:
         pairs = [p for p in pairs if p.criterion == criterion]
@@ -70,6 +62,25 @@ def read_pairs(path: str | Path, *, criterion: str | None = None) -> list[Pair]:
             f"{path}: mixes {len(criteria)} criteria",
             advice=f"Name one with --criterion: {_listing(criteria)}.",
         )
+    return pairs
+
+
+def read_all_pairs(path: str | Path) -> list[Pair]:
+    """As `read_pairs`, whatever their criteria.
+
+    Raises:
+        PairsError: unreadable, malformed, empty, or a performance compared with itself.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise PairsError(f"{path}: cannot be read ({problem})", advice="Give a text or CSV file in UTF-8.") from problem
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    names = [name.strip() for name in next(csv.reader([first]), [])]
+    pairs = _from_csv(path) if {"better", "worse"} <= set(names) else _from_lines(path, text)
+    if not pairs:
+        raise PairsError(f"{path}: holds no pair", advice="Write one comparison a line: BETTER WORSE.")
     return pairs
 
 

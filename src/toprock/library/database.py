@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ class Database:
     def __init__(self, where: Path | str) -> None:
         self.url = f"sqlite:///{where}" if isinstance(where, Path) else where
         self._name = str(where) if isinstance(where, Path) else where.rpartition("@")[2]
+        # SQLite has writers sleep and try again, and some never get their turn; those of one process queue here instead
+        self._turn: contextlib.AbstractContextManager[Any] = (
+            threading.Lock() if self.url.startswith("sqlite") else contextlib.nullcontext()
+        )
         try:
             self._engine = (
                 _sqlite(self.url)
@@ -67,7 +72,7 @@ class Database:
         """
         engine = self._engine.execution_options(toprock_write=True)
         try:
-            with Session(engine, expire_on_commit=False) as session, session.begin():
+            with self._turn, Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except DBAPIError as problem:
             raise self._unusable(problem) from problem

@@ -2,14 +2,220 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+import math
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from toprock.comparisons import Pair
+from toprock.errors import NotThere, Refused
 from toprock.library import tables
+from toprock.library.desk import DECIDED, Couple, Desk, couple, desk
+from toprock.library.library import Library
 
-DECIDED = ("left", "right", "tie")
 OUTCOMES = (*DECIDED, "unsure", "skip")
+HELD = timedelta(minutes=15)
+"""How long a pair that somebody looks at is kept from others."""
+LONGEST_NAME = 200
+REPEAT_EVERY = 12
+"""One of so many pairs is one that the annotator has judged before, to see how far they agree with themselves."""
+_REPEAT_AFTER = 6
+_NOT_AGAIN = 30
+"""Answers of an annotator before a pair that was skipped, or could not be told, is put before them again."""
+_LONGEST_S = 86_400.0
+_LOCK = 0x746F70
+_random = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far judging is.
+
+    Attributes:
+        mine: answers of the annotator that are comparisons.
+        all: those of everybody.
+        settled: the chance that the standings have two performances the right way round.
+        performances: how many can be watched.
+    """
+
+    mine: int
+    all: int
+    settled: float
+    performances: int
+
+
+def offers(library: Library, annotator: str, criterion: str = "", *, count: int = 1) -> list[tables.Offer]:
+    """The pairs that an annotator is to judge now: those that wait for their answer, filled up with new ones.
+
+    A new one is a hidden repeat where one is due, else the pair whose answer tells most among those that this annotator
+    has not judged and nobody else looks at. Only where nothing else is left is one given that others look at too.
+
+    Args:
+        library: which.
+        annotator: who judges.
+        criterion: what is judged; empty is the performance as a whole.
+        count: how many; the second one can be loaded while the first is watched.
+
+    Returns:
+        As many as there are, in the order in which they are to be judged.
+
+    Raises:
+        Refused: the annotator has no name, or a name is too long.
+    """
+    annotator, criterion = _checked(annotator, "an annotator's name"), _checked(criterion, "a criterion", empty=True)
+    known = desk(library, criterion)
+    with library.read() as session:
+        mine = _open(session, annotator, criterion, known)[0][:count]
+        if len(mine) == count and all(offer.created > tables.now() - HELD / 2 for offer in mine):
+            return mine
+    with library.write() as session:
+        _one_at_a_time(session)
+        mine, others = _open(session, annotator, criterion, known)
+        mine = mine[:count]
+        for number, offer in enumerate(mine):
+            offer.created = max(offer.created, tables.now() - HELD / 2 + timedelta(milliseconds=number))
+        history = _History.of(session, annotator, criterion) if len(mine) < count else _History([])
+        while len(mine) < count:
+            found = _next(known, history, mine, others)
+            if found is None:
+                break
+            found.annotator, found.criterion = annotator, criterion
+            session.add(found)
+            session.flush()
+            mine.append(found)
+        return mine
+
+
+def next_offer(library: Library, annotator: str, criterion: str = "") -> tables.Offer | None:
+    """The pair that an annotator is to judge now; the same until it is answered. None where none is left.
+
+    Raises:
+        Refused: the annotator has no name, or a name is too long.
+    """
+    return next(iter(offers(library, annotator, criterion)), None)
+
+
+def answer(library: Library, token: str, outcome: str, seconds: float | None = None) -> tables.Judgment:
+    """Keep what somebody says of a pair that was offered. The first answer counts, however often it is sent.
+
+    Args:
+        library: which.
+        token: of the offer.
+        outcome: left, right, tie, unsure or skip.
+        seconds: how long they looked.
+
+    Returns:
+        What is kept.
+
+    Raises:
+        NotThere: no such pair was offered, or one of the two has been deleted.
+        Refused: the outcome is none, or the seconds are no time.
+    """
+    if outcome not in OUTCOMES:
+        raise Refused(f"'{outcome[:40]}' is no answer", advice=f"Answer {', '.join(OUTCOMES)}.")
+    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+        raise Refused("that is no number of seconds", advice="Give the time that the pair was looked at.")
+    with library.write() as session:
+        offer = session.get(tables.Offer, token, with_for_update=True)
+        if offer is None:
+            raise NotThere("there is no such pair", advice="One of its performances may have been deleted.")
+        kept = session.scalars(select(tables.Judgment).where(tables.Judgment.token == token)).first()
+        if kept is None:
+            kept = tables.Judgment(
+                token=token,
+                annotator=offer.annotator,
+                criterion=offer.criterion,
+                left=offer.left,
+                right=offer.right,
+                outcome=outcome,
+                seconds=None if seconds is None else min(seconds, _LONGEST_S),
+                repeat_of=offer.repeat_of,
+            )
+            session.add(kept)
+            offer.answered = True
+            session.flush()
+        return kept
+
+
+def undo(library: Library, annotator: str, criterion: str = "", *, token: str = "") -> tables.Offer | None:
+    """Take an annotator's last answer back, and put that pair before them again.
+
+    Args:
+        library: which.
+        annotator, criterion: whose, of what.
+        token: of the answer that is meant; taken back once, however often this is sent. Without one, the last.
+
+    Returns:
+        The new offer; None where there is nothing to take back.
+
+    Raises:
+        Refused: the annotator has no name, or a name is too long.
+    """
+    annotator, criterion = _checked(annotator, "an annotator's name"), _checked(criterion, "a criterion", empty=True)
+    with library.write() as session:
+        _one_at_a_time(session)
+        query = select(tables.Judgment).where(
+            tables.Judgment.annotator == annotator,
+            tables.Judgment.criterion == criterion,
+            tables.Judgment.source == "room",
+            tables.Judgment.undone.is_(None),
+        )
+        if token:
+            query = query.where(tables.Judgment.token == token)
+        last = session.scalars(query.order_by(tables.Judgment.id.desc()).limit(1)).first()
+        if last is None:
+            return None
+        last.undone = tables.now()
+        first = select(func.min(tables.Offer.created)).where(
+            tables.Offer.answered.is_(False),
+            tables.Offer.annotator == annotator,
+            tables.Offer.criterion == criterion,
+            tables.Offer.created > tables.now() - HELD,
+        )
+        before = session.scalar(first) or tables.now()
+        offer = _offer(last.left, last.right, last.repeat_of)
+        offer.annotator, offer.criterion, offer.created = annotator, criterion, before - timedelta(milliseconds=1)
+        offer.left, offer.right = last.left, last.right
+        session.add(offer)
+        session.flush()
+        return offer
+
+
+def progress(library: Library, annotator: str, criterion: str = "") -> Progress:
+    """How far judging is; what settles the standings may be a few answers old.
+
+    Raises:
+        Refused: the annotator has no name, or a name is too long.
+    """
+    annotator, criterion = _checked(annotator, "an annotator's name"), _checked(criterion, "a criterion", empty=True)
+    known = desk(library, criterion)
+    decided = (
+        tables.Judgment.criterion == criterion,
+        tables.Judgment.undone.is_(None),
+        tables.Judgment.outcome.in_(DECIDED),
+    )
+    with library.read() as session:
+        count = select(func.count()).select_from(tables.Judgment).where(*decided)
+        mine = session.scalar(count.where(tables.Judgment.annotator == annotator)) or 0
+        return Progress(mine, session.scalar(count) or 0, known.settled, len(known.keys))
+
+
+def criteria(session: Session) -> list[str]:
+    """Criteria that something was judged by, the most used first."""
+    uses = func.count()
+    query = (
+        select(tables.Judgment.criterion)
+        .where(tables.Judgment.undone.is_(None))
+        .group_by(tables.Judgment.criterion)
+        .order_by(uses.desc(), tables.Judgment.criterion)
+    )
+    return list(session.scalars(query.limit(200)))
 
 
 def pairs_of(session: Session, *, criterion: str = "", repeats: bool = False) -> list[Pair]:
@@ -18,32 +224,178 @@ def pairs_of(session: Session, *, criterion: str = "", repeats: bool = False) ->
     Those taken back, unsure and skipped are none; `repeats` also gives answers to hidden repeats, which would count the
     same opinion twice.
     """
+    return [pair for _, pair in judged_pairs(session, criterion=criterion, repeats=repeats)]
+
+
+def judged_pairs(
+    session: Session, *, criterion: str | None = None, repeats: bool = False
+) -> list[tuple[tables.Judgment, Pair]]:
+    """As `pairs_of`, each with its judgment; None gives all criteria."""
     left, right = aliased(tables.Performance), aliased(tables.Performance)
     query = (
         select(tables.Judgment, left.name, right.name)
         .join(left, left.key == tables.Judgment.left)
         .join(right, right.key == tables.Judgment.right)
-        .where(
-            tables.Judgment.undone.is_(None),
-            tables.Judgment.criterion == criterion,
-            tables.Judgment.outcome.in_(DECIDED),
-        )
+        .where(tables.Judgment.undone.is_(None), tables.Judgment.outcome.in_(DECIDED))
         .order_by(tables.Judgment.id)
     )
+    if criterion is not None:
+        query = query.where(tables.Judgment.criterion == criterion)
     if not repeats:
         query = query.where(tables.Judgment.repeat_of.is_(None))
-    pairs = []
+    found = []
     for judgment, first, second in session.execute(query):
         better, worse = (second, first) if judgment.outcome == "right" else (first, second)
-        pairs.append(
-            Pair(
-                better,
-                worse,
-                judgment.outcome == "tie",
-                judgment.annotator,
-                judgment.criterion,
-                judgment.weight,
-                {name: str(value) for name, value in judgment.extra.items()},
-            )
+        pair = Pair(
+            better,
+            worse,
+            judgment.outcome == "tie",
+            judgment.annotator,
+            judgment.criterion,
+            judgment.weight,
+            {name: str(value) for name, value in judgment.extra.items()},
         )
-    return pairs
+        found.append((judgment, pair))
+    return found
+
+
+@dataclass(frozen=True)
+class _History:
+    """What an annotator has answered, the oldest first, and what follows from it for the next pair."""
+
+    answers: Sequence[Any]
+
+    @classmethod
+    def of(cls, session: Session, annotator: str, criterion: str) -> _History:
+        columns = (
+            tables.Judgment.id,
+            tables.Judgment.left,
+            tables.Judgment.right,
+            tables.Judgment.outcome,
+            tables.Judgment.repeat_of,
+            tables.Judgment.source,
+        )
+        query = select(*columns).where(
+            tables.Judgment.criterion == criterion,
+            tables.Judgment.annotator == annotator,
+            tables.Judgment.undone.is_(None),
+        )
+        return cls(session.execute(query.order_by(tables.Judgment.id)).all())
+
+    def closed(self) -> set[Couple]:
+        """Pairs that are not asked again: those judged, and for a while those that could not be."""
+        late = len(self.answers) - _NOT_AGAIN
+        return {
+            couple(a.left, a.right)
+            for number, a in enumerate(self.answers)
+            if a.outcome in DECIDED or (number >= late and a.source == "room")
+        }
+
+    def due_repeat(self, known: Desk, pending: int) -> Any:
+        """An answer to ask for again, where it is time; None otherwise."""
+        given = [a for a in self.answers if a.source == "room"]
+        since = next((n for n, a in enumerate(reversed(given)) if a.repeat_of is not None), len(given)) + pending
+        if since < REPEAT_EVERY - 1:
+            return None
+        asked = {a.repeat_of for a in given}
+        old = [
+            a
+            for a in given[:-_REPEAT_AFTER]
+            if a.outcome in DECIDED
+            and a.repeat_of is None
+            and a.id not in asked
+            and a.left in known.place
+            and a.right in known.place
+        ]
+        return _random.choice(old) if old else None
+
+
+def _next(
+    known: Desk, history: _History, mine: Sequence[tables.Offer], others: Sequence[tables.Offer]
+) -> tables.Offer | None:
+    """A new offer. One that is only to be loaded ahead takes no pair from anybody."""
+    again = None
+    if not any(offer.repeat_of is not None for offer in mine):
+        again = history.due_repeat(known, len(mine))
+    if again is not None:
+        return _offer(again.left, again.right, again.id)
+    closed = history.closed() | {couple(offer.left, offer.right) for offer in mine}
+    found = _best(known, closed, [*mine, *others], share=not mine)
+    return None if found is None else _offer(*found)
+
+
+def _best(known: Desk, closed: set[Couple], looked_at: Sequence[tables.Offer], *, share: bool) -> Couple | None:
+    """The pair that tells most. Pairs with a performance that somebody looks at now are worth less: the answer to come
+    will tell of it too."""
+    if len(known.keys) < 2:
+        return None
+    attention = np.ones(len(known.keys))
+    for offer in looked_at:
+        for key in (offer.left, offer.right):
+            if key in known.place:
+                attention[known.place[key]] += 1
+    worth = known.worth / attention[:, None] / attention[None]
+    _strike(worth, known, closed)
+    free = worth.copy()
+    _strike(free, known, (couple(offer.left, offer.right) for offer in looked_at))
+    for table in (free, worth) if share else (free,):
+        at = int(table.argmax())
+        if table.flat[at] > -np.inf:
+            a, b = divmod(at, len(known.keys))
+            return known.keys[a], known.keys[b]
+    return None
+
+
+def _strike(table: np.ndarray, known: Desk, couples: Iterable[Couple]) -> None:
+    """Take pairs out of what can be chosen."""
+    at = [(known.place[a], known.place[b]) for a, b in couples if a in known.place and b in known.place]
+    if at:
+        rows, columns = np.array(at).T
+        table[rows, columns] = table[columns, rows] = -np.inf
+
+
+def _offer(a: str, b: str, repeat_of: int | None = None) -> tables.Offer:
+    """An offer with its sides drawn."""
+    left, right = (a, b) if _random.random() < 0.5 else (b, a)
+    return tables.Offer(left=left, right=right, repeat_of=repeat_of, answered=False, created=tables.now())
+
+
+def _open(
+    session: Session, annotator: str, criterion: str, known: Desk
+) -> tuple[list[tables.Offer], list[tables.Offer]]:
+    """Offers without an answer, the oldest first: the annotator's own that can still be shown, and those that others
+    look at now."""
+    recent = tables.now() - HELD
+    query = select(tables.Offer).where(
+        tables.Offer.answered.is_(False),
+        tables.Offer.criterion == criterion,
+        (tables.Offer.created > recent) | (tables.Offer.annotator == annotator),
+    )
+    found = session.scalars(query.order_by(tables.Offer.created, tables.Offer.token)).all()
+    others = [offer for offer in found if offer.annotator != annotator]
+    taken = {couple(offer.left, offer.right) for offer in others}
+    mine = [
+        offer
+        for offer in found
+        if offer.annotator == annotator
+        and offer.left in known.place
+        and offer.right in known.place
+        and (offer.created > recent or couple(offer.left, offer.right) not in taken)
+    ]
+    return mine, others
+
+
+def _one_at_a_time(session: Session) -> None:
+    """Offers are made one after the other, so that no pair is given twice; SQLite's writers queue by themselves."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def _checked(name: str, what: str, *, empty: bool = False) -> str:
+    """A name without blanks around it."""
+    name = " ".join(name.split())
+    if not name and not empty:
+        raise Refused(f"{what} is missing", advice="Say who judges.")
+    if len(name) > LONGEST_NAME or "\0" in name:
+        raise Refused(f"{what} is too long or no text", advice=f"Give at most {LONGEST_NAME} characters.")
+    return name

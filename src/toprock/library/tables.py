@@ -133,7 +133,8 @@ class Judgment(Base):
     """An answer. `outcome` is left, right, tie, unsure or skip; the first three are comparisons.
 
     `token` is that of the offer, so that one that is sent twice counts once. `repeat_of` names the judgment that a
-    hidden repeat asks for again. Those taken back stay, with the time in `undone`.
+    hidden repeat asks for again. Those taken back stay, with the time in `undone`. `source` is room; import, with the
+    sides that were shown; or pairs, of a file that does not tell sides: the better one is on the left then.
     """
 
     __tablename__ = "judgment"

@@ -10,7 +10,18 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from toprock._version import __version__
-from toprock.errors import NotThere, Refused, StorageError, ToprockError, UsageError, VideoError, VideoTooLarge
+from toprock.errors import (
+    ManifestError,
+    NotThere,
+    PairsError,
+    Refused,
+    StorageError,
+    ToprockError,
+    UnknownPerformance,
+    UsageError,
+    VideoError,
+    VideoTooLarge,
+)
 from toprock.library import Library, jobs
 from toprock.report.layout import environment as report_environment
 from toprock.report.timeline import clock
@@ -22,6 +33,9 @@ _STATUS = (
     (VideoTooLarge, 413),
     (VideoError, 422),
     (UsageError, 422),
+    (ManifestError, 422),
+    (PairsError, 422),
+    (UnknownPerformance, 422),
     (StorageError, 507),
 )
 

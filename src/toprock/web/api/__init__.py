@@ -5,8 +5,8 @@ Add a router here and it is under `/api/v1`, in the OpenAPI document, and under 
 
 from fastapi import APIRouter
 
-from toprock.web.api import comparing, exports, jobs, media, models, performances, settings, work
+from toprock.web.api import comparing, exports, jobs, judging, media, models, performances, settings, work
 
 router = APIRouter()
-for part in (performances, media, exports, comparing, work, models, jobs, settings):
+for part in (performances, media, exports, comparing, work, judging, models, jobs, settings):
     router.include_router(part.router)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from toprock.web.pages import compare, jobs, library, login, performance, train
+from toprock.web.pages import compare, jobs, judging, library, login, performance, train
 
 router = APIRouter()
-for part in (login, library, performance, compare, train, jobs):
+for part in (login, library, performance, compare, judging, train, jobs):
     router.include_router(part.router)
