@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -119,23 +117,3 @@ def jpeg() -> bytes:
     """A picture of 320 x 180 as JPEG."""
     image = np.random.default_rng(1).integers(0, 255, (9, 16, 3), dtype=np.uint8)
     return cv2.imencode(".jpg", cv2.resize(image, (320, 180)))[1].tobytes()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None and Path("/usr/bin/chromium").exists():
-        found = "/usr/bin/chromium"
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        found = None
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no Chromium or no playwright")
-        pytest.skip("there is no Chromium or no playwright")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()

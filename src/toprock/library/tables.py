@@ -180,7 +180,7 @@ class Assessment(Base):
     low: Mapped[float | None]
     high: Mapped[float | None]
     percentile: Mapped[float | None]
-    document: Mapped[dict[str, Any]] = mapped_column()
+    document: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # large: lists do without
     created: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -207,7 +207,7 @@ class Job(Base):
     worker: Mapped[str] = mapped_column(String(64), default="")
     lease: Mapped[datetime | None]
     cancel: Mapped[bool] = mapped_column(default=False)
-    log: Mapped[list[Any]] = mapped_column(default=list)
+    log: Mapped[list[Any]] = mapped_column(default=list, deferred=True)  # large: lists do without
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created: Mapped[datetime] = mapped_column(default=now)
     started: Mapped[datetime | None]

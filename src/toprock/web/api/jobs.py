@@ -25,6 +25,13 @@ def listed(
         return [_job(job) for job in jobs.listed(session, state=state, count=count)]
 
 
+@router.get("/jobs/waiting")
+def waiting(library: TheLibrary) -> dict[str, int]:
+    """How many run or wait."""
+    with library.read() as session:
+        return {"open": jobs.waiting(session)}
+
+
 @router.get("/jobs/{number}")
 def one(library: TheLibrary, number: Number) -> dict[str, Any]:
     """One job with its log and its result."""

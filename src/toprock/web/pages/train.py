@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import func, select
+from sqlalchemy.orm import undefer
 
 from toprock.library import jobs, models, tables
 from toprock.library.database import setting
@@ -91,7 +92,11 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
 def _training(library: Library) -> dict[str, Any]:
     with library.read() as session:
         job = session.scalars(
-            select(tables.Job).where(tables.Job.kind == "train").order_by(tables.Job.id.desc()).limit(1)
+            select(tables.Job)
+            .where(tables.Job.kind == "train")
+            .order_by(tables.Job.id.desc())
+            .limit(1)
+            .options(undefer(tables.Job.log))
         ).first()
     if job is None:
         return {"job": None}

@@ -68,7 +68,7 @@ const room = (() => {
   if (badge) setInterval(async () => {
     if (document.hidden) return;
     try {
-      const open = (await call("GET", "/jobs?count=200")).filter((j) => j.state === "queued" || j.state === "running").length;
+      const { open } = await call("GET", "/jobs/waiting");
       badge.textContent = open;
       badge.hidden = !open;
     } catch { /* the next look will tell */ }
