@@ -33,6 +33,9 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/toprock benchmark jigsaws $(JIGSAWS) --seeds 1 --ablate
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/train_speed.py --full
+	$(BIN)/python benchmarks/pairing.py
+	$(BIN)/python benchmarks/room_speed.py
+	$(BIN)/python benchmarks/room_load.py
 
 clean: ## Remove what make made
 	rm -rf .venv demo benchmark-jigsaws .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,6 +29,7 @@ JUMP = """() => new Promise((resolve) => {
   video.addEventListener("seeked", told, { once: true });
   document.querySelector(".moment.worst .go").click();
 })"""
+ROOM = Path(__file__).parents[2] / "docs" / "room.md"
 WIDTHS = (1440, 375)
 
 
@@ -119,6 +120,9 @@ def test_from_an_empty_library_to_the_report(browser, videos, tmp_path):
         visit.check()
         bring(visit, videos)
         judge(visit, videos)
+        visit.goto("/standings")
+        page.get_by_role("heading", name="Standings").first.wait_for()
+        visit.check()
         train(visit)
         key = watch(visit)
         report(visit, key, tmp_path)
@@ -127,6 +131,7 @@ def test_from_an_empty_library_to_the_report(browser, videos, tmp_path):
             if path == "/nothing":
                 visit.troubles.clear()  # the browser logs the status 404
             visit.check()
+        by_curl(visit, tmp_path)
         delete(visit, key)
 
 
@@ -158,6 +163,7 @@ def judge(visit: Visit, videos: dict[Path, float]) -> None:
             visit.check()
         page.keyboard.press("ArrowLeft" if quality[left] > quality[right] else "ArrowRight")
     visit.until("document.querySelector('[data-mine]').textContent === '12'")
+    assert len(visit.ask("/standings")["ratings"]) == 6
 
 
 def train(visit: Visit) -> None:
@@ -222,12 +228,31 @@ def report(visit: Visit, key: str, folder: Path) -> None:
     assert visit.troubles == []
 
 
+def by_curl(visit: Visit, folder: Path) -> None:
+    """What the room's document tells other software to do, as it stands there."""
+    (folder / "LIBRARY").symlink_to(folder / "library")
+    render_performances(folder / "more", count=1, seed=99, processes=1)[0].video.rename(folder / "battle.mp4")
+    lines = ROOM.read_text(encoding="utf-8").partition("## From other software")[2].splitlines()
+    code = [line.strip() for line in lines if line.startswith("    ")]
+    assert len(code) > 15
+    wait = 'while [ "$(curl -sf -H "$AUTH" "$ROOM/jobs/waiting" | jq .open)" != 0 ]; do sleep 0.3; done'
+    code = [line.replace("http://localhost:8000", visit.url) for line in code]
+    at = next(number for number, line in enumerate(code) if "--data-binary" in line)
+    script = "\n".join([*code[: at + 1], wait, *code[at + 1 :]])
+    done = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (folder / "timeline.csv").read_text(encoding="utf-8-sig").startswith("id,stream,start_s")
+
+
 def delete(visit: Visit, key: str) -> None:
     page = visit.page
     visit.goto("/")
     page.locator(f".pick[value='{key}']").check()
     page.get_by_role("button", name="Delete").click()
     page.locator("#ask [data-yes]").click()
-    page.get_by_text("5 performances").wait_for()
-    assert visit.ask("/performances")["total"] == 5
+    page.get_by_text("6 performances").wait_for()
+    assert visit.ask("/performances")["total"] == 6
     visit.check()
