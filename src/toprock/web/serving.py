@@ -29,6 +29,7 @@ def serve(
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(128)  # who comes before the server is ready waits
     except OSError as problem:
         listener.close()
         raise UsageError(
