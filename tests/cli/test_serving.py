@@ -57,11 +57,12 @@ def test_it_opens_says_where_and_closes(tmp_path, how):
     command = [sys.executable, "-m", "toprock", "serve", str(tmp_path / "library"), "--port", "0", "--workers", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as room:
         assert room.stderr is not None
-        address = re.search(r"http://\S+", room.stderr.readline())
-        assert address
-        with urllib.request.urlopen(address[0] + "/healthz", timeout=20) as answer:
-            assert answer.read() == b"ok\n"
-        room.send_signal(how)
+        try:
+            address = re.search(r"http://\S+", room.stderr.readline())[0]
+            with urllib.request.urlopen(address + "/healthz", timeout=20) as answer:
+                assert answer.read() == b"ok\n"
+        finally:
+            room.send_signal(how)
         _, rest = room.communicate(timeout=30)
     assert "the room is closed" in rest
     assert room.returncode == 0
