@@ -41,7 +41,7 @@ def test_both_begin_at_their_start_and_go_together(opened):
 
 def test_by_share_of_the_length_both_are_half_way_at_once(opened):
     page = opened("ami", "round_two")
-    (a, b), (c, d) = page.evaluate(SPANS)
+    (_, b), (_, d) = page.evaluate(SPANS)
     zeros = page.evaluate(STARTS)
     page.keyboard.press("s")
     assert page.locator("[data-step=share]").get_attribute("aria-pressed") == "true"

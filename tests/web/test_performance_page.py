@@ -104,7 +104,10 @@ def test_a_looped_moment_comes_again_and_the_timeline_keeps_step(tab, address, r
     assert page.locator(f"[data-loop={name}]").get_attribute("aria-pressed") == "true"
     page.evaluate("""() => { window.seen = []; window.heads = [];
         const video = document.getElementById("video"), head = document.querySelector(".playhead");
-        setInterval(() => { window.seen.push(video.currentTime); window.heads.push(parseFloat(head.style.left)); }, 30); }""")
+        setInterval(() => {
+          window.seen.push(video.currentTime);
+          window.heads.push(parseFloat(head.style.left));
+        }, 30); }""")
     until(page, "window.seen.some((t, i) => i && t < window.seen[i - 1])")
     seen, heads = page.evaluate("window.seen"), page.evaluate("window.heads")
     assert start_s - 0.1 < min(seen) and max(seen) < end_s + 0.4
@@ -313,7 +316,7 @@ class _Own(HTMLParser):
 
 
 def test_pages_hold_no_style_and_no_script_of_their_own(room, shelf):
-    assert HOSTILE == catalogue.get(room.library, shelf.keys["bo"]).performer
+    assert catalogue.get(room.library, shelf.keys["bo"]).performer == HOSTILE
     for path in (f"/performance/{shelf.keys['bo']}", f"/compare?a={shelf.keys['ami']}&b={shelf.keys['bo']}"):
         reader = _Own()
         reader.feed(room.ask("GET", path).text)
