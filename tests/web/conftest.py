@@ -1,13 +1,88 @@
-"""Fixtures for tests of the room."""
+"""Fixtures for tests of the room: a library, the room of it, a browser to walk through it, PostgreSQL."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from toprock.library import Library
+
+from .rooms import Room, open_room
 from .servers import postgres, postgres_programs
+from .shelf import Shelf, build
+
+
+@pytest.fixture(scope="session")
+def shelf(place: Any, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """The library of which rooms get a copy; see `Shelf` for what is in it."""
+    return build(tmp_path_factory.mktemp("shelf") / "library", place)
+
+
+@pytest.fixture(scope="session")
+def room(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """An open room that tests only look at."""
+    yield from _room_of(shelf, tmp_path_factory.mktemp("room") / "library")
+
+
+@pytest.fixture
+def own_room(shelf: Shelf, tmp_path: Path) -> Iterator[Room]:
+    """An open room of one's own, to change."""
+    yield from _room_of(shelf, tmp_path / "library")
+
+
+def _room_of(shelf: Shelf, folder: Path) -> Iterator[Room]:
+    shutil.copytree(shelf.folder, folder)
+    library = Library(folder)
+    with open_room(library) as opened:
+        yield opened
+    library.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        found = None
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("there is no Chromium or no playwright")
+        pytest.skip("there is no Chromium or no playwright")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Callable[[str], Any]]:
+    """A function that opens an address and waits until its scripts have run; gives the page, 1440 x 900.
+
+    The test fails where a script of the page does, or where its policy stops something.
+    """
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda m: troubles.append(m.text) if "Security Policy" in m.text else None)
+
+    def opened(address: str) -> Any:
+        page.goto(address)
+        page.locator("html[data-ready]").wait_for(state="attached")
+        return page
+
+    yield opened
+    context.close()
+    assert troubles == []
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,3 +92,22 @@ def open_room(library: Library, **options: Any) -> Iterator[Room]:
         finally:
             server.should_exit = True
             thread.join(10)
+
+
+def until(page: Any, expression: str, *, within_s: float = 20.0) -> None:
+    """Wait until JavaScript says so in a page whose policy lets Playwright's own waiting do nothing."""
+    end = time.monotonic() + within_s
+    while not _says(page, expression):
+        assert time.monotonic() < end, f"not within {within_s:g} s: {expression}"
+        page.wait_for_timeout(15)
+
+
+def _says(page: Any, expression: str) -> bool:
+    from playwright.sync_api import Error
+
+    try:
+        return bool(page.evaluate(expression))
+    except Error as trouble:
+        if "Execution context was destroyed" in str(trouble):  # another page is on its way
+            return False
+        raise

@@ -66,7 +66,9 @@ document.addEventListener("click", (event) => {
 });
 screens.forEach((screen, i) => {
   stages[i].video.addEventListener("click", () => pair.toggle());
-  stages[i].video.addEventListener("error", () => { screen.querySelector(".unplayable").hidden = false; });
+  const refused = () => { screen.querySelector(".unplayable").hidden = false; };
+  stages[i].video.addEventListener("error", refused);
+  if (stages[i].video.error) refused(); // before this script ran
 });
 listen({
   " ": act.play, ArrowLeft: act.before, ArrowRight: act.after, ",": act.back, ".": act.forward,
@@ -79,4 +81,5 @@ if (model) model.addEventListener("change", () => model.form.submit());
 const asked = new URLSearchParams(location.search).get("t");
 pair.seek(asked !== null && Number.isFinite(Number(asked)) ? Number(asked) : 0);
 show();
+performance.mark("ready");
 document.documentElement.dataset.ready = "";

@@ -165,7 +165,7 @@ document.body.addEventListener("scored", () => {
 });
 
 const unplayable = document.getElementById("unplayable");
-video.addEventListener("error", async () => {
+const refused = async () => {
   const why = unplayable.querySelector("[data-why]"), make = unplayable.querySelector("[data-copy]");
   unplayable.hidden = false;
   try {
@@ -182,7 +182,7 @@ video.addEventListener("error", async () => {
     why.textContent = "Not even the copy: it is H.264 in MP4, which this browser seems to lack. Try another one.";
     make.hidden = true;
   } else if (data.job) watchCopy(data.job);
-});
+};
 const watchCopy = async (number) => {
   const make = unplayable.querySelector("[data-copy]"), line = unplayable.querySelector("progress");
   const why = unplayable.querySelector("[data-why]");
@@ -197,6 +197,8 @@ const watchCopy = async (number) => {
     else { why.textContent = job.problem || "It was cancelled."; make.hidden = false; line.hidden = true; }
   } catch (problem) { room.toast(problem.message, true); make.hidden = false; line.hidden = true; }
 };
+video.addEventListener("error", refused);
+if (video.error) refused(); // before this script ran
 unplayable.querySelector("[data-copy]").addEventListener("click", async () => {
   try { watchCopy((await room.call("POST", "/performances/" + data.key + "/look?preview=true")).job); }
   catch (problem) { room.toast(problem.message, true); }
@@ -206,4 +208,5 @@ if (query.has("moment") && rows.has(query.get("moment"))) go(query.get("moment")
 else if (query.has("t") && Number.isFinite(Number(query.get("t")))) stage.seek(Number(query.get("t")));
 else if (stage.start > 0) stage.seek(stage.start);
 light();
+performance.mark("ready");
 document.documentElement.dataset.ready = "";
