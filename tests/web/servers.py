@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
 from toprock.library import Library, tables
 
 
@@ -24,7 +26,8 @@ def invented(library: Library, count: int, *, state: str = "ready") -> list[str]
     """Add performances whose videos exist in name only; gives their keys."""
     with library.write() as session:
         keys = []
-        for number in range(count):
+        here = session.scalar(select(func.count()).select_from(tables.Performance)) or 0
+        for number in range(here, here + count):
             video = tables.Video(
                 key=tables.new_key(),
                 filename=f"secret-name-{number:03}.mp4",

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from toprock.exports import plays_in_browsers
 from toprock.library import tables
 from toprock.library.library import Library
+from toprock.library.strength import strength
 
 DECIDED = ("left", "right", "tie")
 Couple = tuple[str, str]
@@ -169,32 +170,14 @@ def _made(library: Library, criterion: str) -> Desk:
 
 
 def _worth(place: Mapping[str, int], rows: Sequence[Any]) -> tuple[np.ndarray, float]:
-    n = len(place)
-    left = np.array([place[row.left] for row in rows], dtype=int)
-    right = np.array([place[row.right] for row in rows], dtype=int)
-    share = np.array([{"left": 1.0, "right": 0.0}.get(row.outcome, 0.5) for row in rows])
-    weight = np.array([row.weight for row in rows])
-    rating = np.zeros(n)
-    for _ in range(20):
-        chance = 1 / (1 + np.exp(np.clip(rating[right] - rating[left], -30, 30)))
-        pull, curve = weight * (share - chance), weight * chance * (1 - chance)
-        gradient = -0.1 * rating + np.bincount(left, pull, n) - np.bincount(right, pull, n)
-        apart = np.bincount(left * n + right, curve, n * n).reshape(n, n)
-        apart += apart.T
-        hessian = np.diag(apart.sum(1) + 0.1) - apart
-        step = np.linalg.solve(hessian, gradient)
-        rating += np.clip(step, -2, 2)
-        if np.abs(step).max(initial=0.0) < 1e-6:
-            break
-    spread = np.linalg.inv(hessian)
-    variance = np.diag(spread)[:, None] + np.diag(spread)[None] - 2 * spread
-    gap = rating[:, None] - rating[None]
+    found, n = strength(place, rows), len(place)
+    gap, spread = found.gap, found.spread
     chance = 1 / (1 + np.exp(-gap))
-    worth = chance * (1 - chance) * variance
+    worth = chance * (1 - chance) * spread**2
     mixed = np.random.default_rng(0).random((n, n))
     worth *= 1 + 1e-6 * (mixed + mixed.T)  # pairs that would tell the same are not all of one performance
     np.fill_diagonal(worth, -np.inf)
     if n < 2:
         return worth, 0.5
     upper = np.triu_indices(n, 1)
-    return worth, float(ndtr(np.abs(gap[upper]) / np.sqrt(np.maximum(variance[upper], 1e-12))).mean())
+    return worth, float(ndtr(np.abs(gap[upper]) / spread[upper]).mean())

@@ -5,6 +5,7 @@ Judges may use what is under `Judging` here; what they are shown of a pair names
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,13 +17,14 @@ from starlette.concurrency import run_in_threadpool
 from toprock.comparisons import read_all_pairs
 from toprock.errors import PairsError, Refused, VideoTooLarge
 from toprock.files import storage_errors
-from toprock.library import interchange, judgments, label_studio, tables
+from toprock.library import interchange, judgments, label_studio, standings, tables
 from toprock.library.library import Library
 from toprock.performance import parse_intervals
 from toprock.web.depends import OWNER, TheLibrary
 
 router = APIRouter(tags=["judging"])
 LARGEST = 50 << 20
+_TOLD = ("key", "name", "title", "rating", "error", "low", "high", "wins", "losses", "ties", "first", "last")
 Annotator = Annotated[str, Query(min_length=1, max_length=judgments.LONGEST_NAME, description="Who judges.")]
 Criterion = Annotated[str, Query(max_length=judgments.LONGEST_NAME, description="Of what; empty is overall.")]
 
@@ -102,6 +104,33 @@ def criteria(library: TheLibrary) -> list[str]:
     """What performances were judged by so far, the most used first; empty is the performance as a whole."""
     with library.read() as session:
         return judgments.criteria(session)
+
+
+@router.get("/standings", dependencies=OWNER)
+def standing(library: TheLibrary, criterion: Criterion = "") -> dict[str, Any]:
+    """Ratings with their errors, ranks that the errors cannot tell apart, contradictions, and how far judges agree.
+
+    Performances that no comparison connects are in groups; ratings of two groups cannot be set against each other.
+    """
+    found = standings.standings(library, " ".join(criterion.split()))
+    told = asdict(replace(found, groups=[]))
+    told["unjudged"] = [{"key": key, "title": title} for key, title in found.unjudged]
+    told["groups"] = [
+        {
+            "lead": group.lead,
+            "places": [
+                {
+                    "rank": place.rank,
+                    **{name: getattr(place, name) for name in _TOLD},
+                    "score": place.assessment.score if place.assessment else None,
+                    "value": place.assessment.value if place.assessment else None,
+                }
+                for place in group.places
+            ],
+        }
+        for group in found.groups
+    ]
+    return told
 
 
 @router.get("/pairs.csv", dependencies=OWNER, response_class=Response)
