@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from toprock.errors import LibraryError
+from toprock.errors import LibraryError, Refused
 from toprock.library.tables import SCHEMA, Base, Setting
 
 _WAIT_S = 30.0
@@ -89,6 +89,8 @@ class Database:
                 )
 
     def _unusable(self, problem: Exception) -> LibraryError:
+        if isinstance(problem, DataError):  # PostgreSQL takes no zero byte, and no number beyond its column
+            return Refused("a text or number in what was given cannot be kept", advice="Leave out what cannot be seen.")
         text = str(getattr(problem, "orig", None) or problem).strip().splitlines()
         return LibraryError(
             f"{self._name}: the database cannot be used ({text[0] if text else type(problem).__name__})",
