@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -184,6 +185,30 @@ def chosen(session: Session) -> tables.Model | None:
     """The model that scores; None where there is none yet."""
     key = setting(session, "model")
     return session.get(tables.Model, key) if key else None
+
+
+def bring(library: Library, source: Path, *, name: str = "") -> str:
+    """Take in a model folder that `toprock train` made elsewhere; the folder itself stays as it is.
+
+    Returns:
+        The key of the model.
+
+    Raises:
+        ModelError: it is no model folder, or a damaged one.
+        StorageError: there is no room for it.
+    """
+    from toprock.ranker.saved import SavedModel
+
+    model, key = SavedModel.load(source), tables.new_key()
+    model.save(library.folder.model(key))
+    name = name.strip()[:200] or model.config.name[:200]
+    with library.write() as session:
+        session.add(tables.Model(key=key, name=name, summary=summary_of(model.config)))
+        session.flush()
+        if not setting(session, "model"):
+            set_setting(session, "model", key)
+        jobs.enqueue(session, "score", f"Score all with {name}", subject=key)
+    return key
 
 
 def choose(library: Library, key: str) -> None:

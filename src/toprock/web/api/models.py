@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -15,6 +16,7 @@ from toprock.files import name_of
 from toprock.library import models, tables
 from toprock.library.database import setting
 from toprock.library.library import Library
+from toprock.web.api.performances import Place, allowed
 from toprock.web.depends import OWNER, TheLibrary
 
 router = APIRouter(tags=["models"], dependencies=OWNER)
@@ -42,6 +44,13 @@ def train(library: TheLibrary, wanted: Wanted) -> dict[str, int]:
     """Train on the comparisons of a criterion; the answer names the job."""
     number = models.begin_training(library, criterion=wanted.criterion, name=wanted.name, start_from=wanted.start_from)
     return {"job": number}
+
+
+@router.post("/models/folder", status_code=201)
+def bring(request: Request, library: TheLibrary, place: Place) -> dict[str, Any]:
+    """Take in a model folder that `toprock train` made elsewhere, on the machine that serves the room."""
+    source = allowed(Path(place.path).expanduser(), request.app.state.settings)
+    return one(library, models.bring(library, source))
 
 
 @router.get("/models/{key}")

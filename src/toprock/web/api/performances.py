@@ -55,7 +55,7 @@ class Said(BaseModel):
 
 
 class Place(BaseModel):
-    """A folder of videos, or a manifest, on the machine that serves the room."""
+    """A folder of videos or a manifest, or a model folder, on the machine that serves the room."""
 
     path: str = Field(min_length=1, max_length=4096)
 
@@ -92,7 +92,7 @@ async def upload(
 @router.post("/performances/folder", status_code=201)
 def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, Any]:
     """Take in the videos of a folder, or the performances of a manifest; the files stay where they are."""
-    source = _allowed(Path(place.path).expanduser(), request.app.state.settings)
+    source = allowed(Path(place.path).expanduser(), request.app.state.settings)
     taken = catalogue.add_folder(library, source)
     return {"keys": taken.keys, "left_out": taken.left_out}
 
@@ -222,7 +222,7 @@ def _check_room(library: Library, size: int) -> None:
         )
 
 
-def _allowed(source: Path, settings: Settings) -> Path:
+def allowed(source: Path, settings: Settings) -> Path:
     """A place that may be pointed at: anywhere for this machine's own user, else below folders named at start."""
     if not source.is_absolute():
         raise UsageError(f"'{source}' is no whole path", advice="Give one that begins at the root, as /media/videos.")

@@ -28,6 +28,18 @@
     const criterion = document.getElementById("criterion");
     if (criterion) criterion.addEventListener("change", () => location.assign("/train?criterion=" + encodeURIComponent(criterion.value)));
   }
+  const folder = document.getElementById("folder");
+  if (folder) folder.querySelector("[data-go]").addEventListener("click", async (event) => {
+    event.preventDefault();
+    const wrong = folder.querySelector(".wrong");
+    try {
+      await room.call("POST", "/models/folder", { path: document.getElementById("place").value.trim() });
+      location.reload();
+    } catch (problem) {
+      wrong.textContent = problem.message;
+      wrong.hidden = false;
+    }
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
     const ended = event.target && document.querySelector(".training[data-ended]");
     if (ended && document.getElementById("training")) location.reload();
