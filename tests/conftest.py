@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
 import pytest
 
 TOPROCK = (sys.executable, "-m", "toprock")
+TIMEOUT_S = 300
 SOUND_HZ = 16_000
 os.environ.setdefault("TOPROCK_LOG", "off")  # tests are no uses
 BITS = 12  # a numbered picture shows its number as this many black or white columns
@@ -153,21 +162,89 @@ Toprock = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture(scope="session")
-def toprock() -> Toprock:
-    """A function that runs the command in its own process; see `_toprock` for what it takes."""
-    return _toprock
+def toprock() -> Iterator[Toprock]:
+    """A function that runs the command in a process that has its libraries already; see `_toprock`."""
+    with _command_server() as server:
+        yield partial(_toprock, server)
 
 
-def _toprock(*arguments: object, status: int = 0, **more: Any) -> tuple[str, str]:
-    """Standard output and standard error of `toprock ARGUMENTS`, which must end with `status` and without a traceback.
+@pytest.fixture(scope="session")
+def fresh_toprock() -> Toprock:
+    """As `toprock`, in a Python of its own from the start, as users have it; any more goes to `subprocess.run`."""
+    return partial(_toprock, None)
 
-    `more` goes to `subprocess.run`.
+
+def _toprock(
+    server: socket.socket | None,
+    *arguments: object,
+    status: int = 0,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    **more: Any,
+) -> tuple[str, str]:
+    """Standard output and standard error of `toprock ARGUMENTS`, run in the folder `cwd` with the environment `env`.
+
+    It must end with `status`, and without a traceback.
     """
-    command = [*TOPROCK, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="surrogateescape", timeout=300, **more)
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
+    words = [*map(str, arguments)]
+    environment = {**(os.environ if env is None else env)}
+    if server is None:
+        text = {"capture_output": True, "text": True, "errors": "surrogateescape", "timeout": TIMEOUT_S}
+        done = subprocess.run([*TOPROCK, *words], cwd=cwd, env=environment, **text, **more)
+        ended, out, told = done.returncode, done.stdout, done.stderr
+    else:
+        ended, out, told = _ask(server, arguments=words, folder=str(cwd or Path.cwd()), environment=environment, **more)
+    assert ended == status, told
+    assert "Traceback" not in told
+    return out, told
+
+
+@contextmanager
+def _command_server() -> Iterator[socket.socket]:
+    """The end of a socket where `_ask` can ask; see command_server.py."""
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    here.settimeout(TIMEOUT_S)
+    command = [sys.executable, Path(__file__).with_name("command_server.py"), str(there.fileno())]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}  # as a command's are
+    with subprocess.Popen(command, pass_fds=[there.fileno()], **streams), here:
+        there.close()
+        yield here
+
+
+def _ask(server: socket.socket, **request: Any) -> tuple[int, str, str]:
+    """Status, standard output and standard error of a command."""
+    ends = [os.pipe() for _ in range(2)]
+    socket.send_fds(server, [json.dumps(request).encode()], [inner for _, inner in ends])
+    for _, inner in ends:
+        os.close(inner)
+    pid = int(server.recv(99))
+    timer = threading.Timer(TIMEOUT_S, os.kill, (pid, signal.SIGKILL))
+    timer.start()
+    with ThreadPoolExecutor() as pool:
+        files = [os.fdopen(outer, errors="surrogateescape") for outer, _ in ends]
+        out, told = pool.map(_all_of, files)
+    timer.cancel()
+    return int(server.recv(99)), out, told
+
+
+def _all_of(file: IO[str]) -> str:
+    with file:
+        return file.read()
+
+
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder of the session that the first process to ask for it has made; the others wait, and read it."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each process has its own folder in that of the session
+        root = root.parent
+    folder = root / name
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / f"{name}.made").exists():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            (root / f"{name}.made").touch()
+    return folder
 
 
 @dataclass(frozen=True)
@@ -194,13 +271,14 @@ def place(tmp_path_factory: pytest.TempPathFactory, toprock: Toprock) -> Place:
     """Videos, pairs, features and a model, made by the commands."""
     from toprock.synthetic import quality_pairs, render_performances
 
-    made = Place(tmp_path_factory.mktemp("place"))
-    rendered = render_performances(made / "in", count=made.count, seed=3, processes=2)
-    (made / "pairs.txt").write_text("".join(f"{a} {b}\n" for a, b in quality_pairs(rendered)))
-    toprock("extract", made / "in/manifest.csv", "--out", made / "features")
-    pairs = ("--features", made / "features", "--pairs", made / "pairs.txt")
-    toprock("train", *pairs, "--out", made / "model", "--steps", 5)
-    return made
+    def make(folder: Path) -> None:
+        rendered = render_performances(folder / "in", count=Place.count, seed=3, processes=2)
+        (folder / "pairs.txt").write_text("".join(f"{a} {b}\n" for a, b in quality_pairs(rendered)))
+        toprock("extract", folder / "in/manifest.csv", "--out", folder / "features")
+        pairs = ("--features", folder / "features", "--pairs", folder / "pairs.txt")
+        toprock("train", *pairs, "--out", folder / "model", "--steps", 5)
+
+    return Place(_made_once(tmp_path_factory, "place", make))
 
 
 @dataclass(frozen=True)
@@ -219,13 +297,17 @@ class Championship:
 @pytest.fixture(scope="session")
 def championship(tmp_path_factory: pytest.TempPathFactory, toprock: Toprock) -> Championship:
     """Battles of two turns a dancer, prepared and extracted by the commands."""
-    from toprock.synthetic import render_battles
+    from toprock.synthetic.battle import plan_battles, render_battles
 
-    folder = tmp_path_factory.mktemp("championship")
-    battles = render_battles(folder, count=3, seed=1, years=("2031", "2032", "2032"))
-    toprock("dataset", "brace", "--data", folder, "--videos", folder / "videos", "--out", folder / "prepared")
-    toprock("extract", folder / "prepared/manifest.csv", "--out", folder / "features")
-    return Championship(folder, battles)
+    chosen = {"count": 3, "seed": 1, "years": ("2031", "2032", "2032")}
+
+    def make(folder: Path) -> None:
+        render_battles(folder, **chosen)
+        toprock("dataset", "brace", "--data", folder, "--videos", folder / "videos", "--out", folder / "prepared")
+        toprock("extract", folder / "prepared/manifest.csv", "--out", folder / "features")
+
+    folder = _made_once(tmp_path_factory, "championship", make)
+    return Championship(folder, plan_battles(folder, **chosen))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from toprock import demo, load
+from toprock.ranker import Plan, TrainingConfig
 
 KEYS = {"pairwise_accuracy", "moment_auc_good", "moment_auc_bad"}
 
@@ -15,7 +16,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "TRAIN", 8)
         patch.setattr(demo, "TEST", 5)
-        return out, demo.run_demo(out, seed=4)
+        return out, demo.run_demo(out, seed=4, plan=Plan(training=TrainingConfig(steps=48), members=2))
 
 
 def test_it_leaves_results_a_report_and_a_model(made):

@@ -42,18 +42,21 @@ class Rendered:
     store: FeatureStore
 
 
-def run_demo(out: Path, *, seed: int = 1, on_advance: OnAdvance | None = None) -> dict[str, Any]:
+def run_demo(
+    out: Path, *, seed: int = 1, plan: Plan | None = None, on_advance: OnAdvance | None = None
+) -> dict[str, Any]:
     """Render, extract, train, evaluate and report; returns what it writes to out/results.json.
 
     Args:
         out: folder for videos, features, model, results.json and report.html.
         seed: of the rendered performances; the held-out ones are of another seed: new bodies, clothes, places.
+        plan: how it trains; None is the default.
         on_advance: called with what is going on, how much is done, and of how much.
     """
     begun = time.monotonic()
     tell = on_advance or (lambda what, done, total: None)
     rendered = render_and_extract(out, seed=seed, tell=tell)
-    model = train_model(rendered, checkpoint=out / "model" / "checkpoint", tell=tell)
+    model = train_model(rendered, checkpoint=out / "model" / "checkpoint", tell=tell, plan=plan)
     model.saved.save(out / "model")
     tell("Evaluating", 0, 1)
     results = measure(model, rendered)

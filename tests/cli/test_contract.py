@@ -352,10 +352,10 @@ def test_closed_streams_never_mix_with_the_document(toprock, place, closed):
     assert [set(one) == {"id", "error"} for one in json.loads(done.stdout)] == [False, True]
 
 
-def test_a_document_is_one_in_any_locale(toprock, place, tmp_path):
+def test_a_document_is_one_in_any_locale(fresh_toprock, place, tmp_path):
     (tmp_path / "ünï.mp4").symlink_to(place.video(0))
     locale = {"env": {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}}
-    out, _ = toprock("score", tmp_path / "ünï.mp4", "--model", place / "model", "--json", **locale)
+    out, _ = fresh_toprock("score", tmp_path / "ünï.mp4", "--model", place / "model", "--json", **locale)
     assert json.loads(out)["id"] == "ünï"
-    out, _ = toprock("score", tmp_path / "ünï.mp4", "--model", place / "model", **locale)
+    out, _ = fresh_toprock("score", tmp_path / "ünï.mp4", "--model", place / "model", **locale)
     assert out.startswith("\\xfcn\\xef ")

@@ -199,7 +199,7 @@ def test_nothing_that_is_read_is_written_over(run, place, tmp_path):
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
-def test_a_folder_that_may_not_be_written_to_is_named_ahead_of_the_work(toprock, place, tmp_path):
+def test_a_folder_that_may_not_be_written_to_is_named_ahead_of_the_work(fresh_toprock, place, tmp_path):
     (tmp_path / "shut").mkdir(mode=0o555)
     (tmp_path / "file").touch()
     bound = {"preexec_fn": bound_by_permissions}
@@ -207,10 +207,10 @@ def test_a_folder_that_may_not_be_written_to_is_named_ahead_of_the_work(toprock,
         (("clips", place.video(0)), "shut/deeper"),
         (("overlay", place.video(0)), "shut/o.mp4"),
     ):
-        said, told = toprock(*command, "--model", place / "model", "--out", tmp_path / out, status=1, **bound)
+        said, told = fresh_toprock(*command, "--model", place / "model", "--out", tmp_path / out, status=1, **bound)
         assert (said, len(told.splitlines())) == ("", 1)
         assert "may not be written" in told
-    _, told = toprock("clips", place.video(0), "--model", place / "model", "--out", tmp_path / "file", status=1)
+    _, told = fresh_toprock("clips", place.video(0), "--model", place / "model", "--out", tmp_path / "file", status=1)
     assert "a file stands where a folder is needed" in told
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "shut"]
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from toprock.features import FeatureStore
 
-COPIES = 6
+COPIES = 4
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,8 @@ def test_workers_end_with_a_command_that_is_killed(toprock, long_videos, tmp_pat
 
 
 def test_training_goes_on_after_an_interrupt(toprock, place, tmp_path):
-    common = ("train", "--features", place / "features", "--pairs", place / "pairs.txt", "--steps", 130, "--out")
+    common = ("train", "--features", place / "features", "--pairs", place / "pairs.txt")
+    common = (*common, "--steps", 130, "--members", 3, "--out")
     out = tmp_path / "m"
     with started(*common, out) as process:
         until(lambda: list(out.rglob("member1*.safetensors")), process)  # saved after 50 steps
@@ -206,23 +207,23 @@ def no_larger_than(size):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_files_that_may_not_grow(toprock, place, tmp_path):
+def test_files_that_may_not_grow(fresh_toprock, place, tmp_path):
     """What a disk quota or `ulimit -f` does; needs no rights to mount, so it runs everywhere."""
     out = tmp_path / "f"
     limited = {"preexec_fn": no_larger_than(50_000)}
-    _, told = toprock("extract", place / "in/manifest.csv", "--out", out, status=1, **limited)
+    _, told = fresh_toprock("extract", place / "in/manifest.csv", "--out", out, status=1, **limited)
     assert "it grows larger than a file may be here" in told
     assert len(told.splitlines()) == 1
     assert half_written(out) == []
     assert all_whole(out) == []
     common = ("train", "--features", place / "features", "--pairs", place / "pairs.txt", "--steps", 3)
-    _, told = toprock(*common, "--out", tmp_path / "m", status=1, **limited)
+    _, told = fresh_toprock(*common, "--out", tmp_path / "m", status=1, **limited)
     assert "it grows larger than a file may be here" in told
     assert len(told.splitlines()) == 1
     assert half_written(tmp_path / "m") == []
     assert not (tmp_path / "m/config.json").exists()
     score = ("score", "battle-000", "--features", place / "features", "--model", place / "model", "--json")
-    out, told = toprock(*score, "--report", tmp_path / "r.html", status=1, **limited)
+    out, told = fresh_toprock(*score, "--report", tmp_path / "r.html", status=1, **limited)
     assert "it grows larger than a file may be here" in told
     assert json.loads(out)["id"] == "battle-000"
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith((".", "r"))] == []

@@ -164,23 +164,23 @@ def test_an_interval_behind_the_end_is_an_error_and_its_neighbours_go_on(toprock
     assert FeatureStore(tmp_path / "f").ids() == ["b"]
 
 
-def test_what_may_not_be_read_or_written_is_named(toprock, place, tmp_path):
+def test_what_may_not_be_read_or_written_is_named(fresh_toprock, place, tmp_path):
     bound = {"preexec_fn": bound_by_permissions}
     copy = shutil.copytree(place.folder, tmp_path / "place")
     videos, model = copy / "in/videos", copy / "model"
     locked = videos / "battle-000.mp4"
     locked.chmod(0)
-    out, _ = toprock("score", locked, videos / "battle-001.mp4", "--model", model, "--json", status=1, **bound)
+    out, _ = fresh_toprock("score", locked, videos / "battle-001.mp4", "--model", model, "--json", status=1, **bound)
     failed, _ = json.loads(out)
     assert "you may not read this file" in failed["error"]
     (tmp_path / "shut").mkdir(mode=0o555)
-    _, told = toprock("extract", videos, "--out", tmp_path / "shut/f", status=1, **bound)
+    _, told = fresh_toprock("extract", videos, "--out", tmp_path / "shut/f", status=1, **bound)
     assert "may not be written" in told
     train = ("train", "--features", copy / "features", "--pairs", copy / "pairs.txt", "--steps", 1)
-    _, told = toprock(*train, "--out", tmp_path / "shut/m", status=1, **bound)
+    _, told = fresh_toprock(*train, "--out", tmp_path / "shut/m", status=1, **bound)
     assert "may not be written" in told
     score = ("score", "battle-001", "--features", copy / "features", "--model", model)
-    _, told = toprock(*score, "--report", tmp_path / "shut/r.html", status=1, **bound)
+    _, told = fresh_toprock(*score, "--report", tmp_path / "shut/r.html", status=1, **bound)
     assert "may not be written" in told
     folders = (videos, model, copy / "features")
     for folder, mode in zip(folders, (0, 0o444, 0), strict=True):
@@ -191,7 +191,7 @@ def test_what_may_not_be_read_or_written_is_named(toprock, place, tmp_path):
         (("rank", place.video(0), "--model", model), 1),
         (score, 2),
     ):
-        _, told = toprock(*command, status=status, **bound)
+        _, told = fresh_toprock(*command, status=status, **bound)
         assert "Permission denied" in told or "is not readable" in told
         assert len(told.splitlines()) == 1
     for folder in folders:

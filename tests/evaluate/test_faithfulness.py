@@ -52,9 +52,10 @@ def hand_made():
     return recipe, found
 
 
-def trained(tmp_path):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
     recipe, found = hand_made()
-    store = FeatureStore(tmp_path / "features", create=True)
+    store = FeatureStore(tmp_path_factory.mktemp("trained") / "features", create=True)
     store.add_recipes(recipe)
     for one in found.values():
         store.write(one)
@@ -64,8 +65,8 @@ def trained(tmp_path):
     return Model(train_from_store(store, pairs, plan=plan)), found
 
 
-def test_hiding_time_is_the_same_as_not_having_it(tmp_path):
-    model, found = trained(tmp_path)
+def test_hiding_time_is_the_same_as_not_having_it(trained):
+    model, found = trained
     one = found["v05"]
     (recipe,) = one.streams
     whole, part, nothing = model.scores_of(one, [(), [(0.0, 10.0), (30.0, 40.0)], [(0.0, 40.0)]])
@@ -77,8 +78,8 @@ def test_hiding_time_is_the_same_as_not_having_it(tmp_path):
     assert model.scores_of(one, [[(0.0, 0.4)]]) == [pytest.approx(whole, abs=1e-5)]  # less than half of a segment
 
 
-def test_evidence_that_makes_the_score_is_faithful_and_its_mirror_image_is_not(tmp_path, monkeypatch):
-    model, found = trained(tmp_path)
+def test_evidence_that_makes_the_score_is_faithful_and_its_mirror_image_is_not(trained, monkeypatch):
+    model, found = trained
     true = faithfulness(model, found)
     assert true.performances == 24
     assert true.deletion["best"].change < 0 < true.deletion["worst"].change
@@ -95,8 +96,8 @@ def test_evidence_that_makes_the_score_is_faithful_and_its_mirror_image_is_not(t
         assert moved.beyond[2] < 0
 
 
-def test_performances_too_short_to_be_cut_are_left_out(tmp_path):
-    model, found = trained(tmp_path)
+def test_performances_too_short_to_be_cut_are_left_out(trained):
+    model, found = trained
     one = found["v00"]
     (recipe,) = one.streams
     rows = one.streams[recipe]

@@ -16,22 +16,34 @@ from toprock.performance import Performance
 from toprock.video import Limits
 
 
-@pytest.fixture(scope="module", params=[10, 20, 30, 50, 59.94])
-def video(request, make_video, tmp_path_factory):
-    """12 s in which a patterned disc wanders, at a rate below, at and above those that backbones ask for."""
+def film(folder, make_video, rate_hz):
+    """12 s in which a patterned disc wanders."""
     rng = np.random.default_rng(0)
     ground, disc = rng.integers(0, 90, (96, 128, 3), np.uint8), rng.integers(120, 255, (24, 24, 3), np.uint8)
 
     def pictures():
-        for i in range(int(12 * request.param)):
-            angle = 2.1 * i / request.param
+        for i in range(int(12 * rate_hz)):
+            angle = 2.1 * i / rate_hz
             y, x = int(36 + 30 * np.sin(angle)), int(52 + 45 * np.cos(1.3 * angle))
             image = ground.copy()
             image[y : y + 24, x : x + 24] = disc
             yield image
 
-    path = tmp_path_factory.mktemp("video") / "disc.mp4"
-    return make_video(path, pictures=pictures(), frames=int(12 * request.param), rate_hz=request.param, size=(128, 96))
+    return make_video(
+        folder / "disc.mp4", pictures=pictures(), frames=int(12 * rate_hz), rate_hz=rate_hz, size=(128, 96)
+    )
+
+
+@pytest.fixture(scope="module", params=[10, 20, 30, 50, 59.94])
+def video(request, make_video, tmp_path_factory):
+    """At a rate below, at and above those that backbones ask for."""
+    return film(tmp_path_factory.mktemp("video"), make_video, request.param)
+
+
+@pytest.fixture(scope="module")
+def one_video(make_video, tmp_path_factory):
+    """For what has nothing to do with rates."""
+    return film(tmp_path_factory.mktemp("one-video"), make_video, 30)
 
 
 def described(video, backbones, *performances):
@@ -76,13 +88,13 @@ def test_very_long_videos_keep_a_bounded_number_of_segments_over_all_their_lengt
     assert found.times[-1, 1] > 11
 
 
-def test_one_bad_neighbour_in_a_file_fails_alone(video, tmp_path):
+def test_one_bad_neighbour_in_a_file_fails_alone(one_video, tmp_path):
     store = FeatureStore(tmp_path / "f", create=True)
-    them = [Performance("good", video, ((1.0, 3.0),)), Performance("late", video, ((50.0, 60.0),))]
+    them = [Performance("good", one_video, ((1.0, 3.0),)), Performance("late", one_video, ((50.0, 60.0),))]
     done = extract(them, store, [build("posture")])
     assert (done.written, set(done.failed)) == (["good"], {"late"})
     assert set(store.failures()) == {"late"}
-    done = extract([Performance("late", video, ((4.0, 5.0),)), them[0]], store, [build("posture")])
+    done = extract([Performance("late", one_video, ((4.0, 5.0),)), them[0]], store, [build("posture")])
     assert (done.written, done.kept, store.failures()) == (["late"], ["good"], {})
 
 
@@ -92,16 +104,16 @@ def copies(video, folder, count):
     return [Performance(f"v{i}", folder / f"v{i}.mp4") for i in range(count)]
 
 
-def test_limits_reach_the_workers_and_what_failed_is_tried_again(video, tmp_path):
-    store, them = FeatureStore(tmp_path / "f", create=True), copies(video, tmp_path, 2)
+def test_limits_reach_the_workers_and_what_failed_is_tried_again(one_video, tmp_path):
+    store, them = FeatureStore(tmp_path / "f", create=True), copies(one_video, tmp_path, 2)
     done = extract(them, store, [build("posture")], workers=2, limits=Limits(max_duration_s=5))
     assert set(done.failed) == {"v0", "v1"}
     assert all("the limit is 5 s" in why for why in done.failed.values())
     assert extract(them, store, [build("posture")], workers=2).written == ["v0", "v1"]
 
 
-def test_a_lost_worker_takes_one_video_with_it(video, tmp_path):
-    store, them = FeatureStore(tmp_path / "f", create=True), copies(video, tmp_path, 7)
+def test_a_lost_worker_takes_one_video_with_it(one_video, tmp_path):
+    store, them = FeatureStore(tmp_path / "f", create=True), copies(one_video, tmp_path, 7)
     killed = []
 
     def kill_workers(progress):

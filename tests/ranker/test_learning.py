@@ -53,7 +53,7 @@ def test_a_training_is_the_same_with_its_learning_curve_and_without(toy):
     ids = [toy.ids[i] for i in rows]
     data, pairs = [toy.data[i] for i in rows], toy.pairs(rows)
     model = RankerConfig(dimensions={"static": 6, "dynamic": 5}, width=16, heads=2, hidden=16)
-    config = TrainingConfig(steps=48)
+    config = TrainingConfig(steps=24)
     plain = fit(data, ids, ids, pairs, model, config)
     curved = fit(data, ids, ids, pairs, model, config, learning=True)
     assert plain.learning is None

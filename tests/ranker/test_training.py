@@ -89,7 +89,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(toy, tmp_path):
 
 
 def test_a_fit_interrupted_at_any_stage_ends_the_same(toy, tmp_path):
-    config = TrainingConfig(steps=30)
+    config = TrainingConfig(steps=12)
     some = range(36)
     arguments = (toy.data[:36], toy.ids[:36], [f"p{i % 9}" for i in some], toy.pairs(some), MODEL, config)
     whole = fit(*arguments, members=2)
@@ -98,7 +98,7 @@ def test_a_fit_interrupted_at_any_stage_ends_the_same(toy, tmp_path):
     def interrupt(at):
         nonlocal taken
         taken += 1
-        if taken in (33, 101, 160):
+        if taken in (15, 45, 75):
             raise KeyboardInterrupt
 
     for _ in range(3):

@@ -67,7 +67,8 @@ class TrainingState:
         learner: the ranker that takes the steps.
         ranker: the running mean of its weights: what is measured and kept.
         optimiser, generator, step, losses: of the learner.
-        anchor: weights of the model it was started from, if any, by name.
+        anchor: weights of the model it was started from, if any.
+        weights, means: of the learner and of the ranker, in one order, as the anchor's.
     """
 
     learner: Ranker
@@ -76,7 +77,12 @@ class TrainingState:
     generator: torch.Generator
     step: int = 0
     losses: list[dict[str, float]] = field(default_factory=list)
-    anchor: dict[str, Tensor] = field(default_factory=dict)
+    anchor: list[Tensor] = field(default_factory=list)
+    weights: list[Tensor] = field(init=False)
+    means: list[Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weights, self.means = list(self.learner.parameters()), list(self.ranker.parameters())
 
     @property
     def loss(self) -> float | None:
@@ -136,14 +142,14 @@ def start(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ranker = build(model)
-    anchor: dict[str, Tensor] = {}
+    anchor: list[Tensor] = []
     if initial is None:
         ranker.fit_scale({stream: _segments(data, stream) for stream in model.dimensions})
     else:
         ranker.load_state_dict(initial.state_dict())
         for stream in model.dimensions:
             ranker.stream(stream).zero.zero_()
-        anchor = {name: value.detach().clone() for name, value in ranker.named_parameters()}
+        anchor = [value.detach().clone() for value in ranker.parameters()]
     optimiser = torch.optim.AdamW(
         ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
@@ -180,7 +186,8 @@ def train(
     until = config.steps if until is None else until
     with torch.random.fork_rng():
         while state.step < until:
-            torch.manual_seed(int(torch.randint(2**62, (), generator=state.generator)))
+            # of the processor alone: torch.manual_seed also walks the stack, to note who asked for every other device
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=state.generator)))
             few = len(data) > config.batch
             rows = draw_rows(pairs, len(data), config.batch, state.generator) if few else everyone
             some = pairs.among(rows, len(data)) if few else pairs
@@ -192,7 +199,7 @@ def train(
             loss = torch.stack(list(terms.values())).sum()
             state.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(state.weights, 1.0)
             state.optimiser.step()
             state.step += 1
             after_step(state, config)
@@ -205,11 +212,11 @@ def train(
 def after_step(state: TrainingState, config: TrainingConfig) -> None:
     """Pull the learner a little back to where it was started from, and take it into the running mean."""
     kept = min(config.averaging, state.step / (state.step + 5))
-    mean = dict(state.ranker.named_parameters())
-    for name, value in state.learner.named_parameters():
-        if name in state.anchor:
-            value.lerp_(state.anchor[name], min(1.0, config.anchor * config.learning_rate))
-        mean[name].lerp_(value, 1 - kept if config.averaging else 1.0)
+    back = min(1.0, config.anchor * config.learning_rate)
+    for value, held in zip(state.weights, state.anchor, strict=bool(state.anchor)):
+        value.lerp_(held, back)
+    for value, mean in zip(state.weights, state.means, strict=True):
+        mean.lerp_(value, 1 - kept if config.averaging else 1.0)
 
 
 def step_losses(ranker: Ranker, batch: Batch, pairs: PairIndex, config: TrainingConfig) -> dict[str, Tensor]:

@@ -119,20 +119,28 @@ def render_battles(
         battles = render_battles("battles", count=4, seed=1)
         print(battles[0].ranked)
     """
-    if count < 1 or turns < 1 or not years:
-        raise UsageError(f"{count} battles of {turns} turns in {len(years)} years", advice="Each must be 1 or more.")
+    battles = plan_battles(out, count=count, seed=seed, turns=turns, years=years)
     out = Path(out)
     with storage_errors(out):
         (out / "videos").mkdir(parents=True, exist_ok=True)
+    for index, battle in enumerate(battles):
+        write_video(_frames(battle, seed, index), battle.video, sound=_drums(battle))
+    _annotate(out, battles)
+    return battles
+
+
+def plan_battles(
+    out: str | Path, *, count: int, seed: int, turns: int = 2, years: Sequence[str] = ("2031", "2032")
+) -> list[RenderedBattle]:
+    """What `render_battles` would give, before anything is rendered."""
+    if count < 1 or turns < 1 or not years:
+        raise UsageError(f"{count} battles of {turns} turns in {len(years)} years", advice="Each must be 1 or more.")
     battles = []
     for index in range(count):
         name = f"battle-{seed}-{index:03}"
         dancers = (f"dancer {2 * index}", f"dancer {2 * index + 1}")
-        planned = _turns(seed, index, turns)
-        battle = RenderedBattle(name, years[index % len(years)], dancers, planned, out / "videos" / f"{name}.mp4")
-        write_video(_frames(battle, seed, index), battle.video, sound=_drums(battle))
-        battles.append(battle)
-    _annotate(out, battles)
+        video = Path(out) / "videos" / f"{name}.mp4"
+        battles.append(RenderedBattle(name, years[index % len(years)], dancers, _turns(seed, index, turns), video))
     return battles
 
 
