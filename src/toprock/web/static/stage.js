@@ -109,7 +109,7 @@ export function transport(bar, stage, does) {
     play.classList.toggle("playing", !paused);
     play.setAttribute("aria-label", paused ? "Play" : "Pause");
     if (mute) mute.setAttribute("aria-pressed", String(stage.video.muted));
-    if (Number.isFinite(stage.end)) length.textContent = "/ " + room.clock(stage.end - (stage.zero ?? 0));
+    if (Number.isFinite(stage.end)) length.textContent = "/ " + room.clock(Math.round(stage.end - (stage.zero ?? 0)));
     for (const b of bar.querySelectorAll("[data-speed]")) b.setAttribute("aria-pressed", String(Number(b.dataset.speed) === stage.speed));
   };
   stage.on(show);
