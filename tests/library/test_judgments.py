@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from toprock.errors import NotThere, Refused
-from toprock.library import Library, catalogue, judgments, tables
-from toprock.library.judgments import HELD, REPEAT_EVERY, answer, couple, next_offer, offers, progress, undo
+from toprock.library import Library, catalogue, choosing, judgments, tables
+from toprock.library.judgments import HELD, answer, couple, next_offer, offers, progress, undo
 
 from ..web.servers import invented
 
@@ -156,20 +156,49 @@ def test_undo_takes_only_from_its_annotator_and_criterion(library):
     assert undo(library, "Anna", "footwork") is not None
 
 
-def test_a_hidden_repeat_comes_in_time_and_is_no_second_opinion(library):
+def test_a_hidden_repeat_is_turned_round_and_no_second_opinion(library, monkeypatch):
     invented(library, 12)
-    given = [judge(library, "Anna") for _ in range(3 * REPEAT_EVERY)]
-    repeats = [number for number, offer in enumerate(given) if offer.repeat_of is not None]
-    assert repeats == [REPEAT_EVERY - 1, 2 * REPEAT_EVERY - 1, 3 * REPEAT_EVERY - 1]
+    monkeypatch.setattr(choosing, "REPEATS", 1.0)
+    given = [judge(library, "Anna") for _ in range(9)]
+    assert [offer.repeat_of is not None for offer in given] == 6 * [False] + 3 * [True]
     by_id = {one.id: one for one in kept(library)}
-    for number in repeats:
-        asked = by_id[given[number].repeat_of]
-        assert couple(asked.left, asked.right) == sides(given[number])
-        assert asked.repeat_of is None and asked.id < number - 4
+    for offer in given[6:]:
+        asked = by_id[offer.repeat_of]
+        assert (asked.left, asked.right) == (offer.right, offer.left) and asked.repeat_of is None
     with library.read() as session:
-        assert len(judgments.pairs_of(session)) == len(given) - 3
-        assert len(judgments.pairs_of(session, repeats=True)) == len(given)
-    assert progress(library, "Anna").mine == len(given)  # a counter that stood still would tell
+        assert len(judgments.pairs_of(session)) == 6
+        assert len(judgments.pairs_of(session, repeats=True)) == 9
+    assert progress(library, "Anna").mine == 9  # a counter that stood still would tell
+
+
+def test_repeats_are_few_and_come_by_chance(library):
+    invented(library, 30)
+    repeats = [number for number in range(70) if judge(library, "Anna").repeat_of is not None]
+    assert 0 < len(repeats) < 20  # of some 6; beyond these with a chance of 1e-3
+
+
+def test_pairs_of_others_come_now_and_then(library, monkeypatch):
+    invented(library, 30)
+    theirs = {sides(judge(library, "Anna")) for _ in range(20)}
+    monkeypatch.setattr(choosing, "SHARED", 0.0)
+    new = {sides(judge(library, "Bert")) for _ in range(10)}
+    monkeypatch.setattr(choosing, "SHARED", 1.0)
+    shared = [sides(judge(library, "Bert")) for _ in range(5)]
+    assert len(new & theirs) < 10 and set(shared) <= theirs - new
+
+
+def test_what_nobody_has_compared_is_asked_first_and_then_what_connects(library, monkeypatch):
+    for share in ("REPEATS", "SHARED"):
+        monkeypatch.setattr(choosing, share, 0.0)
+    keys = invented(library, 10)
+    first = [sides(judge(library, "Anna")) for _ in range(5)]
+    assert sorted(key for pair in first for key in pair) == sorted(keys)
+    groups = [set(pair) for pair in first]
+    for _ in range(4):
+        a, b = sides(judge(library, "Bert"))
+        one, two = (next(group for group in groups if key in group) for key in (a, b))
+        assert one is not two
+        groups = [group for group in groups if group not in (one, two)] + [one | two]
 
 
 def test_sides_are_drawn(library):

@@ -73,9 +73,9 @@ def test_twenty_judges_at_once_lose_and_double_nothing(tmp_path: Path, kind: str
     assert len(undone) == len([n for n in range(JUDGES) if n % 5 == 2])
     assert all(judgment.seconds == 1.5 for judgment in kept)
 
-    # of 1770 pairs, none was before two people at once, and none twice before one person but to ask again
+    # of 1770 pairs, none is before two people at once, and none was twice before one person but to ask again
     repeats = {judgment.token for judgment in kept if judgment.repeat_of is not None}
-    assert JUDGES - 4 <= len(repeats) <= 2 * JUDGES  # one in twelve is due; those who undo may be before it
+    assert 0 < len(repeats) < len(kept) / 4
     by = defaultdict(Counter)
     for judgment in kept:
         if judgment.token not in repeats:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,10 +16,11 @@ from scipy.special import ndtr
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from toprock.comparisons import Pair, rank_gain
+from toprock.comparisons.davidson import Fit, Judgements, fit
 from toprock.exports import plays_in_browsers
 from toprock.library import tables
 from toprock.library.library import Library
-from toprock.library.strength import strength
 
 DECIDED = ("left", "right", "tie")
 Couple = tuple[str, str]
@@ -42,19 +42,25 @@ class Desk:
 
     Attributes:
         signature: of the judgments and performances that it was made from.
-        keys: performances that can be watched, in a fixed order.
-        place: key -> its number in that order.
-        worth: (n, n) how much an answer to each pair would tell, symmetric; -inf on the diagonal.
+        keys: performances that can be watched, in a fixed order; of very many, those whose pairs are weighed.
+        everybody: all that can be watched.
+        place: key -> its number in `keys`.
+        gain: (n, n) how much an answer to each pair would tell, symmetric; -inf on the diagonal.
+        part: (n,) which of those that comparisons connect each belongs to.
+        seen: (n,) whether anybody has compared it.
         settled: the chance that the standings have two performances the right way round, from 0.5 to 1.
-        count: comparisons behind it, hidden repeats not counted.
+        pairs: the comparisons behind it under keys, hidden repeats not counted.
     """
 
     signature: tuple[object, ...]
     keys: Sequence[str]
+    everybody: frozenset[str]
     place: Mapping[str, int]
-    worth: np.ndarray
+    gain: np.ndarray
+    part: np.ndarray
+    seen: np.ndarray
     settled: float
-    count: int
+    pairs: Sequence[Pair]
 
 
 @dataclass
@@ -73,6 +79,9 @@ class _Shelf:
 
 
 _MOST_CRITERIA = 64
+_MOST_WEIGHED = 600
+_PRIOR = 0.25
+"""Precision of ratings before any judgment, as in `comparisons.pairing`."""
 _shelves: WeakKeyDictionary[Library, _Shelf] = WeakKeyDictionary()
 _shelves_guard = threading.Lock()
 
@@ -146,38 +155,78 @@ def watchable(session: Session) -> list[str]:
 def _made(library: Library, criterion: str) -> Desk:
     with library.read() as session:
         signature = _signature(session, criterion)
-        keys = watchable(session)
-        rows = session.execute(
-            select(
-                tables.Judgment.left,
-                tables.Judgment.right,
-                tables.Judgment.outcome,
-                tables.Judgment.weight,
-                tables.Judgment.repeat_of,
-            )
-            .where(
-                tables.Judgment.criterion == criterion,
-                tables.Judgment.undone.is_(None),
-                tables.Judgment.outcome.in_(DECIDED),
-                tables.Judgment.repeat_of.is_(None),
-            )
-            .order_by(tables.Judgment.id)
-        ).all()
-    place = {key: number for number, key in enumerate(keys)}
-    known = [row for row in rows if row.left in place and row.right in place]
-    worth, settled = _worth(place, known)
-    return Desk(signature, keys, place, worth, settled, len(known))
+        everybody = watchable(session)
+        pairs = key_pairs(session, criterion)
+    known = frozenset(everybody)
+    pairs = [pair for pair in pairs if pair.better in known and pair.worse in known]
+    judgements = Judgements.of(pairs, everybody)
+    fitted = fit(judgements, prior=_PRIOR)
+    window = _window(fitted)
+    keys = [everybody[number] for number in window]
+    covariance = fitted.covariance(window)
+    gain = rank_gain(fitted.values[window], covariance, fitted.tie)
+    mixed = np.random.default_rng(0).random(gain.shape)
+    gain *= 1 + 1e-6 * (mixed + mixed.T)  # pairs that would tell the same are not all of one performance
+    np.fill_diagonal(gain, -np.inf)
+    seen = np.zeros(len(everybody), dtype=bool)
+    seen[judgements.better] = seen[judgements.worse] = True
+    return Desk(
+        signature=signature,
+        keys=keys,
+        everybody=known,
+        place={key: number for number, key in enumerate(keys)},
+        gain=gain,
+        part=judgements.labels()[window] if len(window) else np.zeros(0, dtype=int),
+        seen=seen[window],
+        settled=_settled(fitted.values[window], covariance),
+        pairs=pairs,
+    )
 
 
-def _worth(place: Mapping[str, int], rows: Sequence[Any]) -> tuple[np.ndarray, float]:
-    found, n = strength(place, rows), len(place)
-    gap, spread = found.gap, found.spread
-    chance = 1 / (1 + np.exp(-gap))
-    worth = chance * (1 - chance) * spread**2
-    mixed = np.random.default_rng(0).random((n, n))
-    worth *= 1 + 1e-6 * (mixed + mixed.T)  # pairs that would tell the same are not all of one performance
-    np.fill_diagonal(worth, -np.inf)
-    if n < 2:
-        return worth, 0.5
-    upper = np.triu_indices(n, 1)
-    return worth, float(ndtr(np.abs(gap[upper]) / spread[upper]).mean())
+def key_pairs(session: Session, criterion: str) -> list[Pair]:
+    """The comparisons of a criterion under keys, the oldest first, hidden repeats left out."""
+    columns = (
+        tables.Judgment.left,
+        tables.Judgment.right,
+        tables.Judgment.outcome,
+        tables.Judgment.annotator,
+        tables.Judgment.weight,
+    )
+    query = select(*columns).where(
+        tables.Judgment.criterion == criterion,
+        tables.Judgment.undone.is_(None),
+        tables.Judgment.outcome.in_(DECIDED),
+        tables.Judgment.repeat_of.is_(None),
+    )
+    return [
+        Pair(
+            *((right, left) if outcome == "right" else (left, right)),
+            tie=outcome == "tie",
+            annotator=annotator,
+            criterion=criterion,
+            weight=weight,
+        )
+        for left, right, outcome, annotator, weight in session.execute(query.order_by(tables.Judgment.id))
+    ]
+
+
+def _window(fitted: Fit) -> np.ndarray:
+    """Numbers of the performances whose pairs are weighed: all, or of very many one that little is known about and
+    those like it in standing."""
+    n = len(fitted.values)
+    if n <= _MOST_WEIGHED:
+        return np.arange(n)
+    known = np.full(n, fitted.prior)
+    for side in (fitted.judgements.better, fitted.judgements.worse):
+        known += np.bincount(side, fitted.curve, n)
+    distance = np.abs(fitted.values - fitted.values[known.argmin()])
+    distance[known.argmin()] = -1
+    return np.sort(np.lexsort((known, distance))[:_MOST_WEIGHED])
+
+
+def _settled(values: np.ndarray, covariance: np.ndarray) -> float:
+    one, two = np.triu_indices(len(values), 1)
+    if not len(one):
+        return 0.5
+    variance = covariance[one, one] + covariance[two, two] - 2 * covariance[one, two]
+    return float(ndtr(np.abs(values[one] - values[two]) / np.sqrt(np.maximum(variance, 1e-12))).mean())

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-import numpy as np
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from toprock.comparisons import Pair
 from toprock.errors import NotThere, Refused
 from toprock.library import tables
-from toprock.library.desk import DECIDED, Couple, Desk, couple, desk
+from toprock.library.choosing import History, new_offer
+from toprock.library.desk import DECIDED, Desk, couple, desk
 from toprock.library.library import Library
 
 OUTCOMES = (*DECIDED, "unsure", "skip")
 HELD = timedelta(minutes=15)
 """How long a pair that somebody looks at is kept from others."""
 LONGEST_NAME = 200
-REPEAT_EVERY = 12
-"""One of so many pairs is one that the annotator has judged before, to see how far they agree with themselves."""
-_REPEAT_AFTER = 6
-_NOT_AGAIN = 30
-"""Answers of an annotator before a pair that was skipped, or could not be told, is put before them again."""
 _LONGEST_S = 86_400.0
 _LOCK = 0x746F70
-_random = random.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -53,8 +44,9 @@ class Progress:
 def offers(library: Library, annotator: str, criterion: str = "", *, count: int = 1) -> list[tables.Offer]:
     """The pairs that an annotator is to judge now: those that wait for their answer, filled up with new ones.
 
-    A new one is a hidden repeat where one is due, else the pair whose answer tells most among those that this annotator
-    has not judged and nobody else looks at. Only where nothing else is left is one given that others look at too.
+    A new one is now and then a hidden repeat, or a pair that others have judged; else the pair whose answer tells most
+    among those that this annotator has not judged and nobody else looks at. One that others look at too is given only
+    where nothing else is left.
 
     Args:
         library: which.
@@ -80,9 +72,9 @@ def offers(library: Library, annotator: str, criterion: str = "", *, count: int 
         mine = mine[:count]
         for number, offer in enumerate(mine):
             offer.created = max(offer.created, tables.now() - HELD / 2 + timedelta(milliseconds=number))
-        history = _History.of(session, annotator, criterion) if len(mine) < count else _History([])
+        history = History.of(session, annotator, criterion) if len(mine) < count else History(annotator, [])
         while len(mine) < count:
-            found = _next(known, history, mine, others)
+            found = new_offer(known, history, mine, others)
             if found is None:
                 break
             found.annotator, found.criterion = annotator, criterion
@@ -179,9 +171,14 @@ def undo(library: Library, annotator: str, criterion: str = "", *, token: str = 
             tables.Offer.created > tables.now() - HELD,
         )
         before = session.scalar(first) or tables.now()
-        offer = _offer(last.left, last.right, last.repeat_of)
-        offer.annotator, offer.criterion, offer.created = annotator, criterion, before - timedelta(milliseconds=1)
-        offer.left, offer.right = last.left, last.right
+        offer = tables.Offer(
+            annotator=annotator,
+            criterion=criterion,
+            left=last.left,
+            right=last.right,
+            repeat_of=last.repeat_of,
+            created=before - timedelta(milliseconds=1),
+        )
         session.add(offer)
         session.flush()
         return offer
@@ -203,7 +200,7 @@ def progress(library: Library, annotator: str, criterion: str = "") -> Progress:
     with library.read() as session:
         count = select(func.count()).select_from(tables.Judgment).where(*decided)
         mine = session.scalar(count.where(tables.Judgment.annotator == annotator)) or 0
-        return Progress(mine, session.scalar(count) or 0, known.settled, len(known.keys))
+        return Progress(mine, session.scalar(count) or 0, known.settled, len(known.everybody))
 
 
 def criteria(session: Session) -> list[str]:
@@ -259,107 +256,6 @@ def judged_pairs(
     return found
 
 
-@dataclass(frozen=True)
-class _History:
-    """What an annotator has answered, the oldest first, and what follows from it for the next pair."""
-
-    answers: Sequence[Any]
-
-    @classmethod
-    def of(cls, session: Session, annotator: str, criterion: str) -> _History:
-        columns = (
-            tables.Judgment.id,
-            tables.Judgment.left,
-            tables.Judgment.right,
-            tables.Judgment.outcome,
-            tables.Judgment.repeat_of,
-            tables.Judgment.source,
-        )
-        query = select(*columns).where(
-            tables.Judgment.criterion == criterion,
-            tables.Judgment.annotator == annotator,
-            tables.Judgment.undone.is_(None),
-        )
-        return cls(session.execute(query.order_by(tables.Judgment.id)).all())
-
-    def closed(self) -> set[Couple]:
-        """Pairs that are not asked again: those judged, and for a while those that could not be."""
-        late = len(self.answers) - _NOT_AGAIN
-        return {
-            couple(a.left, a.right)
-            for number, a in enumerate(self.answers)
-            if a.outcome in DECIDED or (number >= late and a.source == "room")
-        }
-
-    def due_repeat(self, known: Desk, pending: int) -> Any:
-        """An answer to ask for again, where it is time; None otherwise."""
-        given = [a for a in self.answers if a.source == "room"]
-        since = next((n for n, a in enumerate(reversed(given)) if a.repeat_of is not None), len(given)) + pending
-        if since < REPEAT_EVERY - 1:
-            return None
-        asked = {a.repeat_of for a in given}
-        old = [
-            a
-            for a in given[:-_REPEAT_AFTER]
-            if a.outcome in DECIDED
-            and a.repeat_of is None
-            and a.id not in asked
-            and a.left in known.place
-            and a.right in known.place
-        ]
-        return _random.choice(old) if old else None
-
-
-def _next(
-    known: Desk, history: _History, mine: Sequence[tables.Offer], others: Sequence[tables.Offer]
-) -> tables.Offer | None:
-    """A new offer. One that is only to be loaded ahead takes no pair from anybody."""
-    again = None
-    if not any(offer.repeat_of is not None for offer in mine):
-        again = history.due_repeat(known, len(mine))
-    if again is not None:
-        return _offer(again.left, again.right, again.id)
-    closed = history.closed() | {couple(offer.left, offer.right) for offer in mine}
-    found = _best(known, closed, [*mine, *others], share=not mine)
-    return None if found is None else _offer(*found)
-
-
-def _best(known: Desk, closed: set[Couple], looked_at: Sequence[tables.Offer], *, share: bool) -> Couple | None:
-    """The pair that tells most. Pairs with a performance that somebody looks at now are worth less: the answer to come
-    will tell of it too."""
-    if len(known.keys) < 2:
-        return None
-    attention = np.ones(len(known.keys))
-    for offer in looked_at:
-        for key in (offer.left, offer.right):
-            if key in known.place:
-                attention[known.place[key]] += 1
-    worth = known.worth / attention[:, None] / attention[None]
-    _strike(worth, known, closed)
-    free = worth.copy()
-    _strike(free, known, (couple(offer.left, offer.right) for offer in looked_at))
-    for table in (free, worth) if share else (free,):
-        at = int(table.argmax())
-        if table.flat[at] > -np.inf:
-            a, b = divmod(at, len(known.keys))
-            return known.keys[a], known.keys[b]
-    return None
-
-
-def _strike(table: np.ndarray, known: Desk, couples: Iterable[Couple]) -> None:
-    """Take pairs out of what can be chosen."""
-    at = [(known.place[a], known.place[b]) for a, b in couples if a in known.place and b in known.place]
-    if at:
-        rows, columns = np.array(at).T
-        table[rows, columns] = table[columns, rows] = -np.inf
-
-
-def _offer(a: str, b: str, repeat_of: int | None = None) -> tables.Offer:
-    """An offer with its sides drawn."""
-    left, right = (a, b) if _random.random() < 0.5 else (b, a)
-    return tables.Offer(left=left, right=right, repeat_of=repeat_of, answered=False, created=tables.now())
-
-
 def _open(
     session: Session, annotator: str, criterion: str, known: Desk
 ) -> tuple[list[tables.Offer], list[tables.Offer]]:
@@ -378,8 +274,8 @@ def _open(
         offer
         for offer in found
         if offer.annotator == annotator
-        and offer.left in known.place
-        and offer.right in known.place
+        and offer.left in known.everybody
+        and offer.right in known.everybody
         and (offer.created > recent or couple(offer.left, offer.right) not in taken)
     ]
     return mine, others

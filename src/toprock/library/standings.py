@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from toprock.comparisons import check_consistency
+from toprock.comparisons import Judge, Pair, Rating, Share, check_consistency, judges_agreement, rate
 from toprock.library import models, tables
-from toprock.library.desk import couple, desk
+from toprock.library.desk import desk
 from toprock.library.judgments import judged_pairs
 from toprock.library.library import Library
-from toprock.library.strength import strength
 
+_RESAMPLES = 300
 LEVEL = 0.9
 """Of intervals, and how sure it must be that one is before another for their ranks to differ."""
 
@@ -67,26 +65,10 @@ class Group:
     places: Sequence[Place]
     lead: float
 
-
-@dataclass(frozen=True)
-class Share:
-    """A share of `count` cases, with its interval."""
-
-    share: float
-    low: float
-    high: float
-    count: int
-
-
-@dataclass(frozen=True)
-class Judge:
-    """An annotator: comparisons, median seconds, and agreement with others and with themselves."""
-
-    name: str
-    count: int
-    seconds: float | None
-    others: Share | None
-    own: Share | None
+    @property
+    def comparisons(self) -> int:
+        """How many there are in it."""
+        return sum(place.wins + place.losses + place.ties for place in self.places) // 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +83,8 @@ class Standings:
         contradictions: titles of two that were judged both ways.
         cycles: titles of performances that beat each other in a ring.
         between, within: agreement of two judges on one pair, and of judges with themselves on hidden repeats.
-        judges: everybody who judged.
+        alpha: agreement of judges beyond chance (Krippendorff) with its interval; None where that cannot be told.
+        judges: everybody who judged, the busiest first.
         settled: the chance that the standings have two performances the right way round.
         model: name of the chosen model; empty where there is none.
     """
@@ -114,6 +97,7 @@ class Standings:
     cycles: Sequence[Sequence[str]]
     between: Share | None
     within: Share | None
+    alpha: tuple[float, float, float] | None
     judges: Sequence[Judge]
     settled: float
     model: str
@@ -124,39 +108,41 @@ def standings(library: Library, criterion: str = "") -> Standings:
     known = desk(library, criterion, fresh=True)
     with library.read() as session:
         found = judged_pairs(session, criterion=criterion, repeats=True)
-        rows = {
-            row.key: row
-            for row in session.scalars(select(tables.Performance).where(tables.Performance.state != "failed"))
-        }
+        rows = {row.key: row for row in session.scalars(select(tables.Performance))}
         model = models.chosen(session)
         said = _assessments(session, model.key if model else "")
-    first = [(judgment, pair) for judgment, pair in found if judgment.repeat_of is None]
-    judged = [judgment for judgment, _ in first]
     titles = _titles(list(rows.values()))
-    names = {row.name: titles[key] for key, row in rows.items()}
-    consistency = check_consistency([pair for _, pair in first])
-    groups = _groups(judged, rows, titles, said)
+    pairs = [_under_keys(judgment, pair) for judgment, pair in found]
+    first = [pair for (judgment, _), pair in zip(found, pairs, strict=True) if judgment.repeat_of is None]
+    groups = _groups(first, rows, titles, said)
     placed = {place.key for group in groups for place in group.places}
+    consistency = check_consistency(first)
+    agreement = judges_agreement(pairs, resamples=_RESAMPLES)
     return Standings(
         criterion=criterion,
         comparisons=len(first),
         groups=groups,
-        unjudged=[(key, titles[key]) for key in rows if key not in placed],
-        contradictions=[(names.get(a, a), names.get(b, b)) for a, b in consistency.contradictions],
-        cycles=[[names.get(name, name) for name in cycle] for cycle in consistency.cycles],
-        between=_between(judged),
-        within=_within([judgment for judgment, _ in found]),
-        judges=_judges([judgment for judgment, _ in found]),
+        unjudged=[(key, titles[key]) for key, row in rows.items() if key not in placed and row.state != "failed"],
+        contradictions=[(titles[a], titles[b]) for a, b in consistency.contradictions],
+        cycles=[[titles[key] for key in cycle] for cycle in consistency.cycles],
+        between=_pooled(agreement.couples.values()),
+        within=_pooled(judge.itself for judge in agreement.judges),
+        alpha=(agreement.alpha, agreement.low, agreement.high) if np.isfinite(agreement.low) else None,
+        judges=sorted(agreement.judges, key=lambda judge: (-judge.judgements, judge.annotator)),
         settled=known.settled,
         model=model.name if model else "",
     )
 
 
+def _under_keys(judgment: tables.Judgment, pair: Pair) -> Pair:
+    better, worse = (judgment.left, judgment.right)[:: -1 if judgment.outcome == "right" else 1]
+    seconds = {} if judgment.seconds is None else {"seconds": str(judgment.seconds)}
+    return replace(pair, better=better, worse=worse, extra=seconds)
+
+
 def _titles(rows: Sequence[tables.Performance]) -> dict[str, str]:
     """What people call each; those of one performer are told apart by their names."""
-    times: dict[str, int] = defaultdict(int)
-    for row in rows:
-        times[row.title] += 1
+    times = Counter(row.title for row in rows)
     return {row.key: row.title if times[row.title] == 1 else f"{row.title} ({row.name})" for row in rows}
 
 
@@ -166,138 +152,65 @@ def _assessments(session: Session, model_key: str) -> dict[str, tables.Assessmen
 
 
 def _groups(
-    judged: Sequence[tables.Judgment],
+    pairs: Sequence[Pair],
     rows: Mapping[str, tables.Performance],
     titles: Mapping[str, str],
     said: Mapping[str, tables.Assessment],
 ) -> list[Group]:
-    """Connected performances, each group rated by itself."""
-    members: dict[str, set[str]] = {}
-    for one in judged:
-        joined = members.get(one.left, {one.left}) | members.get(one.right, {one.right})
-        for key in joined:
-            members[key] = joined
+    """Connected performances, each group by itself; `pairs` are the judgments under keys."""
+    ratings = rate(pairs)
+    number = {key: at for at, key in enumerate(ratings.standings)}
     groups = []
-    for keys in {id(group): group for group in members.values()}.values():
-        inside = [one for one in judged if one.left in keys and one.left in rows and one.right in rows]
-        if inside:
-            groups.append(_group(inside, rows, titles, said))
-    return sorted(groups, key=lambda group: -len(group.places))
-
-
-def _group(
-    judged: Sequence[tables.Judgment],
-    rows: Mapping[str, tables.Performance],
-    titles: Mapping[str, str],
-    said: Mapping[str, tables.Assessment],
-) -> Group:
-    keys = sorted({key for one in judged for key in (one.left, one.right)})
-    found = strength({key: number for number, key in enumerate(keys)}, judged)
-    n, rating = len(keys), found.rating - found.rating.mean()
-    centre = np.eye(n) - 1 / n
-    error = np.sqrt(np.diag(centre @ found.covariance @ centre))
-    better = ndtr(found.gap / found.spread)
-    surely = better > (1 + LEVEL) / 2
-    results = _results(judged)
-    reach = float(ndtri((1 + LEVEL) / 2))
-    order = np.argsort(-rating, kind="stable")
-    places = [
-        Place(
-            key=keys[i],
-            name=rows[keys[i]].name,
-            title=titles[keys[i]],
-            rating=float(rating[i]),
-            error=float(error[i]),
-            low=float(rating[i] - reach * error[i]),
-            high=float(rating[i] + reach * error[i]),
-            wins=results[keys[i]][0],
-            losses=results[keys[i]][1],
-            ties=results[keys[i]][2],
-            first=1 + int(surely[:, i].sum()),
-            last=n - int(surely[i].sum()),
-            assessment=said.get(keys[i]),
-        )
-        for i in order.tolist()
-    ]
-    return Group(places, float(better[order[0], order[1]]))
-
-
-def _results(judged: Sequence[tables.Judgment]) -> dict[str, list[int]]:
-    """Key -> wins, losses, ties."""
-    results: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for one in judged:
-        for key, won in ((one.left, "left"), (one.right, "right")):
-            results[key][2 if one.outcome == "tie" else 0 if one.outcome == won else 1] += 1
-    return results
-
-
-def _better(one: Any) -> str:
-    """The key of the better one; empty for a tie."""
-    return {"left": one.left, "right": one.right}.get(one.outcome, "")
-
-
-def _alike(a: str, b: str) -> float:
-    """1 where two say the same, a half where one of them says equal."""
-    return 1.0 if a == b else 0.5 if not a or not b else 0.0
-
-
-def _share(alike: Sequence[float]) -> Share | None:
-    """Their mean with Wilson's interval; None where there is no case."""
-    if not alike:
-        return None
-    n, p, z = len(alike), sum(alike) / len(alike), float(ndtri((1 + LEVEL) / 2))
-    centre, reach = (p + z * z / (2 * n)), z * ((p * (1 - p) + z * z / (4 * n)) / n) ** 0.5
-    return Share(p, max(0.0, (centre - reach) / (1 + z * z / n)), min(1.0, (centre + reach) / (1 + z * z / n)), n)
-
-
-def _shared(judged: Sequence[tables.Judgment]) -> list[tuple[str, str, float]]:
-    """Every two judges of one pair, and whether they say the same."""
-    by_pair: dict[tuple[str, str], list[tables.Judgment]] = defaultdict(list)
-    for one in judged:
-        by_pair[couple(one.left, one.right)].append(one)
-    return [
-        (a.annotator, b.annotator, _alike(_better(a), _better(b)))
-        for same in by_pair.values()
-        for number, a in enumerate(same)
-        for b in same[:number]
-        if a.annotator != b.annotator
-    ]
-
-
-def _between(judged: Sequence[tables.Judgment]) -> Share | None:
-    return _share([alike for _, _, alike in _shared(judged)])
-
-
-def _repeated(judged: Sequence[tables.Judgment]) -> list[tuple[str, float]]:
-    """Every hidden repeat: whose, and whether they said the same again."""
-    by_id = {one.id: one for one in judged}
-    return [
-        (one.annotator, _alike(_better(one), _better(by_id[one.repeat_of])))
-        for one in judged
-        if one.repeat_of is not None and one.repeat_of in by_id
-    ]
-
-
-def _within(judged: Sequence[tables.Judgment]) -> Share | None:
-    return _share([alike for _, alike in _repeated(judged)])
-
-
-def _judges(judged: Sequence[tables.Judgment]) -> list[Judge]:
-    shared = _shared([one for one in judged if one.repeat_of is None])
-    repeated = _repeated(judged)
-    by: dict[str, list[tables.Judgment]] = defaultdict(list)
-    for one in judged:
-        by[one.annotator].append(one)
-    judges = []
-    for name, own in by.items():
-        seconds = [one.seconds for one in own if one.seconds is not None]
-        judges.append(
-            Judge(
-                name,
-                len(own),
-                statistics.median(seconds) if seconds else None,
-                _share([alike for a, b, alike in shared if name in (a, b)]),
-                _share([alike for who, alike in repeated if who == name]),
+    for keys in ratings.parts:
+        inside = np.array([number[key] for key in keys])
+        values = np.array([ratings.standings[key].value for key in keys])
+        covariance = ratings.covariance[np.ix_(inside, inside)]
+        own = np.diag(covariance)
+        spread = np.sqrt(np.maximum(own[:, None] + own - 2 * covariance, 1e-12))
+        better = ndtr((values[:, None] - values) / spread)
+        surely = better > (1 + LEVEL) / 2
+        np.fill_diagonal(surely, False)
+        order = np.argsort(-values, kind="stable").tolist()
+        places = [
+            _place(
+                rows[keys[i]],
+                titles[keys[i]],
+                ratings.standings[keys[i]],
+                (1 + int(surely[:, i].sum()), len(keys) - int(surely[i].sum())),
+                said.get(keys[i]),
             )
-        )
-    return sorted(judges, key=lambda judge: (-judge.count, judge.name))
+            for i in order
+        ]
+        groups.append(Group(places, float(better[order[0], order[1]])))
+    return sorted(groups, key=lambda group: (-len(group.places), -group.comparisons, group.places[0].name))
+
+
+def _place(
+    row: tables.Performance,
+    title: str,
+    rating: Rating,
+    ranks: tuple[int, int],
+    assessment: tables.Assessment | None,
+) -> Place:
+    reach = float(ndtri((1 + LEVEL) / 2)) * rating.error
+    return Place(
+        key=row.key,
+        name=row.name,
+        title=title,
+        rating=rating.value,
+        error=rating.error,
+        low=rating.value - reach,
+        high=rating.value + reach,
+        wins=rating.wins,
+        losses=rating.losses,
+        ties=rating.ties,
+        first=ranks[0],
+        last=ranks[1],
+        assessment=assessment,
+    )
+
+
+def _pooled(shares: Iterable[Share]) -> Share | None:
+    """One share of several; None where none of them has a case."""
+    found = Share.of([share.value for share in shares if share.count for _ in range(share.count)])
+    return found if found.count else None

@@ -14,7 +14,7 @@
     deck, offer: null, players: [...deck.querySelectorAll(".seat")].map((seat) => new Player(seat)),
   }));
   let front = decks[0], back = decks[1];
-  let who = stored(WHO, null), queue = stored(WAITING, []), given = [], sending = false, wait_ms = 0, timer = 0;
+  let who = stored(WHO, null), queue = stored(WAITING, []), given = [], sending = null, wait_ms = 0, timer = 0;
   let shown_at = 0, seen_ms = 0, seen_since = 0, rolling = false, ahead = null, loading_ahead = 0;
 
   const say = (text) => { find("[data-said]").textContent = text; };
@@ -100,8 +100,13 @@
   };
 
   // ---- answers: kept until the room has them
+  const keep = (one) => { queue.push(one); store(WAITING, [...stored(WAITING, []), one]); };
+  const drop = (token) => {
+    const others = (one) => one.token !== token;
+    queue = queue.filter(others);
+    store(WAITING, stored(WAITING, []).filter(others)); // another window may have some there too
+  };
   const note = () => {
-    store(WAITING, queue);
     const text = !queue.length || !wait_ms ? "" :
       (queue.length === 1 ? "1 answer is" : queue.length + " answers are") + " kept here until the room answers.";
     if (find("[data-sending]").textContent !== text) find("[data-sending]").textContent = text;
@@ -111,9 +116,11 @@
     clearTimeout(timer);
     timer = setTimeout(send, wait_ms);
   };
-  const send = async () => {
-    if (sending) return;
-    sending = true;
+  const send = () => (sending ||= deliver().finally(() => {
+    sending = null;
+    if (queue.length && !wait_ms) send(); // given while the next pair was asked for
+  }));
+  const deliver = async () => {
     clearTimeout(timer);
     let last = null;
     while (queue.length) {
@@ -126,10 +133,9 @@
         room.toast(problem.message, true);
         last = null;
       }
-      queue = queue.filter((one) => one.token !== token);
+      drop(token);
       note();
     }
-    sending = false;
     note();
     if (queue.length) return;
     if (last && who && mine_is(last)) apply(last); else await ask();
@@ -156,7 +162,7 @@
     const offer = front.offer;
     if (!offer || parts.bout.hidden || performance.now() - shown_at < QUIET_MS) return;
     leave();
-    queue.push({ token: offer.token, outcome, seconds: Math.round(seen_ms) / 1000 });
+    keep({ token: offer.token, outcome, seconds: Math.round(seen_ms) / 1000 });
     given.push(offer.token);
     answered_as = JSON.stringify(who);
     note();
@@ -257,7 +263,11 @@
     else if (key === "Escape") large("");
   });
   addEventListener("online", () => { if (queue.length) send(); });
-  addEventListener("pagehide", note);
 
-  if (who && who.annotator) begin(); else { who = null; introduce(); }
+  if (who && who.annotator) begin();
+  else {
+    who = null;
+    introduce();
+    if (queue.length) send();
+  }
 })();
