@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from toprock.library import Library
 
@@ -43,25 +45,6 @@ def _room_of(shelf: Shelf, folder: Path) -> Iterator[Room]:
     library.close()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        found = None
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no Chromium or no playwright")
-        pytest.skip("there is no Chromium or no playwright")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=found, args=arguments)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Callable[[str], Any]]:
     """A function that opens an address and waits until its scripts have run; gives the page, 1440 x 900.
@@ -86,8 +69,8 @@ def tab(browser: Any) -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """An empty PostgreSQL database that is gone afterwards."""
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server that is gone afterwards."""
     programs = postgres_programs()
     if programs is None:
         if os.environ.get("CI") == "true":
@@ -95,3 +78,14 @@ def postgres_url() -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed")
     with postgres(programs) as url:
         yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """An empty PostgreSQL database."""
+    name = f"room{uuid.uuid4().hex[:12]}"
+    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return postgres_server.replace("/postgres?", f"/{name}?")
