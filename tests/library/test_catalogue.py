@@ -70,8 +70,7 @@ def test_a_folder_that_is_pointed_at_stays_as_it_is(library, clips, tmp_path):
     shutil.copy(clips[0], folder / "twin.mp4")
     taken = catalogue.add_folder(library, folder)
     assert sorted(names(library)) == ["anna", "bert", "semi/anna"]
-    assert set(taken.left_out) == {"notes", "twin"}
-    assert "here already" in taken.left_out["twin"]
+    assert (set(taken.left_out), taken.known) == ({"notes"}, ["twin"])
     catalogue.remove(library, taken.keys)
     assert (folder / "anna.mp4").is_file()
     assert not list((library.folder.root / "videos").iterdir())
@@ -90,7 +89,7 @@ def test_a_manifest_says_who_performed_and_which_seconds_count(library, clips, t
         ("Bo", "1-1.8", "final", ""),
     ]
     assert rows[0].video_key == rows[1].video_key
-    assert set(catalogue.add_folder(library, tmp_path / "m.csv").left_out) == {"round 1", "round 2"}
+    assert catalogue.add_folder(library, tmp_path / "m.csv").known == ["round 1", "round 2"]
 
 
 def test_a_battle_is_cut_into_rounds(library, clips):

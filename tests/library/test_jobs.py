@@ -133,8 +133,9 @@ def test_a_killed_worker_a_cancelled_job_and_a_restart_lose_nothing(library, mak
     folder.mkdir()
     for number in range(2):
         make_video(folder / f"v{number}.mp4", frames=1500 + number, size=(192, 128))
-    keys = catalogue.add_folder(library, folder).keys
+    catalogue.begin_folder(library, folder)
     with Supervisor(library, workers=1):
+        until(lambda: catalogue.listed(library).total == 2)
         killed(library)
         number, _, _ = until(lambda: [job for job in running(library) if job[2]])[0]
         with library.write() as session:
@@ -147,8 +148,8 @@ def test_a_killed_worker_a_cancelled_job_and_a_restart_lose_nothing(library, mak
     with Supervisor(library, workers=1):
         until(lambda: ended(library))
     with library.read() as session:
-        assert [job.state for job in jobs.listed(session)] == ["done"] * 2
-    assert [catalogue.get(library, key).state for key in keys] == ["ready"] * 2
+        assert [job.state for job in jobs.listed(session)] == ["done"] * 3
+    assert [row.performance.state for row in catalogue.listed(library).rows] == ["ready"] * 2
     assert library.store.ids() == ["v0", "v1"]
     assert not list(library.folder.root.rglob("*.part"))
 

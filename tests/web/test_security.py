@@ -258,9 +258,7 @@ def test_folders_may_be_pointed_at_only_where_that_was_allowed(library, tmp_path
             answer = room.ask("POST", "/api/v1/performances/folder", {"path": str(path)})
             assert answer.status == 409
             assert "may not be pointed at" in answer.json["error"]
-        assert (
-            len(room.ask("POST", "/api/v1/performances/folder", {"path": str(tmp_path / "videos")}).json["keys"]) == 1
-        )
+        assert room.ask("POST", "/api/v1/performances/folder", {"path": str(tmp_path / "videos")}).status == 202
 
 
 # oversize and slow uploads

@@ -4,6 +4,7 @@ next, agreement of scores and of judges with them."""
 from toprock.comparisons.agreement import bootstrap_interval, pair_outcomes, pairwise_accuracy
 from toprock.comparisons.judges import Agreement, Judge, Share, judges_agreement
 from toprock.comparisons.marks import read_marks
+from toprock.comparisons.pairing import next_pair, rank_gain
 from toprock.comparisons.pairs import (
     Consistency,
     Matched,
@@ -14,7 +15,6 @@ from toprock.comparisons.pairs import (
     read_pairs,
     write_pairs,
 )
-from toprock.comparisons.pairing import next_pair, rank_gain
 from toprock.comparisons.rating import Rating, Ratings, bradley_terry, parts, rate
 from toprock.comparisons.repeats import hidden_repeat, shared_pair
 

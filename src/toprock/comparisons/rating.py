@@ -183,7 +183,10 @@ def rate(pairs: Sequence[Pair], ids: Iterable[str] = (), *, prior: float = 0.1) 
     ties = sum(np.bincount(side[judgements.tie], minlength=n) for side in (judgements.better, judgements.worse))
     columns = zip(fitted.values, error, wins, losses, ties, part, strict=True)
     return Ratings(
-        {ident: Rating(float(v), float(e), *map(int, rest)) for ident, (v, e, *rest) in zip(named, columns, strict=True)},
+        {
+            ident: Rating(float(v), float(e), *map(int, rest))
+            for ident, (v, e, *rest) in zip(named, columns, strict=True)
+        },
         [[named[i] for i in group] for group in groups],
         fitted.tie,
         covariance,

@@ -63,7 +63,7 @@ def add_video(
 
     Raises:
         VideoError: it cannot be used; an owned file is gone then.
-        Refused: this very video (or name, of a manifest) is here already.
+        Known: this very video (or name, of a manifest) is here already.
     """
     try:
         info = probe(path, limits=library.limits)
@@ -99,10 +99,15 @@ def add_video(
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of a folder or manifest: keys of new performances, and what was left out and why."""
+    """What became of a folder or manifest: keys of new performances, ids that were here already, id -> why left out."""
 
     keys: list[str]
+    known: list[str]
     left_out: dict[str, str]
+
+
+class Known(Refused):
+    """This very video, or a performance of this name, is here already."""
 
 
 def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int], None] | None = None) -> Taken:
@@ -114,6 +119,7 @@ def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int],
     found = find_performances(source)
     manifest = source.suffix.lower() == ".csv"
     keys: list[str] = []
+    known: list[str] = []
     left_out: dict[str, str] = {}
     videos: dict[Path, str] = {}
     for number, performance in enumerate(found):
@@ -126,11 +132,26 @@ def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int],
                 keys.append(add_video(library, place, filename=place.name, owned=False, performance=told))
                 with library.read() as session:
                     videos[place] = _get(session, keys[-1]).video_key
+        except Known:
+            known.append(performance.id)
         except (ToprockError, OSError) as problem:
             left_out[performance.id] = str(problem)
         if on_video:
             on_video(number + 1, len(found))
-    return Taken(keys, left_out)
+    return Taken(keys, known, left_out)
+
+
+def begin_folder(library: Library, source: Path) -> int:
+    """Put a folder of videos, or a manifest, into the queue to be taken in; returns the job's number.
+
+    Raises:
+        ManifestError: nothing is there.
+    """
+    found = find_performances(source)
+    with library.write() as session:
+        return jobs.enqueue(
+            session, "take", f"Take in {len(found)} videos of {source.name}", payload={"path": str(source)}
+        )
 
 
 def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[str]:
@@ -376,7 +397,7 @@ def _video_row(info: VideoInfo, filename: str, digest: str, owned: bool) -> tabl
 def _refuse_known(session: Session, path: Path, digest: str, owned: bool, performance: Performance | None) -> None:
     same = session.scalars(select(tables.Video).where(tables.Video.digest == digest)).first()
     if same is not None:
-        raise Refused(
+        raise Known(
             f"{path.name if not owned else 'this video'} is here already, as {same.filename}", advice="Open that one."
         )
     if performance is not None:
@@ -385,7 +406,7 @@ def _refuse_known(session: Session, path: Path, digest: str, owned: bool, perfor
 
 def _refuse_name(session: Session, name: str) -> None:
     if session.scalar(select(tables.Performance.key).where(tables.Performance.name == name)):
-        raise Refused(f"a performance named '{name}' is here already", advice="Rename one of them.")
+        raise Known(f"a performance named '{name}' is here already", advice="Rename one of them.")
 
 
 def _free_name(session: Session, wanted: str) -> str:

@@ -21,7 +21,7 @@ from toprock.library.tables import Job
 LEASE_S = 30.0
 ATTEMPTS = 3
 OPEN = ("queued", "running")
-KINDS = ("extract", "train", "score")
+KINDS = ("take", "extract", "train", "score")
 _LOST = "the process that did it was lost {times} times. The video may need more memory than there is; retry it alone."
 
 

@@ -6,12 +6,15 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from toprock.backbones.base import Backbone
 from toprock.features.store import FeatureStore
 from toprock.library.database import Database, set_setting, setting
 from toprock.library.folder import Folder
+from toprock.library.jobs import enqueue
+from toprock.library.tables import Video
 from toprock.video import Limits
 
 BACKBONES = ("flow", "posture")
@@ -63,7 +66,7 @@ class Library:
         return [build(name) for name in names if name != "none"]
 
     def set_backbones(self, names: Sequence[str]) -> None:
-        """Choose what looks at videos from now on: the dynamic and the static one, or none.
+        """Choose what looks at videos, those that are here too: the dynamic and the static one, or none.
 
         Raises:
             UsageError, WeightsError: one cannot be used here.
@@ -74,8 +77,12 @@ class Library:
             if name != "none":
                 build(name)
         with self.write() as session:
+            before = [setting(session, f"backbone.{at}", name) for at, name in enumerate(BACKBONES)]
             for at, name in enumerate(names):
                 set_setting(session, f"backbone.{at}", name)
+            if before != list(names):
+                for video in session.scalars(select(Video)):
+                    enqueue(session, "extract", f"Look at {video.filename}", subject=video.key)
 
     def close(self) -> None:
         """Let go of the database."""

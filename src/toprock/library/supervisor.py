@@ -46,7 +46,7 @@ class Supervisor:
         self._library = library
         mark = f"{os.getpid()}-{tables.new_key()[:6]}"
         count = workers if workers is not None else min(2, max(1, cores()))
-        everything, quick = ",".join(jobs.KINDS), "extract,score"
+        everything, quick = ",".join(jobs.KINDS), "take,extract,score"
         self._workers = [_Worker(f"{mark}-{n}", quick if n == 0 and count > 1 else everything) for n in range(count)]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_after, daemon=True)

@@ -187,7 +187,7 @@ class Assessment(Base):
 class Job(Base):
     """Something that takes long.
 
-    `kind` is extract, train or score; `subject` the video or model that it concerns. `state` is queued, running,
+    `kind` is take, extract, train or score; `subject` the video or model that it concerns. `state` is queued, running,
     done, failed or cancelled. A running job is its `worker`'s until `lease`, which the worker keeps moving on.
     `log` grows while it runs, a list of small objects; `result` says what came out.
     """

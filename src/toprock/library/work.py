@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import select
@@ -10,9 +11,12 @@ from sqlalchemy.orm import Session
 
 from toprock.assess.model import Model
 from toprock.assess.model import load as load_model
+from toprock.backbones.base import Backbone
 from toprock.errors import NotThere, Refused, ToprockError
 from toprock.exports import plays_in_browsers, write_preview
 from toprock.features.engine import Progress, extract
+from toprock.features.extraction import source_of
+from toprock.features.recipe import Recipe
 from toprock.files import write_bytes
 from toprock.library import catalogue, jobs, models, tables
 from toprock.library.library import Library
@@ -46,11 +50,22 @@ def do(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
         Stopped: it was cancelled.
     """
     kinds: dict[str, Callable[[Library, tables.Job, Watch], dict[str, Any]]] = {
+        "take": take,
         "extract": look_at,
         "train": models.train,
         "score": score,
     }
     return kinds[job.kind](library, job, watch)
+
+
+def take(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
+    """Take in the videos of a folder, or the performances of a manifest."""
+
+    def on_video(done: int, total: int) -> None:
+        watch.progress(done / total, f"{done} of {total} videos")
+
+    taken = catalogue.add_folder(library, Path(job.payload["path"]), on_video=on_video)
+    return {"taken": len(taken.keys), "known": len(taken.known), "failed": taken.left_out}
 
 
 def look_at(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
@@ -106,11 +121,13 @@ def score(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
         rows = session.scalars(query.order_by(tables.Performance.created)).all()
     watch.progress(0.0, "loading the model")
     model = load_model(library.folder.model(key), limits=library.limits)
+    recipes = list(model.saved.recipes.values())
+    backbones = [] if any(recipe.imported for recipe in recipes) else [recipe.build() for recipe in recipes]
     failed: dict[str, str] = {}
     for number, row in enumerate(rows):
         watch.progress(number / len(rows), f"scoring {row.title}")
         try:
-            _score_one(library, model, key, row)
+            _score_one(library, model, backbones, key, row)
         except ToprockError as problem:
             failed[row.name] = str(problem)
     if failed and len(failed) == len(rows):
@@ -118,12 +135,13 @@ def score(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     return {"scored": len(rows) - len(failed), "failed": failed}
 
 
-def _score_one(library: Library, model: Model, key: str, row: tables.Performance) -> None:
+def _score_one(
+    library: Library, model: Model, backbones: Sequence[Backbone], key: str, row: tables.Performance
+) -> None:
     store = library.store
     performance = catalogue.performance_of(library, row)
-    recipes = model.saved.recipes.values()
-    if not any(recipe.imported for recipe in recipes):
-        result = extract([performance], store, [r.build() for r in recipes], workers=1, limits=library.limits)
+    if backbones and not store.has(row.name, [*map(Recipe.of, backbones)], source_of(performance, backbones)):
+        result = extract([performance], store, backbones, workers=1, limits=library.limits)
         if result.failed:
             raise Refused(next(iter(result.failed.values())))
     found = model.assess(model.features_of(store, row.name))

@@ -89,12 +89,14 @@ async def upload(
     return await run_in_threadpool(_one, library, key)
 
 
-@router.post("/performances/folder", status_code=201)
-def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, Any]:
-    """Take in the videos of a folder, or the performances of a manifest; the files stay where they are."""
+@router.post("/performances/folder", status_code=202)
+def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, int]:
+    """Take in the videos of a folder, or the performances of a manifest; the files stay where they are.
+
+    The answer names the job, whose result says what was taken, known already, and left out and why.
+    """
     source = allowed(Path(place.path).expanduser(), request.app.state.settings)
-    taken = catalogue.add_folder(library, source)
-    return {"keys": taken.keys, "left_out": taken.left_out}
+    return {"job": catalogue.begin_folder(library, source)}
 
 
 @router.post("/performances/delete")

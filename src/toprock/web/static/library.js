@@ -117,6 +117,20 @@
     }
   });
 
+  // Shows what a folder brings as it comes, and at last what it could not.
+  const follow = async (number) => {
+    const job = await room.call("GET", "/jobs/" + number).catch(() => null);
+    if (!job || job.state === "queued" || job.state === "running") {
+      if (job && job.progress) refresh();
+      return setTimeout(() => follow(number), 1500);
+    }
+    const left = Object.entries(job.result.failed || {});
+    if (job.problem) room.toast(job.problem, true);
+    if (left.length) room.toast(left.length + " left out, such as " + left[0][0] + ": " + left[0][1], true);
+    if (job.result.known) room.toast(job.result.known + " were here already.");
+    refresh();
+    return undefined;
+  };
   const folder = document.getElementById("folder");
   folder.querySelector("[data-go]").addEventListener("click", async (event) => {
     event.preventDefault();
@@ -124,11 +138,10 @@
     wrong.hidden = true;
     go.disabled = true;
     try {
-      const found = await room.call("POST", "/performances/folder", { path: document.getElementById("place").value.trim() });
-      const left = Object.entries(found.left_out);
+      const { job } = await room.call("POST", "/performances/folder", { path: document.getElementById("place").value.trim() });
       folder.close();
-      if (left.length) room.toast(left.length + " left out, such as " + left[0][0] + ": " + left[0][1], true);
-      if (found.keys.length) { room.toast(found.keys.length + " are here."); refresh(); }
+      room.toast("The videos are being taken in.");
+      follow(job);
     } catch (problem) {
       wrong.textContent = problem.message;
       wrong.hidden = false;
