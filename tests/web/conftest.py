@@ -43,25 +43,6 @@ def _room_of(shelf: Shelf, folder: Path) -> Iterator[Room]:
     library.close()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        found = None
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no Chromium or no playwright")
-        pytest.skip("there is no Chromium or no playwright")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=found, args=arguments)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Callable[[str], Any]]:
     """A function that opens an address and waits until its scripts have run; gives the page, 1440 x 900.
