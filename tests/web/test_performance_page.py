@@ -136,6 +136,22 @@ def test_a_click_on_the_timeline_goes_there(tab, address):
     assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(before - 1, abs=0.1)
 
 
+def test_a_finger_that_scrolls_does_not_seek_and_one_that_taps_does(browser, room, shelf):
+    context = browser.new_context(viewport={"width": 375, "height": 780}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{room.url}/performance/{shelf.keys['ami']}")
+    page.locator("html[data-ready]").wait_for(state="attached")
+    until(page, SETTLED)
+    plot = page.locator("[data-plot]")
+    plot.scroll_into_view_if_needed()
+    plot.dispatch_event("pointerdown", {"pointerType": "touch", "clientX": 200, "clientY": 300, "bubbles": True})
+    assert page.evaluate(NOW) == 0
+    box = plot.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    until(page, f"{NOW} > 5")
+    context.close()
+
+
 def test_spans_of_a_longer_video_are_kept_to(tab, address):
     page = tab(address("round_one"))
     until(page, SETTLED)

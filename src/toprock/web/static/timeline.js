@@ -77,13 +77,15 @@ export class Timeline {
       const box = this.plot.getBoundingClientRect();
       return this.start + Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * (this.end - this.start);
     };
-    let held = false;
+    let held = false, touched = false;
     this.chart.addEventListener("pointerdown", (event) => {
-      if (event.button || !inside(event)) return;
+      touched = event.pointerType === "touch"; // a finger may be about to scroll: its tap counts, see below
+      if (touched || event.button || !inside(event)) return;
       event.preventDefault(); // the focus stays where it was, and the keys with it
       held = event.pointerType === "mouse";
       this.seek(at(event));
     });
+    this.chart.addEventListener("click", (event) => { if (touched && inside(event)) this.seek(at(event)); });
     this.chart.addEventListener("pointermove", (event) => {
       if (!inside(event)) { this.hide(); return; }
       if (held) this.seek(at(event));
