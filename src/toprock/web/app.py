@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Thread
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,7 +21,7 @@ from toprock.library.loaded import Loaded
 from toprock.web import api, pages
 from toprock.web.access import Access
 from toprock.web.guard import Guard
-from toprock.web.rendering import page, problem
+from toprock.web.rendering import page, problem, warm
 from toprock.web.settings import Settings
 
 _HERE = Path(__file__).parent
@@ -46,6 +47,7 @@ def create_app(library: Library, settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         for left in library.folder.incoming.iterdir():
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+        Thread(target=warm, daemon=True).start()
         yield
 
     app = FastAPI(

@@ -89,6 +89,13 @@ def problem(request: Request, trouble: ToprockError) -> Response:
     return page(request, "error.html.j2", status=status, title="That did not work", **told)
 
 
+def warm() -> None:
+    """Compile the templates ahead, so that nobody's first page waits for it."""
+    made = environment()
+    for name in made.list_templates(extensions=["j2"]):
+        made.get_template(name)
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """A number with its noun.
 
