@@ -93,7 +93,7 @@ class Standings:
     comparisons: int
     groups: Sequence[Group]
     unjudged: Sequence[tuple[str, str]]
-    contradictions: Sequence[tuple[str, str]]
+    contradictions: Sequence[Sequence[str]]
     cycles: Sequence[Sequence[str]]
     between: Share | None
     within: Share | None
@@ -123,8 +123,8 @@ def standings(library: Library, criterion: str = "") -> Standings:
         comparisons=len(first),
         groups=groups,
         unjudged=[(key, titles[key]) for key, row in rows.items() if key not in placed and row.state != "failed"],
-        contradictions=[(titles[a], titles[b]) for a, b in consistency.contradictions],
-        cycles=[[titles[key] for key in cycle] for cycle in consistency.cycles],
+        contradictions=sorted(sorted((titles[a], titles[b])) for a, b in consistency.contradictions),
+        cycles=sorted(_from_the_first([titles[key] for key in cycle]) for cycle in consistency.cycles),
         between=_pooled(agreement.couples.values()),
         within=_pooled(judge.itself for judge in agreement.judges),
         alpha=(agreement.alpha, agreement.low, agreement.high) if np.isfinite(agreement.low) else None,
@@ -132,6 +132,12 @@ def standings(library: Library, criterion: str = "") -> Standings:
         settled=known.settled,
         model=model.name if model else "",
     )
+
+
+def _from_the_first(ring: list[str]) -> list[str]:
+    """The same ring, told from the name that comes first."""
+    at = ring.index(min(ring))
+    return ring[at:] + ring[:at]
 
 
 def _under_keys(judgment: tables.Judgment, pair: Pair) -> Pair:
