@@ -33,7 +33,7 @@ from typing import Any
 
 from toprock.comparisons import Pair
 from toprock.features import extract
-from toprock.library import Library, catalogue, jobs, models, tables
+from toprock.library import Library, catalogue, intake, jobs, models, tables
 from toprock.library.database import set_setting
 from toprock.library.work import do
 from toprock.performance import read_manifest
@@ -207,7 +207,7 @@ def main() -> None:
         library = Library(folder / "library")
         model = small_model(library, folder / "learnt")
         video = three_minutes(folder / "three-minutes.mp4")
-        key = catalogue.add_video(library, video, filename=video.name, owned=False)
+        key = intake.add_video(library, video, filename=video.name, owned=False)
         work(library)
         invent(library, options.rows, model, library.folder.thumbnail(key))
         length_s = catalogue.get(library, key).video.duration_s

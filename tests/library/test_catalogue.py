@@ -10,7 +10,7 @@ import pytest
 from toprock.errors import LibraryError, NotThere, Refused, VideoError
 from toprock.features.store import PerformanceFeatures
 from toprock.files import write_bytes
-from toprock.library import Library, catalogue, comments, jobs, tables
+from toprock.library import Library, catalogue, comments, intake, jobs, tables
 from toprock.library.database import set_setting
 
 
@@ -31,7 +31,7 @@ def library(tmp_path):
 def brought(library, clip, name="a.mp4"):
     path = library.folder.incoming / "upload"
     shutil.copy(clip, path)
-    return catalogue.add_video(library, path, filename=name, owned=True)
+    return intake.add_video(library, path, filename=name, owned=True)
 
 
 def names(library, **options):
@@ -56,7 +56,7 @@ def test_what_is_no_video_leaves_nothing(library, tmp_path):
     path = library.folder.incoming / "upload"
     path.write_text("no video")
     with pytest.raises(VideoError):
-        catalogue.add_video(library, path, filename="a.mp4", owned=True)
+        intake.add_video(library, path, filename="a.mp4", owned=True)
     assert not path.exists()
     assert catalogue.listed(library).total == 0
 
@@ -68,7 +68,7 @@ def test_a_folder_that_is_pointed_at_stays_as_it_is(library, clips, tmp_path):
         shutil.copy(clip, folder / name)
     (folder / "notes.mp4").write_text("no video")
     shutil.copy(clips[0], folder / "twin.mp4")
-    taken = catalogue.add_folder(library, folder)
+    taken = intake.add_folder(library, folder)
     assert sorted(names(library)) == ["anna", "bert", "semi/anna"]
     assert (set(taken.left_out), taken.known) == ({"notes"}, ["twin"])
     catalogue.remove(library, taken.keys)
@@ -82,14 +82,14 @@ def test_a_manifest_says_who_performed_and_which_seconds_count(library, clips, t
         "id,video,intervals,performer,event,date\n"
         "round 1,battle.mp4,0-0.8,Ann,final,2026-01-02\nround 2,battle.mp4,1-1.8,Bo,final,\n"
     )
-    assert len(catalogue.add_folder(library, tmp_path / "m.csv").keys) == 2
+    assert len(intake.add_folder(library, tmp_path / "m.csv").keys) == 2
     rows = [row.performance for row in catalogue.listed(library, sort="name").rows]
     assert [(r.title, r.intervals, r.event, r.date) for r in rows] == [
         ("Ann", "0-0.8", "final", "2026-01-02"),
         ("Bo", "1-1.8", "final", ""),
     ]
     assert rows[0].video_key == rows[1].video_key
-    assert catalogue.add_folder(library, tmp_path / "m.csv").known == ["round 1", "round 2"]
+    assert intake.add_folder(library, tmp_path / "m.csv").known == ["round 1", "round 2"]
 
 
 def test_a_battle_is_cut_into_rounds(library, clips):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from toprock.errors import Refused
-from toprock.library import Library, Supervisor, catalogue, jobs, tables
+from toprock.library import Library, Supervisor, catalogue, intake, jobs, tables
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_killed_worker_a_cancelled_job_and_a_restart_lose_nothing(library, mak
     folder.mkdir()
     for number in range(2):
         make_video(folder / f"v{number}.mp4", frames=1500 + number, size=(192, 128))
-    catalogue.begin_folder(library, folder)
+    intake.begin_folder(library, folder)
     with Supervisor(library, workers=1):
         until(lambda: catalogue.listed(library).total == 2)
         killed(library)

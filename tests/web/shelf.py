@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from toprock.assess.assessment import Assessment
-from toprock.library import Library, catalogue, jobs, models, tables
+from toprock.library import Library, catalogue, intake, jobs, models, tables
 from toprock.library.database import set_setting
 from toprock.library.work import do
 from toprock.ranker import SavedModel
@@ -85,13 +85,13 @@ def _model(library: Library, folder: Path) -> str:
 
 
 def _point_at(library: Library, video: Path) -> str:
-    return catalogue.add_video(library, video, filename=video.name, owned=False)
+    return intake.add_video(library, video, filename=video.name, owned=False)
 
 
 def _three_minutes(library: Library, video: Path, path: Path, keys: dict[str, str]) -> str:
     """A battle over and over, as long as finals are, with evidence all along."""
     every_s = repeat_video(video, path, LONG_S)
-    key = catalogue.add_video(library, path, filename="final.mp4", owned=False)
+    key = intake.add_video(library, path, filename="final.mp4", owned=False)
     with library.write() as session:
         found = session.get(tables.Assessment, (keys["ami"], keys["model"]))
         row = session.get(tables.Performance, key)

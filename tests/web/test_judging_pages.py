@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from toprock.library import Library, catalogue, judgments, tables
+from toprock.library import Library, catalogue, intake, judgments, tables
 
 from .rooms import Room, open_room
 from .servers import invented
@@ -29,7 +29,7 @@ def shelf(make_video, tmp_path_factory) -> Path:
     made = Library(folder / "library")
     for number in range(4):
         video = make_video(folder / f"secret-{number}.mp4", frames=60 + number, size=(160, 96))
-        catalogue.add_video(made, video, filename=video.name, owned=False)
+        intake.add_video(made, video, filename=video.name, owned=False)
     with made.write() as session:
         session.execute(update(tables.Performance).values(state="ready", performer="Secret Performer"))
     made.close()

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from toprock.library import catalogue, comments, tables
+from toprock.library import catalogue, comments, intake, tables
 
 from .rooms import until
 from .shelf import HOSTILE, work
@@ -288,7 +288,7 @@ def test_the_page_tells_by_itself_that_the_score_is_here(tab, own_room, shelf):
 
 def test_a_file_that_does_not_play_gets_a_copy_that_does(tab, own_room, shelf, make_video, tmp_path):
     video = make_video(tmp_path / "old.avi", frames=60, codec="mpeg4", b_frames=0)
-    key = catalogue.add_video(own_room.library, video, filename="old.avi", owned=False)
+    key = intake.add_video(own_room.library, video, filename="old.avi", owned=False)
     with own_room.library.write() as session:
         for job in session.query(tables.Job).filter_by(state="queued"):
             job.state = "cancelled"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import toprock.web
 from toprock.errors import LibraryError, UsageError
-from toprock.library import Library, catalogue
+from toprock.library import Library, catalogue, intake
 from toprock.library.folder import resolve_inside
 from toprock.web import Settings
 
@@ -314,7 +314,7 @@ def test_a_connection_that_drops_leaves_nothing(room, library, clip):
 
 
 def test_an_upload_waits_for_room_on_the_disk(room, library, monkeypatch, clip):
-    monkeypatch.setattr(catalogue, "room_for", lambda library, size: False)
+    monkeypatch.setattr(intake, "room_for", lambda library, size: False)
     answer = room.upload(clip)
     assert answer.status == 507
     assert "no room" in answer.json["error"]

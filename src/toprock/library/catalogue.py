@@ -1,11 +1,9 @@
-"""Videos and performances: bringing them in, finding, cutting, describing and deleting them with all their traces."""
+"""Performances: finding, cutting, describing and deleting them with all their traces."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,16 +12,12 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from toprock.errors import NotThere, Refused, ToprockError, VideoError
+from toprock.errors import NotThere, Refused
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
 from toprock.library.library import Library
-from toprock.performance import Performance, find_performances, format_intervals, parse_intervals
-from toprock.video import VideoInfo, probe
+from toprock.performance import Performance, format_intervals, parse_intervals
 
-_SUFFIXES = {"mov": ".mp4", "matroska": ".mkv", "avi": ".avi", "mpegts": ".ts"}
-_ROOM_LEFT = 256 << 20
-"""Bytes that an upload leaves free on the disk: databases and features need some."""
 Sort = Literal["newest", "name", "length", "score"]
 SORTS: tuple[Sort, ...] = ("newest", "name", "length", "score")
 STATES = ("new", "ready", "failed")
@@ -44,114 +38,6 @@ class Page:
     rows: Sequence[Row]
     total: int
     start: int
-
-
-def add_video(
-    library: Library, path: Path, *, filename: str, owned: bool, performance: Performance | None = None
-) -> str:
-    """Take in a video as one performance, and have it looked at.
-
-    Args:
-        library: where to.
-        path: the file. One that is `owned` lies in `incoming` and is moved; another one stays where it is.
-        filename: what people call the file.
-        owned: whether it goes away when the last performance in it is deleted.
-        performance: what a manifest says of it.
-
-    Returns:
-        The key of the performance.
-
-    Raises:
-        VideoError: it cannot be used; an owned file is gone then.
-        Known: this very video (or name, of a manifest) is here already.
-    """
-    try:
-        info = probe(path, limits=library.limits)
-        digest = _digest(path)
-        with library.write() as session:
-            _refuse_known(session, path, digest, owned, performance)
-            video = _video_row(info, filename, digest, owned)
-            session.add(video)
-            session.flush()
-            if owned:
-                place = library.folder.video(video.key + _SUFFIXES.get(info.container, ".mp4"))
-                video.path = place.name
-                path.replace(place)
-                path = place
-            else:
-                video.path = str(path.absolute())
-            row = tables.Performance(
-                name=_free_name(session, performance.id if performance else Path(filename).stem), video_key=video.key
-            )
-            if performance is not None:
-                row.intervals = format_intervals(performance.intervals)
-                row.performer, row.event = performance.performer, performance.event
-                row.date = performance.extra.get("date", "")
-            session.add(row)
-            session.flush()
-            jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video.key)
-            return row.key
-    except BaseException:
-        if owned:
-            path.unlink(missing_ok=True)
-        raise
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What became of a folder or manifest: keys of new performances, ids that were here already, id -> why left out."""
-
-    keys: list[str]
-    known: list[str]
-    left_out: dict[str, str]
-
-
-class Known(Refused):
-    """This very video, or a performance of this name, is here already."""
-
-
-def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int], None] | None = None) -> Taken:
-    """Take in all videos of a folder, or the performances of a manifest; the files stay where they are.
-
-    Raises:
-        ManifestError: nothing is there.
-    """
-    found = find_performances(source)
-    manifest = source.suffix.lower() == ".csv"
-    keys: list[str] = []
-    known: list[str] = []
-    left_out: dict[str, str] = {}
-    videos: dict[Path, str] = {}
-    for number, performance in enumerate(found):
-        try:
-            place = performance.video.resolve()
-            if manifest and place in videos:
-                keys.append(_add_beside(library, videos[place], performance))
-            else:
-                told = performance if manifest else Performance(performance.id, performance.video)
-                keys.append(add_video(library, place, filename=place.name, owned=False, performance=told))
-                with library.read() as session:
-                    videos[place] = _get(session, keys[-1]).video_key
-        except Known:
-            known.append(performance.id)
-        except (ToprockError, OSError) as problem:
-            left_out[performance.id] = str(problem)
-        if on_video:
-            on_video(number + 1, len(found))
-    return Taken(keys, known, left_out)
-
-
-def begin_folder(library: Library, source: Path) -> int:
-    """Put a folder of videos, or a manifest, into the queue to be taken in; returns the job's number.
-
-    Raises:
-        ManifestError: nothing is there.
-    """
-    found = find_performances(source)
-    with library.write() as session:
-        return jobs.enqueue(
-            session, "take", f"Take in {len(found)} videos of {source.name}", payload={"path": str(source)}
-        )
 
 
 def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[str]:
@@ -184,7 +70,7 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
         for text, performer in wanted:
             row = here.pop(text, None)
             if row is None:
-                name = _free_name(session, f"{stem} {_first_second(text)}".strip())
+                name = free_name(session, f"{stem} {_first_second(text)}".strip())
                 row, added = tables.Performance(name=name, video_key=video.key, intervals=text), True
                 session.add(row)
             row.performer = performer
@@ -348,11 +234,6 @@ def performance_of(library: Library, row: tables.Performance) -> Performance:
     )
 
 
-def room_for(library: Library, size: int) -> bool:
-    """Whether so many bytes more would leave the disk some room."""
-    return shutil.disk_usage(library.folder.root).free - size > _ROOM_LEFT
-
-
 def _get(session: Session, key: str) -> tables.Performance:
     row = session.get(tables.Performance, key)
     if row is None:
@@ -360,57 +241,8 @@ def _get(session: Session, key: str) -> tables.Performance:
     return row
 
 
-def _add_beside(library: Library, video_key: str, performance: Performance) -> str:
-    """Another performance of a manifest in a video that is here."""
-    with library.write() as session:
-        _refuse_name(session, performance.id)
-        row = tables.Performance(
-            name=performance.id,
-            video_key=video_key,
-            intervals=format_intervals(performance.intervals),
-            performer=performance.performer,
-            event=performance.event,
-            date=performance.extra.get("date", ""),
-        )
-        session.add(row)
-        session.flush()
-        return row.key
-
-
-def _video_row(info: VideoInfo, filename: str, digest: str, owned: bool) -> tables.Video:
-    return tables.Video(
-        key=tables.new_key(),
-        filename=filename,
-        path=tables.new_key(),
-        owned=owned,
-        size=info.path.stat().st_size,
-        digest=digest,
-        duration_s=info.duration_s,
-        width=info.width,
-        height=info.height,
-        rate_hz=info.rate_hz,
-        codec=info.codec,
-        container=info.container,
-    )
-
-
-def _refuse_known(session: Session, path: Path, digest: str, owned: bool, performance: Performance | None) -> None:
-    same = session.scalars(select(tables.Video).where(tables.Video.digest == digest)).first()
-    if same is not None:
-        raise Known(
-            f"{path.name if not owned else 'this video'} is here already, as {same.filename}", advice="Open that one."
-        )
-    if performance is not None:
-        _refuse_name(session, performance.id)
-
-
-def _refuse_name(session: Session, name: str) -> None:
-    if session.scalar(select(tables.Performance.key).where(tables.Performance.name == name)):
-        raise Known(f"a performance named '{name}' is here already", advice="Rename one of them.")
-
-
-def _free_name(session: Session, wanted: str) -> str:
-    """The name, or it with a number behind it."""
+def free_name(session: Session, wanted: str) -> str:
+    """A name that no performance has: the one that is wanted, or it with a number behind it."""
     wanted = wanted.strip()[:480] or "performance"
     name, number = wanted, 1
     while session.scalar(select(tables.Performance.key).where(tables.Performance.name == name)):
@@ -446,12 +278,3 @@ def _remove_files(paths: Iterable[Path]) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as problem:
-        raise VideoError(path, f"cannot be read ({problem.strerror})", advice="Check who may read it.") from problem

@@ -18,7 +18,7 @@ from toprock.features.engine import Progress, extract
 from toprock.features.extraction import source_of
 from toprock.features.recipe import Recipe
 from toprock.files import write_bytes
-from toprock.library import catalogue, jobs, models, tables
+from toprock.library import catalogue, intake, jobs, models, tables
 from toprock.library.library import Library
 from toprock.report.pictures import encode_jpeg
 from toprock.video import grab_pictures
@@ -64,7 +64,7 @@ def take(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     def on_video(done: int, total: int) -> None:
         watch.progress(done / total, f"{done} of {total} videos")
 
-    taken = catalogue.add_folder(library, Path(job.payload["path"]), on_video=on_video)
+    taken = intake.add_folder(library, Path(job.payload["path"]), on_video=on_video)
     return {"taken": len(taken.keys), "known": len(taken.known), "failed": taken.left_out}
 
 

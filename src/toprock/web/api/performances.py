@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from toprock.errors import NotThere, Refused, StorageError, UsageError, VideoTooLarge
 from toprock.files import storage_errors
-from toprock.library import catalogue, comments, models, tables
+from toprock.library import catalogue, comments, intake, models, tables
 from toprock.library.library import Library
 from toprock.performance import VIDEO_SUFFIXES, parse_intervals
 from toprock.web.depends import OWNER, TheLibrary
@@ -85,7 +85,7 @@ async def upload(
             f"'{filename[:80]}' is not called like a video", advice=f"Bring {', '.join(sorted(VIDEO_SUFFIXES))}."
         )
     path = await _received(request, library, request.app.state.settings)
-    key = await run_in_threadpool(catalogue.add_video, library, path, filename=name, owned=True)
+    key = await run_in_threadpool(intake.add_video, library, path, filename=name, owned=True)
     return await run_in_threadpool(_one, library, key)
 
 
@@ -96,7 +96,7 @@ def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, int
     The answer names the job, whose result says what was taken, known already, and left out and why.
     """
     source = allowed(Path(place.path).expanduser(), request.app.state.settings)
-    return {"job": catalogue.begin_folder(library, source)}
+    return {"job": intake.begin_folder(library, source)}
 
 
 @router.post("/performances/delete")
@@ -218,7 +218,7 @@ def _check_size(settings: Settings, size: int) -> None:
 
 
 def _check_room(library: Library, size: int) -> None:
-    if not catalogue.room_for(library, size):
+    if not intake.room_for(library, size):
         raise StorageError(
             "the disk has no room for this video", advice="Free some space, or point at the video's folder."
         )
