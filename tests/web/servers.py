@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -144,6 +145,6 @@ def postgres(programs: Path) -> Iterator[str]:
             time.sleep(0.05)
         yield f"postgresql+psycopg://toprock@/postgres?host={folder}"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # it does not wait for those that are connected
         server.wait(timeout=20)
         shutil.rmtree(folder, ignore_errors=True)
