@@ -36,6 +36,7 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/pairing.py
 	$(BIN)/python benchmarks/room_speed.py
 	$(BIN)/python benchmarks/room_load.py
+	$(BIN)/python benchmarks/room_load.py --performances 500
 
 clean: ## Remove what make made
 	rm -rf .venv demo benchmark-jigsaws .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -57,16 +58,19 @@ class Client:
     """One connection to a room, as a program holds it."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._port = port
+        self._last = time.monotonic()
         self._headers = {"authorization": f"Bearer {token}"}
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def ask(self, method: str, path: str, body: Any = None, *, kind: str = "application/json") -> tuple[int, Any]:
         """Status and JSON (or bytes) of an answer."""
+        if time.monotonic() - self._last > 3:
+            self._connection.close()  # the room may have; the next request opens it anew
         sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self._connection.request(method, path, sent, {**self._headers, "content-type": kind})
         answer = self._connection.getresponse()
         found = answer.read()
+        self._last = time.monotonic()
         is_json = (answer.getheader("content-type") or "").startswith("application/json")
         return answer.status, json.loads(found) if is_json else found
 
@@ -141,6 +145,6 @@ def postgres(programs: Path) -> Iterator[str]:
             time.sleep(0.05)
         yield f"postgresql+psycopg://toprock@/postgres?host={folder}"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # it does not wait for those that are connected
         server.wait(timeout=20)
         shutil.rmtree(folder, ignore_errors=True)

@@ -275,7 +275,12 @@ def test_standings_show_who_stands_where(opened, library, room, tmp_path):
     text = " ".join(page.inner_text("main").split())
     assert "2 groups that no comparison connects: A with Ann and Bob and 1 more; B with" in text
     assert "1 not judged yet: Dan" in text
-    assert "Ann beat Bob beat Cleo beat Ann." in text and "each judged better" not in text
+    rings = (
+        "Ann beat Bob beat Cleo beat Ann.",
+        "Bob beat Cleo beat Ann beat Bob.",
+        "Cleo beat Ann beat Bob beat Cleo.",
+    )
+    assert any(ring in text for ring in rings) and "each judged better" not in text
     assert [t.split("\t")[:3] for t in page.locator(".judges tbody tr").all_inner_texts()] == [
         ["eva", "4", "10 s"],
         ["finn", "4", "8 s"],

@@ -1,17 +1,22 @@
 """What is known when the next pair is chosen: how sure ratings are and what each pair would tell, kept between answers.
 
 All of it follows from judgments and performances, so it is only a memory, made anew when either has changed. One thread
-makes it at a time; others go on with the last one meanwhile, which is a few answers old and good enough to ask by.
+makes it at a time; others go on with the last one meanwhile, which is a few answers old and good enough to ask by. Of
+many performances it takes long, and is then left alone for ten times as long, so that most time is left for answers.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import scipy.linalg
+import scipy.sparse.csgraph
+import scipy.sparse.linalg  # noqa: F401 - what ratings are made with is loaded before anybody waits for them
 from scipy.special import ndtr
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -50,6 +55,7 @@ class Desk:
         seen: (n,) whether anybody has compared it.
         settled: the chance that the standings have two performances the right way round, from 0.5 to 1.
         pairs: the comparisons behind it under keys, hidden repeats not counted.
+        rests_until: when it may be made anew, by the monotonic clock.
     """
 
     signature: tuple[object, ...]
@@ -61,6 +67,7 @@ class Desk:
     seen: np.ndarray
     settled: float
     pairs: Sequence[Pair]
+    rests_until: float
 
 
 @dataclass
@@ -80,6 +87,7 @@ class _Shelf:
 
 _MOST_CRITERIA = 64
 _MOST_WEIGHED = 600
+_QUICK, _REST = 250, 11
 _PRIOR = 0.25
 """Precision of ratings before any judgment, as in `comparisons.pairing`."""
 _shelves: WeakKeyDictionary[Library, _Shelf] = WeakKeyDictionary()
@@ -104,12 +112,15 @@ def desk(library: Library, criterion: str, *, fresh: bool = False) -> Desk:
     if known is not None and known.signature == signature:
         return known
     lock = shelf.lock(criterion)
-    may_be_old = known is not None and not fresh and known.signature[1:] == signature[1:]
-    if not lock.acquire(blocking=not may_be_old):
-        assert known is not None
-        return known
+    if known is not None and not fresh and known.signature[1:] == signature[1:]:
+        if time.monotonic() < known.rests_until or not lock.acquire(blocking=False):
+            return known
+    else:
+        lock.acquire()
     try:
         known = shelf.desks.get(criterion)
+        with library.read() as session:
+            signature = _signature(session, criterion)
         if known is None or known.signature != signature:
             known = shelf.desks[criterion] = _made(library, criterion)
         return known
@@ -153,6 +164,7 @@ def watchable(session: Session) -> list[str]:
 
 
 def _made(library: Library, criterion: str) -> Desk:
+    begun = time.monotonic()
     with library.read() as session:
         signature = _signature(session, criterion)
         everybody = watchable(session)
@@ -180,6 +192,7 @@ def _made(library: Library, criterion: str) -> Desk:
         seen=seen[window],
         settled=_settled(fitted.values[window], covariance),
         pairs=pairs,
+        rests_until=begun + _REST * (time.monotonic() - begun) if len(keys) > _QUICK else 0.0,
     )
 
 

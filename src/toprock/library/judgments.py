@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from toprock.comparisons import Pair
@@ -197,10 +197,10 @@ def progress(library: Library, annotator: str, criterion: str = "") -> Progress:
         tables.Judgment.undone.is_(None),
         tables.Judgment.outcome.in_(DECIDED),
     )
+    mine = func.sum(case((tables.Judgment.annotator == annotator, 1), else_=0))
     with library.read() as session:
-        count = select(func.count()).select_from(tables.Judgment).where(*decided)
-        mine = session.scalar(count.where(tables.Judgment.annotator == annotator)) or 0
-        return Progress(mine, session.scalar(count) or 0, known.settled, len(known.everybody))
+        everybody, own = session.execute(select(func.count(), mine).where(*decided)).one()
+    return Progress(int(own or 0), everybody, known.settled, len(known.everybody))
 
 
 def criteria(session: Session) -> list[str]:

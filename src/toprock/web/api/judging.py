@@ -5,6 +5,7 @@ Judges may use what is under `Judging` here; what they are shown of a pair names
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from toprock.comparisons import read_all_pairs
@@ -189,8 +191,13 @@ def _bring(library: Library, path: Path, format: str, kind: str) -> interchange.
 def _next(library: Library, annotator: str, criterion: str) -> Next:
     offers = judgments.offers(library, annotator, criterion, count=2)
     far = judgments.progress(library, annotator, criterion)
+    keys = [key for offer in offers for key in (offer.left, offer.right)]
+    query = select(tables.Performance.key, tables.Performance.intervals).where(tables.Performance.key.in_(keys))
     with library.read() as session:
-        shown = [_offered(session, offer) for offer in offers]
+        spans = {key: parse_intervals(intervals) for key, intervals in session.execute(query)}
+    shown = [
+        Offered(token=offer.token, left=_side(offer.left, spans), right=_side(offer.right, spans)) for offer in offers
+    ]
     pair, ahead = [*shown, None, None][:2]
     return Next(
         pair=pair,
@@ -199,19 +206,9 @@ def _next(library: Library, annotator: str, criterion: str) -> Next:
     )
 
 
-def _offered(session: Any, offer: tables.Offer) -> Offered:
-    return Offered(token=offer.token, left=_side(session, offer.left), right=_side(session, offer.right))
-
-
-def _side(session: Any, key: str) -> Side:
-    row = session.get(tables.Performance, key)
+def _side(key: str, spans: Mapping[str, Sequence[tuple[float, float]]]) -> Side:
     where = f"/api/v1/performances/{key}"
-    return Side(
-        key=key,
-        video=f"{where}/video",
-        picture=f"{where}/thumbnail",
-        spans=list(parse_intervals(row.intervals)) if row else [],
-    )
+    return Side(key=key, video=f"{where}/video", picture=f"{where}/thumbnail", spans=list(spans.get(key, ())))
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:

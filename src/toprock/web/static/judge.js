@@ -39,7 +39,7 @@
       const on = find("#stage").dataset.large === player.figure.dataset.side;
       player.figure.querySelector("[data-large]").setAttribute("aria-pressed", String(on));
     }
-    front.players.forEach((player) => { if (!chosen().includes(player)) player.pause(); });
+    front.players.forEach((player) => { if (!chosen().includes(player)) player.pause(); player.onchange(); });
   };
   const chosen = () => {
     const side = find("#stage").dataset.large;
