@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from datetime import timedelta
 
 import pytest
 
-from toprock.errors import LibraryError, NotThere, Refused, VideoError
+from toprock.errors import LibraryError, NotThere, Refused, UsageError, VideoError
 from toprock.features.store import PerformanceFeatures
 from toprock.files import write_bytes
 from toprock.library import Library, catalogue, comments, intake, jobs, tables
 from toprock.library.database import set_setting
+from toprock.library.sweeping import sweep
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +93,49 @@ def test_a_manifest_says_who_performed_and_which_seconds_count(library, clips, t
     ]
     assert rows[0].video_key == rows[1].video_key
     assert intake.add_folder(library, tmp_path / "m.csv").known == ["round 1", "round 2"]
+    with library.read() as session:
+        assert len(jobs.listed(session, state="queued")) == 1  # one reading of the video for both
+
+
+def test_a_manifest_goes_on_where_it_was_stopped(library, clips, tmp_path):
+    """Also: rounds that are added to it later come in, and what it says beside is kept."""
+    shutil.copy(clips[0], tmp_path / "battle.mp4")
+    lines = ["id,video,intervals,start_box,club", "r1,battle.mp4,0-0.5,0.1 0.2 0.5 0.9,North"]
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    intake.add_folder(library, tmp_path / "m.csv")
+    with library.write() as session:
+        jobs.claim(session, "one")  # somebody looks at it already
+    lines += ["r2,battle.mp4,0.5-1,,South", "twin,battle.mp4,0.5-1,,"]
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    taken = intake.add_folder(library, tmp_path / "m.csv")
+    assert (len(taken.keys), taken.known) == (1, ["r1"])
+    assert "same span as 'r2'" in taken.left_out["twin"]
+    first, second = (row.performance for row in catalogue.listed(library, sort="name").rows)
+    told = catalogue.performance_of(library, first)
+    assert (told.box, told.extra["club"]) == ((0.1, 0.2, 0.5, 0.9), "North")
+    with library.read() as session:
+        assert [job.subject for job in jobs.listed(session, state="queued")] == [second.video_key]
+
+
+def test_a_file_whose_name_is_no_text_is_left_out_alone(library, clips, tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    shutil.copy(clips[0], folder / "good.mp4")
+    shutil.copy(clips[1], os.fsencode(folder) + b"/bad-\xff.mp4")
+    taken = intake.add_folder(library, folder)
+    assert (len(taken.keys), len(taken.left_out)) == (1, 1)
+    assert "is no text" in next(iter(taken.left_out.values()))
 
 
 def test_a_battle_is_cut_into_rounds(library, clips):
     key = brought(library, clips[0], "battle.mp4")
+    came = catalogue.get(library, key).created
     keys = catalogue.cut(library, key, [("0-0.8", "Ann"), ("1-1.8", "Bo"), ("", "")])
     assert keys[2] == key
+    catalogue.describe(library, key, event="final", date="2026-05-01")
     again = catalogue.cut(library, key, [("0-0.8", "Anna"), ("1-1.5", "Bo")])
+    late = catalogue.get(library, again[1])
+    assert (late.event, late.date, late.created) == ("final", "2026-05-01", came)
     assert again[0] == keys[0]
     assert catalogue.get(library, keys[0]).performer == "Anna"
     for gone in (key, keys[1]):
@@ -149,8 +188,7 @@ def test_deleting_removes_every_trace(library, clips):
         for table in (tables.Judgment, tables.Offer, tables.Comment, tables.Assessment):
             assert session.query(table).count() == 0, table
         assert session.query(tables.Video).count() == 1
-        waiting = [(job.title, job.state) for job in jobs.listed(session)]
-    assert ("Look at a", "cancelled") in waiting
+        assert [job.title for job in jobs.listed(session)] == ["Look at b"]
 
 
 def test_what_has_been_kept_for_long_enough_goes(library, clips):
@@ -182,3 +220,29 @@ def test_a_damaged_database_is_said_to_be(tmp_path):
     (tmp_path / "library.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(LibraryError, match="cannot be used"):
         Library(tmp_path)
+
+
+def test_files_that_nothing_speaks_of_are_swept_away(library, clips):
+    key = brought(library, clips[0])
+    old = time.time() - 3600
+    left = [library.folder.root / part / f"{'e' * 16}.mp4" for part in ("videos", "previews", "thumbnails")]
+    left.append(library.folder.root / "models" / ("e" * 16) / "checkpoint")
+    for path in left:
+        write_bytes(path, b"x")
+        for made in (path, path.parent):
+            os.utime(made, (old, old))
+    os.utime(library.folder.root / "models" / ("e" * 16), (old, old))
+    write_bytes(library.folder.video("young.mp4"), b"x")
+    assert sweep(library) == len(left)
+    assert not [path for path in left if path.exists()]
+    assert catalogue.file_of(library, catalogue.get(library, key).video).is_file()
+    assert library.folder.video("young.mp4").is_file()
+
+
+def test_streams_are_looked_at_as_was_last_said(library, clips):
+    brought(library, clips[0])
+    library.set_backbones(static="none")
+    library.set_backbones(dynamic="flow-beat")
+    assert [b.spec.name for b in library.backbones()] == ["flow-beat"]
+    with pytest.raises(UsageError, match="nothing left"):
+        library.set_backbones(dynamic="none")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from toprock.errors import Refused
-from toprock.library import Library, Supervisor, catalogue, intake, jobs, tables
+from toprock.errors import LibraryError, Refused
+from toprock.library import Library, Supervisor, catalogue, intake, jobs, tables, worker
 
 
 @pytest.fixture
@@ -65,21 +65,59 @@ def test_scores_come_before_long_work(library):
         assert jobs.claim(session, "one", kinds=("train",)) is None
 
 
-def test_a_job_whose_lease_ran_out_goes_back_and_fails_at_last(library):
+def test_a_job_that_kills_its_worker_three_times_is_not_tried_again(library):
     (number,) = put(library, "a")
     for attempt in range(1, jobs.ATTEMPTS + 1):
         with library.write() as session:
-            job = jobs.claim(session, "one")
+            jobs.claim(session, "one")
             assert jobs.recover(session) == 0
-            job.lease = tables.now() - timedelta(seconds=1)
-            session.flush()
-            assert jobs.recover(session) == 1
+            assert jobs.recover(session, worker="one") == 1
         wanted = "failed" if attempt == jobs.ATTEMPTS else "queued"
         assert state_of(library, number) == (wanted, attempt)
     with library.write() as session:
         assert "3 times" in jobs.get(session, number).problem
         jobs.retry(session, number)
     assert state_of(library, number) == ("queued", 0)
+
+
+def test_a_room_that_is_closed_or_killed_is_no_jobs_fault(library):
+    (number,) = put(library, "a")
+    for _ in range(5):
+        with library.write() as session:
+            jobs.claim(session, "one")
+            assert jobs.recover(session, worker="one", blamed=False) == 1
+        with library.write() as session:
+            jobs.claim(session, "one").lease = tables.now() - timedelta(seconds=1)
+            session.flush()
+            assert jobs.recover(session, but=["one"]) == 0  # it lives; the machine slept
+            assert jobs.recover(session) == 1
+    assert state_of(library, number) == ("queued", 0)
+
+
+def test_a_busy_database_ends_neither_work_nor_worker(library, monkeypatch):
+    monkeypatch.setattr(worker, "_PAUSES_S", (0.05, 0.05))
+    (number,) = put(library, "a")
+    with library.write() as session:
+        job = jobs.claim(session, "one")
+    writes, busy = library.database.write, [True] * 3
+
+    def sometimes():
+        if busy and busy.pop():
+            raise LibraryError("the database is locked")
+        return writes()
+
+    monkeypatch.setattr(library.database, "write", sometimes)
+
+    def does(library, job, watch):
+        for _ in range(2):
+            time.sleep(worker._TELL_S)
+            watch.progress(0.5, "at it")
+        return {"n": 1}
+
+    monkeypatch.setattr(worker, "do", does)
+    worker._do(library, job, "one")
+    assert not busy
+    assert state_of(library, number)[0] == "done"
 
 
 def test_cancelling_and_trying_again(library):
@@ -118,12 +156,12 @@ def ended(library):
 
 def killed(library):
     """End the worker that runs a job, in the middle of it."""
-    worker = until(lambda: running(library))[0][1]
+    name = until(lambda: running(library))[0][1]
     for place in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if place.name.isdigit() and worker.encode() in (place / "cmdline").read_bytes().split(b"\0"):
+            if place.name.isdigit() and name.encode() in (place / "cmdline").read_bytes().split(b"\0"):
                 os.kill(int(place.name), signal.SIGKILL)
-                return worker
+                return name
     raise AssertionError("no such worker")
 
 

@@ -67,5 +67,5 @@ def serve(
     )
     shown = Library(library, database=database)
     if dynamic is not None or static is not None:
-        shown.set_backbones([dynamic or "flow", static or "posture"])
+        shown.set_backbones(dynamic, static)
     run(shown, settings, workers=workers, say=say)

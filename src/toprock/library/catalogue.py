@@ -16,7 +16,7 @@ from toprock.errors import NotThere, Refused
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
 from toprock.library.library import Library
-from toprock.performance import Performance, format_intervals, parse_intervals
+from toprock.performance import Performance, format_intervals, parse_box, parse_intervals
 
 Sort = Literal["newest", "name", "length", "score"]
 SORTS: tuple[Sort, ...] = ("newest", "name", "length", "score")
@@ -65,6 +65,7 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
         if len({text for text, _ in wanted}) < len(wanted):
             raise Refused("two performances have the same span", advice="Change or remove one of them.")
         here = {p.intervals: p for p in video.performances}
+        cut_from = _get(session, key)
         stem = Path(video.filename).stem
         keys, added = [], False
         for text, performer in wanted:
@@ -72,11 +73,12 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
             if row is None:
                 name = free_name(session, f"{stem} {_first_second(text)}".strip())
                 row, added = tables.Performance(name=name, video_key=video.key, intervals=text), True
+                row.event, row.date, row.created = cut_from.event, cut_from.date, cut_from.created
                 session.add(row)
             row.performer = performer
             session.flush()
             keys.append(row.key)
-        gone = [_gone(library, p) for p in here.values()]
+        gone = [traces_of(library, p) for p in here.values()]
         for p in here.values():
             session.delete(p)
         if added:
@@ -176,9 +178,10 @@ def remove(library: Library, keys: Iterable[str]) -> int:
         rows = [row for key in wanted if (row := session.get(tables.Performance, key)) is not None]
         videos = {row.video_key: row.video for row in rows}
         for row in rows:
-            gone += _gone(library, row)
+            gone += traces_of(library, row)
             session.delete(row)
         session.flush()
+        last = []
         for video_key, video in videos.items():
             left = select(func.count()).select_from(tables.Performance).where(tables.Performance.video_key == video_key)
             if not session.scalar(left):
@@ -188,6 +191,8 @@ def remove(library: Library, keys: Iterable[str]) -> int:
                 if video.owned:
                     gone.append(library.folder.video(video.path))
                 session.execute(delete(tables.Video).where(tables.Video.key == video_key))
+                last.append(video_key)
+        jobs.forget(session, {row.name for row in rows}, last)
     _remove_files(gone)
     return len(rows)
 
@@ -228,9 +233,15 @@ def file_of(library: Library, video: tables.Video) -> Path:
 
 def performance_of(library: Library, row: tables.Performance) -> Performance:
     """What extraction, reports and exports take it for."""
-    extra = {"date": row.date} if row.date else {}
+    extra = {**row.extra, **({"date": row.date} if row.date else {})}
     return Performance(
-        row.name, file_of(library, row.video), parse_intervals(row.intervals), row.performer, row.event, extra
+        row.name,
+        file_of(library, row.video),
+        parse_intervals(row.intervals),
+        row.performer,
+        row.event,
+        extra,
+        box=parse_box(extra.get("start_box", "")),
     )
 
 
@@ -269,7 +280,7 @@ def _first_second(text: str) -> str:
     return f"at {int(spans[0][0] // 60)}m{spans[0][0] % 60:04.1f}s" if spans else ""
 
 
-def _gone(library: Library, row: tables.Performance) -> list[Path]:
+def traces_of(library: Library, row: tables.Performance) -> list[Path]:
     """Files that go with a performance."""
     return [library.folder.thumbnail(row.key), library.store.path(row.name)]
 

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, select
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy import Engine, create_engine, event, select, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from toprock.errors import LibraryError, Refused
 from toprock.library.tables import SCHEMA, Base, Setting
 
 _WAIT_S = 30.0
+_LOCK = 0x746F70
+"""For which writers of a PostgreSQL database queue, as those of SQLite do."""
 
 
 class Database:
@@ -41,6 +43,11 @@ class Database:
                 if self.url.startswith("sqlite")
                 else create_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=20)
             )
+            postgres = self._engine.dialect.name == "postgresql"
+            self._reader = (
+                self._engine.execution_options(isolation_level="REPEATABLE READ") if postgres else self._engine
+            )
+            self._queue = text(f"SELECT pg_advisory_xact_lock({_LOCK})") if postgres else None
             Base.metadata.create_all(self._engine)
             self._check_schema()
         except (SQLAlchemyError, ImportError) as problem:
@@ -58,7 +65,7 @@ class Database:
             LibraryError: the database does not answer.
         """
         try:
-            with Session(self._engine, expire_on_commit=False) as session:
+            with Session(self._reader, expire_on_commit=False) as session:
                 yield session
         except DBAPIError as problem:
             raise self._unusable(problem) from problem
@@ -73,6 +80,8 @@ class Database:
         engine = self._engine.execution_options(toprock_write=True)
         try:
             with self._turn, Session(engine, expire_on_commit=False) as session, session.begin():
+                if self._queue is not None:
+                    session.execute(self._queue)
                 yield session
         except DBAPIError as problem:
             raise self._unusable(problem) from problem
@@ -89,11 +98,13 @@ class Database:
                 )
 
     def _unusable(self, problem: Exception) -> LibraryError:
+        if isinstance(problem, IntegrityError):
+            return Refused("something else was changed at the same moment", advice="Try it once more.")
         if isinstance(problem, DataError):  # PostgreSQL takes no zero byte, and no number beyond its column
             return Refused("a text or number in what was given cannot be kept", advice="Leave out what cannot be seen.")
-        text = str(getattr(problem, "orig", None) or problem).strip().splitlines()
+        told = str(getattr(problem, "orig", None) or problem).strip().splitlines()
         return LibraryError(
-            f"{self._name}: the database cannot be used ({text[0] if text else type(problem).__name__})",
+            f"{self._name}: the database cannot be used ({told[0] if told else type(problem).__name__})",
             advice="See to it that it is there, may be written and has room; then try again.",
         )
 
@@ -122,6 +133,7 @@ def _sqlite(url: str) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",
             f"busy_timeout={int(1000 * _WAIT_S)}",
         ):
             connection.execute(f"PRAGMA {pragma}")

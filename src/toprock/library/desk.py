@@ -18,8 +18,8 @@ import scipy.linalg
 import scipy.sparse.csgraph
 import scipy.sparse.linalg  # noqa: F401 - what ratings are made with is loaded before anybody waits for them
 from scipy.special import ndtr
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, aliased
 
 from toprock.comparisons import Pair, rank_gain
 from toprock.comparisons.davidson import Fit, Judgements, fit
@@ -196,6 +196,14 @@ def _made(library: Library, criterion: str) -> Desk:
     )
 
 
+def first_opinion() -> ColumnElement[bool]:
+    """Of a query for judgments: leaves out answers to hidden repeats, unless the first answer was taken back; else one
+    opinion would count twice."""
+    first = aliased(tables.Judgment)
+    counts = select(first.id).where(first.id == tables.Judgment.repeat_of, first.undone.is_(None))
+    return tables.Judgment.repeat_of.is_(None) | ~counts.exists()
+
+
 def key_pairs(session: Session, criterion: str) -> list[Pair]:
     """The comparisons of a criterion under keys, the oldest first, hidden repeats left out."""
     columns = (
@@ -209,7 +217,7 @@ def key_pairs(session: Session, criterion: str) -> list[Pair]:
         tables.Judgment.criterion == criterion,
         tables.Judgment.undone.is_(None),
         tables.Judgment.outcome.in_(DECIDED),
-        tables.Judgment.repeat_of.is_(None),
+        first_opinion(),
     )
     return [
         Pair(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from toprock.errors import Refused, ToprockError, VideoError
-from toprock.library import catalogue, jobs, tables
+from toprock.library import jobs, tables
 from toprock.library.catalogue import free_name
 from toprock.library.library import Library
 from toprock.performance import Performance, find_performances, format_intervals
@@ -24,7 +25,9 @@ _ROOM_LEFT = 256 << 20
 
 
 class Known(Refused):
-    """This very video, or a performance of this name, is here already."""
+    """This very video (whose key is `video_key`), or a performance of this name, is here already."""
+
+    video_key = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def add_video(
         Known: this very video (or name, of a manifest) is here already.
     """
     try:
+        _check_name(path)
         info = probe(path, limits=library.limits)
         digest = _digest(path)
         with library.write() as session:
@@ -70,13 +74,8 @@ def add_video(
                 path = place
             else:
                 video.path = str(path.absolute())
-            row = tables.Performance(
-                name=free_name(session, performance.id if performance else Path(filename).stem), video_key=video.key
-            )
-            if performance is not None:
-                row.intervals = format_intervals(performance.intervals)
-                row.performer, row.event = performance.performer, performance.event
-                row.date = performance.extra.get("date", "")
+            told = performance or Performance(free_name(session, Path(filename).stem), path)
+            row = _row_of(told, video.key)
             session.add(row)
             session.flush()
             jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video.key)
@@ -98,16 +97,10 @@ def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int],
     keys: list[str] = []
     known: list[str] = []
     left_out: dict[str, str] = {}
-    videos: dict[Path, str] = {}
     for number, performance in enumerate(found):
         try:
             place = performance.video.resolve()
-            if manifest and place in videos:
-                keys.append(_add_beside(library, videos[place], performance))
-            else:
-                told = performance if manifest else Performance(performance.id, performance.video)
-                keys.append(add_video(library, place, filename=place.name, owned=False, performance=told))
-                videos[place] = catalogue.get(library, keys[-1]).video_key
+            keys.append(_add_listed(library, place, performance, manifest=manifest))
         except Known:
             known.append(performance.id)
         except (ToprockError, OSError) as problem:
@@ -135,21 +128,44 @@ def room_for(library: Library, size: int) -> bool:
     return shutil.disk_usage(library.folder.root).free - size > _ROOM_LEFT
 
 
+def _add_listed(library: Library, place: Path, performance: Performance, *, manifest: bool) -> str:
+    """A performance that was pointed at; those of a manifest may be beside others in one video."""
+    with library.read() as session:
+        _refuse_name(session, performance.id)
+    try:
+        return add_video(library, place, filename=place.name, owned=False, performance=performance)
+    except Known as same:
+        if not manifest or not same.video_key:
+            raise
+        return _add_beside(library, same.video_key, performance)
+
+
 def _add_beside(library: Library, video_key: str, performance: Performance) -> str:
     """Another performance of a manifest in a video that is here."""
+    row = _row_of(performance, video_key)
     with library.write() as session:
         _refuse_name(session, performance.id)
-        row = tables.Performance(
-            name=performance.id,
-            video_key=video_key,
-            intervals=format_intervals(performance.intervals),
-            performer=performance.performer,
-            event=performance.event,
-            date=performance.extra.get("date", ""),
+        beside = select(tables.Performance.name).where(
+            tables.Performance.video_key == video_key, tables.Performance.intervals == row.intervals
         )
+        if (other := session.scalar(beside)) is not None:
+            raise Refused(f"'{performance.id}' has the same span as '{other}'", advice="Change one of the two.")
         session.add(row)
         session.flush()
+        jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video_key)
         return row.key
+
+
+def _row_of(performance: Performance, video_key: str) -> tables.Performance:
+    return tables.Performance(
+        name=performance.id,
+        video_key=video_key,
+        intervals=format_intervals(performance.intervals),
+        performer=performance.performer,
+        event=performance.event,
+        date=performance.extra.get("date", ""),
+        extra={name: value for name, value in performance.extra.items() if name != "date"},
+    )
 
 
 def _video_row(info: VideoInfo, filename: str, digest: str, owned: bool) -> tables.Video:
@@ -172,9 +188,10 @@ def _video_row(info: VideoInfo, filename: str, digest: str, owned: bool) -> tabl
 def _refuse_known(session: Session, path: Path, digest: str, owned: bool, performance: Performance | None) -> None:
     same = session.scalars(select(tables.Video).where(tables.Video.digest == digest)).first()
     if same is not None:
-        raise Known(
-            f"{path.name if not owned else 'this video'} is here already, as {same.filename}", advice="Open that one."
-        )
+        what = "this video" if owned else path.name
+        known = Known(f"{what} is here already, as {same.filename}", advice="Open that one.")
+        known.video_key = same.key
+        raise known
     if performance is not None:
         _refuse_name(session, performance.id)
 
@@ -182,6 +199,15 @@ def _refuse_known(session: Session, path: Path, digest: str, owned: bool, perfor
 def _refuse_name(session: Session, name: str) -> None:
     if session.scalar(select(tables.Performance.key).where(tables.Performance.name == name)):
         raise Known(f"a performance named '{name}' is here already", advice="Rename one of them.")
+
+
+def _check_name(path: Path) -> None:
+    """Names of files need not be text; those that are none cannot be kept in a database."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        readable = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+        raise Refused(f"the name of '{readable}' is no text", advice="Rename the file.") from None
 
 
 def _digest(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ from toprock.library.judgments import LONGEST_NAME, judged_pairs
 from toprock.library.library import Library
 
 _TOKEN = re.compile(r"[0-9a-f]{16,64}")
+_AT_ONCE = 400
+_HEAVIEST = 1e6
 _OURS = ("seconds", "judged", "side", "judgment")
 
 
@@ -91,6 +93,8 @@ def import_pairs(library: Library, pairs: Sequence[Pair]) -> Brought:
     with library.read() as session:
         keys = {name: key for key, name in session.execute(select(tables.Performance.key, tables.Performance.name))}
     for pair in pairs:
+        if not 1e-6 <= pair.weight <= _HEAVIEST:
+            raise PairsError(f"a weight is {pair.weight:g}", advice=f"Give weights from 0.000001 to {_HEAVIEST:g}.")
         if max(len(pair.annotator), len(pair.criterion)) > LONGEST_NAME:
             raise PairsError(
                 f"'{(pair.annotator if len(pair.annotator) > LONGEST_NAME else pair.criterion)[:40]}...' is too long",
@@ -104,21 +108,22 @@ def import_pairs(library: Library, pairs: Sequence[Pair]) -> Brought:
             advice="Names are those that the library shows, with or without ending. Bring the videos in first.",
         ) from None
     left_out = dict.fromkeys(matched.missing, "not in the library")
-    with library.write() as session:
-        added = _add(session, matched.pairs, keys)
+    added = 0
+    tokens = _tokens(matched.pairs)
+    for at in range(0, len(tokens), _AT_ONCE):  # others write in between
+        with library.write() as session:
+            added += _add(session, tokens[at : at + _AT_ONCE], matched.pairs[at : at + _AT_ONCE], keys)
     return Brought(added, len(matched.pairs) - added, left_out, matched.pairs_left_out)
 
 
-def _add(session: Session, pairs: Sequence[Pair], keys: dict[str, str]) -> int:
-    tokens = _tokens(pairs)
+def _add(session: Session, tokens: Sequence[str], pairs: Sequence[Pair], keys: Mapping[str, str]) -> int:
     known: set[str] = set()
-    for at in range(0, len(tokens), 500):
-        part = tokens[at : at + 500]
-        known |= set(session.scalars(select(tables.Judgment.token).where(tables.Judgment.token.in_(part))))
-        known |= set(session.scalars(select(tables.Offer.token).where(tables.Offer.token.in_(part))))
+    for table in (tables.Judgment, tables.Offer):
+        known |= set(session.scalars(select(table.token).where(table.token.in_(tokens))))
+    here = set(session.scalars(select(tables.Performance.key)))
     added = 0
     for token, pair in zip(tokens, pairs, strict=True):
-        if token in known:
+        if token in known or not {keys[pair.better], keys[pair.worse]} <= here:
             continue
         known.add(token)
         flipped = pair.extra.get("side") == "right"
@@ -174,4 +179,7 @@ def _time(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         return tables.now()
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    try:
+        return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    except OverflowError:  # the first or the last day that there is
+        return tables.now()

@@ -7,11 +7,11 @@ stored of features is kept, training goes on from its checkpoint, a score is rep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from toprock.errors import NotThere, Refused
@@ -89,18 +89,28 @@ def finish(
     return bool(ended.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def recover(session: Session, *, worker: str = "") -> int:
+def recover(session: Session, *, worker: str = "", but: Sequence[str] = (), blamed: bool = True) -> int:
     """Put jobs back whose lease has run out, or all of one worker that is known to be dead; returns how many.
 
     One that has been lost for the third time is failed: it most likely kills what does it.
+
+    Args:
+        session: to write with.
+        worker: who is dead; empty is everybody whose lease has run out.
+        but: workers that live, whatever their leases say (a machine that slept).
+        blamed: whether the job may be why that worker is gone; not so where the room was closed. A lease that ran out
+            says that a server is gone, which is no job's fault.
     """
-    lost = (Job.worker == worker) if worker else (Job.lease < tables.now())
+    blamed = blamed and bool(worker)
+    lost = (Job.worker == worker) if worker else (Job.lease < tables.now()) & Job.worker.not_in(but)
     jobs = session.scalars(select(Job).where(Job.state == "running", lost)).all()
     for job in jobs:
         job.worker, job.lease = "", None
+        if not blamed:
+            job.attempts = max(0, job.attempts - 1)
         if job.cancel:
             job.state, job.finished = "cancelled", tables.now()
-        elif job.attempts >= ATTEMPTS:
+        elif blamed and job.attempts >= ATTEMPTS:
             job.state, job.finished, job.problem = "failed", tables.now(), _LOST.format(times=job.attempts)
         else:
             job.state = "queued"
@@ -127,6 +137,31 @@ def cancel_all(session: Session, *, subject: str) -> None:
     """Stop all jobs about something that goes away."""
     for job in session.scalars(select(Job).where(Job.subject == subject, Job.state.in_(OPEN))):
         cancel(session, job.id)
+
+
+def forget(session: Session, names: Collection[str], subjects: Collection[str]) -> None:
+    """Leave nothing of performances that are gone in what ended jobs tell.
+
+    Args:
+        session: to write with.
+        names: of the performances.
+        subjects: keys of videos that are gone with them.
+    """
+    ended = Job.state.not_in(OPEN)
+    session.execute(delete(Job).where(ended, Job.subject.in_(subjects)))
+    for job in session.scalars(select(Job).where(ended)):
+        failed = job.result.get("failed")
+        if failed and not failed.keys().isdisjoint(names):
+            job.result = {**job.result, "failed": {k: v for k, v in failed.items() if k not in names}}
+        if any(name in job.problem for name in names):
+            job.problem = "It concerned a performance that has been deleted."
+
+
+def prune(session: Session, *, videos: Select[tuple[str]], before: datetime) -> None:
+    """Remove jobs that ended before a time, and those that looked at a video that is not there any more."""
+    ended = Job.state.not_in(OPEN)
+    gone = (Job.kind == "extract") & Job.subject.not_in(videos)
+    session.execute(delete(Job).where(ended, gone | (Job.finished < before)))
 
 
 def retry(session: Session, job_id: int) -> Job:

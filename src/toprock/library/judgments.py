@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from toprock.comparisons import Pair
 from toprock.errors import NotThere, Refused
 from toprock.library import tables
 from toprock.library.choosing import History, new_offer
-from toprock.library.desk import DECIDED, Desk, couple, desk
+from toprock.library.desk import DECIDED, Desk, couple, desk, first_opinion
 from toprock.library.library import Library
 
 OUTCOMES = (*DECIDED, "unsure", "skip")
@@ -21,7 +21,6 @@ HELD = timedelta(minutes=15)
 """How long a pair that somebody looks at is kept from others."""
 LONGEST_NAME = 200
 _LONGEST_S = 86_400.0
-_LOCK = 0x746F70
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,6 @@ def offers(library: Library, annotator: str, criterion: str = "", *, count: int 
         if len(mine) == count and all(offer.created > tables.now() - HELD / 2 for offer in mine):
             return mine
     with library.write() as session:
-        _one_at_a_time(session)
         mine, others = _open(session, annotator, criterion, known)
         mine = mine[:count]
         for number, offer in enumerate(mine):
@@ -151,7 +149,6 @@ def undo(library: Library, annotator: str, criterion: str = "", *, token: str = 
     """
     annotator, criterion = _checked(annotator, "an annotator's name"), _checked(criterion, "a criterion", empty=True)
     with library.write() as session:
-        _one_at_a_time(session)
         query = select(tables.Judgment).where(
             tables.Judgment.annotator == annotator,
             tables.Judgment.criterion == criterion,
@@ -239,7 +236,7 @@ def judged_pairs(
     if criterion is not None:
         query = query.where(tables.Judgment.criterion == criterion)
     if not repeats:
-        query = query.where(tables.Judgment.repeat_of.is_(None))
+        query = query.where(first_opinion())
     found = []
     for judgment, first, second in session.execute(query):
         better, worse = (second, first) if judgment.outcome == "right" else (first, second)
@@ -279,12 +276,6 @@ def _open(
         and (offer.created > recent or couple(offer.left, offer.right) not in taken)
     ]
     return mine, others
-
-
-def _one_at_a_time(session: Session) -> None:
-    """Offers are made one after the other, so that no pair is given twice; SQLite's writers queue by themselves."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def _checked(name: str, what: str, *, empty: bool = False) -> str:

@@ -135,14 +135,14 @@ def _pair(annotation: Any, data: Mapping[str, Any], find: Callable[[str], str | 
     left, right = _sides(data, find, number)
     better, worse = (right, left) if selected == "right" else (left, right)
     extra = {str(name): str(value) for name, value in _dict(meta.get("extra")).items()}
-    if isinstance(lead := annotation.get("lead_time"), int | float):
+    if isinstance(lead := annotation.get("lead_time"), int | float) and 0 <= lead < 1e7:
         extra["seconds"] = f"{lead:.10g}"
     if "judged" not in extra and isinstance(annotation.get("created_at"), str):
         extra["judged"] = annotation["created_at"]
     if selected != "tie":
         extra.setdefault("side", selected)
     weight = meta.get("weight", 1.0)
-    weight = float(weight) if isinstance(weight, int | float) and 0 < weight < 1e9 else 1.0
+    weight = float(weight) if isinstance(weight, int | float) and 1e-6 <= weight <= 1e6 else 1.0
     criterion = data.get("criterion", "")
     return Pair(
         better,

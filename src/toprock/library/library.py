@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from toprock.backbones.base import Backbone
+from toprock.errors import UsageError
 from toprock.features.store import FeatureStore
 from toprock.library.database import Database, set_setting, setting
 from toprock.library.folder import Folder
@@ -65,22 +66,26 @@ class Library:
             names = [setting(session, f"backbone.{at}", name) for at, name in enumerate(BACKBONES)]
         return [build(name) for name in names if name != "none"]
 
-    def set_backbones(self, names: Sequence[str]) -> None:
-        """Choose what looks at videos, those that are here too: the dynamic and the static one, or none.
+    def set_backbones(self, dynamic: str | None = None, static: str | None = None) -> None:
+        """Choose what looks at videos, those that are here too: a backbone, or none; None leaves a stream as it is.
 
         Raises:
-            UsageError, WeightsError: one cannot be used here.
+            UsageError, WeightsError: one cannot be used here, or none is left.
         """
         from toprock.backbones import build
 
+        with self.read() as session:
+            before = [setting(session, f"backbone.{at}", name) for at, name in enumerate(BACKBONES)]
+        names = [new or old for new, old in zip((dynamic, static), before, strict=True)]
+        if names == ["none", "none"]:
+            raise UsageError("there is nothing left that looks at videos", advice="Leave one stream.")
         for name in names:
             if name != "none":
                 build(name)
         with self.write() as session:
-            before = [setting(session, f"backbone.{at}", name) for at, name in enumerate(BACKBONES)]
             for at, name in enumerate(names):
                 set_setting(session, f"backbone.{at}", name)
-            if before != list(names):
+            if before != names:
                 for video in session.scalars(select(Video)):
                     enqueue(session, "extract", f"Look at {video.filename}", subject=video.key)
 

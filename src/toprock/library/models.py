@@ -234,8 +234,10 @@ def remove(library: Library, key: str) -> None:
         jobs.cancel_all(session, subject=key)
         session.flush()
         if setting(session, "model") == key:
-            others = listed(session)
-            set_setting(session, "model", others[0].key if others else "")
+            other = next(iter(listed(session)), None)
+            set_setting(session, "model", other.key if other else "")
+            if other is not None:
+                jobs.enqueue(session, "score", f"Score all with {other.name}", subject=other.key)
     shutil.rmtree(library.folder.model(key), ignore_errors=True)
 
 

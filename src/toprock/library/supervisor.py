@@ -16,11 +16,13 @@ from sqlalchemy import select
 from toprock.errors import LibraryError
 from toprock.library import catalogue, jobs, tables
 from toprock.library.library import Library
+from toprock.library.sweeping import sweep
+from toprock.library.worker import DATABASE
 from toprock.machine import cores
 
 _LOOK_S = 0.5
 _PATIENCE_S = 5.0
-_SWEEP_S = 600.0
+_SWEEP_S = 1800.0
 _CALM_S = 2.0
 
 
@@ -62,7 +64,7 @@ class Supervisor:
         self._over.set()
         self._thread.join()
         for worker in self._workers:
-            self._end(worker)
+            self._end(worker, blamed=False)
 
     def _look_after(self) -> None:
         while not self._over.is_set():
@@ -86,13 +88,13 @@ class Supervisor:
 
     def _start(self, worker: _Worker) -> None:
         command = [sys.executable, "-P", "-m", "toprock.library.worker"]
-        command += [str(self._library.folder.root), worker.name, worker.kinds, self._library.database_url]
+        command += [str(self._library.folder.root), worker.name, worker.kinds]
         worker.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=sys.stderr,
             start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1", DATABASE: self._library.database_url},
         )
         worker.started = time.monotonic()
 
@@ -107,8 +109,11 @@ class Supervisor:
         if any(time.monotonic() - since > _PATIENCE_S for since in worker.stopping.values()):
             self._end(worker)
 
-    def _end(self, worker: _Worker) -> None:
-        """End a process with all that it started, and put its job back or call it cancelled."""
+    def _end(self, worker: _Worker, *, blamed: bool = True) -> None:
+        """End a process with all that it started, and put its job back or call it cancelled.
+
+        A job is `blamed` where its process ended by itself: after three times it is not tried again.
+        """
         if worker.process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(worker.process.pid, signal.SIGKILL)
@@ -118,17 +123,22 @@ class Supervisor:
             worker.process.wait()
             worker.process, worker.stopping = None, {}
             with contextlib.suppress(LibraryError), self._library.write() as session:
-                jobs.recover(session, worker=worker.name)
+                jobs.recover(session, worker=worker.name, blamed=blamed)
 
     def _tidy(self) -> None:
         """Jobs of servers that are gone, and performances that have been kept for long enough."""
         if time.monotonic() - self._swept > _SWEEP_S or not self._swept:
             self._swept = time.monotonic()
             catalogue.expire(self._library)
+            sweep(self._library)
         with self._library.read() as session:
             stale = session.scalars(
-                select(tables.Job.id).where(tables.Job.state == "running", tables.Job.lease < tables.now())
+                select(tables.Job.id).where(
+                    tables.Job.state == "running",
+                    tables.Job.lease < tables.now(),
+                    tables.Job.worker.not_in([worker.name for worker in self._workers]),  # these are looked after
+                )
             ).first()
         if stale is not None:
             with self._library.write() as session:
-                jobs.recover(session)
+                jobs.recover(session, but=[worker.name for worker in self._workers])

@@ -61,7 +61,7 @@ class Video(Base):
     path: Mapped[str] = mapped_column(Text, unique=True)
     owned: Mapped[bool]
     size: Mapped[int]
-    digest: Mapped[str] = mapped_column(String(64), default="", index=True)
+    digest: Mapped[str] = mapped_column(String(64), default=new_key, unique=True)
     duration_s: Mapped[float | None]
     width: Mapped[int]
     height: Mapped[int]
@@ -77,7 +77,8 @@ class Video(Base):
 class Performance(Base):
     """One performance: a video or spans of one (`intervals` as in a manifest), and who performed.
 
-    `state` is new (to be looked at), ready (has features) or failed (`problem` says why).
+    `extra` holds further columns of a manifest. `state` is new (to be looked at), ready (has features) or failed
+    (`problem` says why).
     """
 
     __tablename__ = "performance"
@@ -89,6 +90,7 @@ class Performance(Base):
     performer: Mapped[str] = mapped_column(String(500), default="", index=True)
     event: Mapped[str] = mapped_column(Text, default="")
     date: Mapped[str] = mapped_column(String(32), default="")
+    extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[str] = mapped_column(String(16), default="new", index=True)
     problem: Mapped[str] = mapped_column(Text, default="")
     created: Mapped[datetime] = mapped_column(default=now, index=True)

@@ -76,35 +76,49 @@ def look_at(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
             raise NotThere("the video has been deleted", advice="There is nothing left to do.")
         rows = session.scalars(select(tables.Performance).where(tables.Performance.video_key == video.key)).all()
     try:
-        needs_copy = job.payload.get("preview") or not plays_in_browsers(video.container, video.codec)
-        watch.progress(0.0, "taking pictures")
-        _take_pictures(library, rows)
-        if needs_copy and not video.preview:
-            _make_preview(library, video, watch)
-        begun = _PREVIEW_SHARE if needs_copy else 0.0
-        length_s = max(video.duration_s or 0.0, 1.0)
-
-        def on_progress(progress: Progress) -> None:
-            share = 1.0 if progress.done else min(1.0, progress.time_s / length_s)
-            watch.progress(begun + (1 - begun) * share, "looking at motion and posture")
-
-        result = extract(
-            [catalogue.performance_of(library, row) for row in rows],
-            library.store,
-            library.backbones(),
-            workers=1,
-            limits=library.limits,
-            on_progress=on_progress,
-        )
-        failed = dict(result.failed)
+        failed = _look_at(library, video, rows, watch, copy=bool(job.payload.get("preview")))
     except ToprockError as problem:
-        failed = {row.name: str(problem) for row in rows}
-        _note_states(library, rows, failed)
+        _note_states(library, rows, {row.name: str(problem) for row in rows})
         raise
+    finally:
+        _leave_nothing_of_deleted(library, video, rows)
     _note_states(library, rows, failed)
     if failed and len(failed) == len(rows):
         raise Refused(next(iter(failed.values())))
     return {"looked_at": len(rows) - len(failed), "failed": failed}
+
+
+def _look_at(
+    library: Library, video: tables.Video, rows: Sequence[tables.Performance], watch: Watch, *, copy: bool
+) -> dict[str, str]:
+    """Do it; returns name -> why for the performances that have no features."""
+    copy = copy or not plays_in_browsers(video.container, video.codec)
+    watch.progress(0.0, "taking pictures")
+    _take_pictures(library, rows)
+    if copy and not video.preview:
+        _make_preview(library, video, watch)
+    begun = _PREVIEW_SHARE if copy else 0.0
+    length_s = max(video.duration_s or 0.0, 1.0)
+
+    def on_progress(progress: Progress) -> None:
+        share = 1.0 if progress.done else min(1.0, progress.time_s / length_s)
+        watch.progress(begun + (1 - begun) * share, "looking at motion and posture")
+
+    performances = [catalogue.performance_of(library, row) for row in rows]
+    backbones = library.backbones()
+    result = extract(performances, library.store, backbones, workers=1, limits=library.limits, on_progress=on_progress)
+    return dict(result.failed)
+
+
+def _leave_nothing_of_deleted(library: Library, video: tables.Video, rows: Sequence[tables.Performance]) -> None:
+    """Remove what was written of performances that were deleted while they were looked at."""
+    with library.read() as session:
+        here = set(session.scalars(select(tables.Performance.key).where(tables.Performance.video_key == video.key)))
+    gone = [path for row in rows if row.key not in here for path in catalogue.traces_of(library, row)]
+    if not here:
+        gone.append(library.folder.preview(f"{video.key}.mp4"))
+    for path in gone:
+        path.unlink(missing_ok=True)
 
 
 def score(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
@@ -198,8 +212,8 @@ def _note_states(library: Library, rows: Sequence[tables.Performance], failed: d
         ready = []
         for row in rows:
             there = session.get(tables.Performance, row.key)
-            if there is None or there.intervals != row.intervals:
-                continue  # deleted or cut otherwise in the meantime
+            if there is None:  # deleted in the meantime
+                continue
             there.state = "failed" if row.name in failed else "ready"
             there.problem = failed.get(row.name, "")
             if there.state == "ready":

@@ -1,4 +1,4 @@
-"""A worker of the room: `python -m toprock.library.worker LIBRARY NAME KINDS [DATABASE]`; does one job after the other.
+"""A worker of the room: `python -m toprock.library.worker LIBRARY NAME KINDS`; does one job after the other.
 
 It ends when its standard input does, so that no worker outlives the server that started it, however that one ended.
 """
@@ -19,10 +19,13 @@ from toprock.library import jobs, tables
 from toprock.library.library import Library
 from toprock.library.work import Stopped, do
 
+DATABASE = "TOPROCK_LIBRARY_DATABASE"
+"""The variable that holds the database's URL: what stands on a command line others can read, passwords too."""
 _IDLE_S = 0.5
 _BEAT_S = 5.0
 _TELL_S = 0.5
 _MOST_LOG = 4000
+_PAUSES_S = (1.0, 5.0, 30.0, 60.0)
 
 
 class Beat:
@@ -42,7 +45,8 @@ class Beat:
         """How far the work is; raises `Stopped` where it is to stop."""
         self._news = {"progress": float(done), "stage": stage}
         if time.monotonic() - self._told > _TELL_S:
-            self._tell()
+            with contextlib.suppress(LibraryError):  # a database that is busy or full ends no hours of work
+                self._tell()
         if self._stop.is_set():
             raise Stopped
 
@@ -105,17 +109,38 @@ def _do(library: Library, job: tables.Job, worker: str) -> None:
             f"something unforeseen happened ({type(trouble).__name__}: {trouble}). Please report it.",
         )
     beat.end()
-    with library.write() as session:
-        jobs.finish(session, job.id, worker, state, problem=problem, result=result)
+    _finish(library, job, worker, state, problem, result)
+
+
+def _finish(library: Library, job: tables.Job, worker: str, state: str, problem: str, result: dict[str, Any]) -> None:
+    """Say how a job has ended, and again until it is heard: only then the next one begins."""
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            with library.write() as session:
+                jobs.finish(session, job.id, worker, state, problem=problem, result=result)
+            return
+        except LibraryError as trouble:
+            if pause_s is None:
+                raise
+            print(trouble, file=sys.stderr)
+            time.sleep(pause_s)
 
 
 def main() -> None:
     """Serve until standard input ends."""
-    root, worker, kinds, *database = sys.argv[1:]
+    root, worker, kinds = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the keyboard is the server's to answer
-    library = Library(root, database=database[0] if database else "")
+    library = Library(root, database=os.environ.get(DATABASE, ""))
     over = threading.Event()
-    threading.Thread(target=work, args=(library, worker, tuple(kinds.split(",")), over), daemon=True).start()
+
+    def serve() -> None:
+        try:
+            work(library, worker, tuple(kinds.split(",")), over)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)  # the supervisor starts another worker, and gives the job back
+
+    threading.Thread(target=serve, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         sys.stdin.buffer.read()
     # a job that runs is not waited for: its lease runs out, or the next server sees that its worker is gone
