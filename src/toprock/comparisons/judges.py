@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import mean, median
 
 import numpy as np
@@ -83,7 +83,7 @@ class Agreement:
 
     Attributes:
         judges: one entry an annotator, by name.
-        couples: (annotator, annotator) -> agreement on the pairs that both judged; couples without such a pair are absent.
+        couples: (annotator, annotator) -> agreement on the pairs that both judged; couples that share none are absent.
         alpha: Krippendorff's alpha: 1 is full agreement, 0 what chance would give; NaN where no pair has two judges, or
             where all of those are ties.
         low, high: its 95 % interval, by bootstrap over performances; NaN where it cannot be had.
@@ -102,9 +102,9 @@ def judges_agreement(pairs: Sequence[Pair], *, resamples: int = 1000, seed: int 
     """Measure agreement of annotators with themselves and with each other.
 
     Between annotators each one's first answer to a pair counts. Alpha is that of Krippendorff, "Content Analysis" (3rd
-    edition, 2013, chapter 12) with the difference told above; each pair is entered from both sides, so that it does not matter
-    which of two performances is named first. Agreement is about the pairs that were asked: where those are close calls, as pairing
-    chooses them, it is lower than on any two performances.
+    edition, 2013, chapter 12) with the difference told above; each pair is entered from both sides, so that it does not
+    matter which of two performances is named first. Agreement is about the pairs that were asked: where those are close
+    calls, as pairing chooses them, it is lower than on any two performances.
 
     Args:
         pairs: judgements in the order in which they were made. `extra["seconds"]`, where it is a number, is how long
@@ -151,7 +151,7 @@ def _judge(
     who: str, own: Mapping[Couple, Sequence[float]], first: Mapping[str, Mapping[Couple, float]], pairs: Sequence[Pair]
 ) -> Judge:
     mine = [p for p in pairs if p.annotator == who]
-    again = [_alike(a, b) for given in own.values() for a, b in zip(given, given[1:], strict=False)]
+    again = [_alike(a, b) for given in own.values() for a, b in pairwise(given)]
     beside = []
     for couple, answer in first[who].items():
         others = [_alike(answer, theirs[couple]) for name, theirs in first.items() if name != who and couple in theirs]
@@ -177,7 +177,7 @@ def _seconds(pair: Pair) -> float | None:
 
 
 def _alpha(units: Mapping[Couple, Sequence[float]], resamples: int, seed: int) -> tuple[float, float, float]:
-    """Alpha, and its interval by drawing performances anew: a pair counts as often as both of its were drawn together."""
+    """Alpha, and its interval by drawing performances: a pair counts as often as both of its were drawn together."""
     if not units:
         return (math.nan, math.nan, math.nan)
     answers = np.array([len(given) for given in units.values()], dtype=float)
@@ -187,7 +187,7 @@ def _alpha(units: Mapping[Couple, Sequence[float]], resamples: int, seed: int) -
     one, two = (np.array([place[couple[side]] for couple in units]) for side in (0, 1))
     drawn = np.random.default_rng(seed).multinomial(len(place), np.full(len(place), 1 / len(place)), size=resamples)
     counts = np.vstack([np.ones(len(units)), drawn[:, one] * drawn[:, two]])
-    # Each answer is entered from both sides; pairs of different ones among all of them differ by what chance would give.
+    # Each answer is entered from both sides; any two of all of them differ by what chance would give.
     total, tied = 2 * counts @ answers, 2 * counts @ ties
     with np.errstate(invalid="ignore", divide="ignore"):
         expected = (total**2 - tied**2) / (2 * total * (total - 1))

@@ -4,12 +4,13 @@ The pair is asked whose answer is expected to narrow down the *ranks* most: the 
 all ranks, one judgement ahead. That is Bayesian A-optimality (Chaloner and Verdinelli, "Bayesian experimental design: a
 review", Statistical Science 10, 1995) for ranks in place of ratings. Pairing for comparisons one judgement ahead is
 that of Glickman and Jensen, "Adaptive paired comparison design" (Journal of Statistical Planning and Inference 127,
-2005), who gain information about the ratings; `benchmarks/pairing.py` shows what that and others are worth.
+2005), who gain information about the ratings; `benchmarks/pairing.py` shows what that and others are worth. Because
+close calls are chosen, shares of answers that agree come out lower than on pairs drawn at random.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,70 +18,23 @@ import numpy as np
 from toprock.comparisons.davidson import Fit, Judgements, fit, information
 from toprock.comparisons.pairs import Pair
 
+Gain = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+
 _PRIOR = 0.25
 """Precision of ratings before any judgement: a standard deviation of 2 logits."""
 _WINDOW = 300
 """Performances whose pairs are weighed against each other. Of more, only those around one are looked at."""
 
 
-def next_pair(
-    ids: Iterable[str],
-    judged: Sequence[Pair],
-    *,
-    annotator: str = "",
-    rng: np.random.Generator,
-    avoid: Iterable[Collection[str]] = (),
-) -> tuple[str, str] | None:
-    """The pair to show an annotator next, left and right.
-
-    While there are performances that nobody has compared, one of them is asked; then, while comparisons leave
-    parts unconnected, a pair that connects two of them; then any. Among these it is the pair that narrows the ranks down
-    most (see `rank_gain`), which is one of like standing, as in the rounds of a Swiss tournament, and of performances
-    that little is known about. Nothing is kept between calls: whatever others have judged meanwhile, performances that came
-    late, and contradictions, all count.
-
-    Args:
-        ids: performances to ask about; the judgements may name others.
-        judged: all judgements so far, of every annotator.
-        annotator: who is asked. A pair that this one has judged comes again only after all others, those judged least often
-            first.
-        rng: decides between equals, and sides.
-        avoid: couples, in either order, that are open with other annotators. They count as asked, with an answer
-            that is not known yet, and are asked again only where this annotator has judged all others.
-
-    Returns:
-        Two ids, or None where there are fewer than two.
-
-    >>> rng = np.random.default_rng(0)
-    >>> sorted(next_pair(["a", "b", "c"], [Pair("a", "b", annotator="ann")], annotator="ann", rng=rng))[1]
-    'c'
-    >>> next_pair(["a"], [], rng=rng) is None
-    True
-    """
-    names = list(dict.fromkeys(ids))
-    n = len(names)
-    if n < 2:
-        return None
-    open_pairs = [Pair(first, second, weight=0.0) for first, second in map(tuple, avoid)]
-    judgements = Judgements.of([*judged, *open_pairs], names)
-    fitted = _with_open(fit(judgements, prior=_PRIOR), len(judged))
-    askable = _askable(judgements, judged, annotator, n)
-    window = _window(askable, fitted, rng)
-    gain = rank_gain(fitted.values[window], fitted.covariance(window), fitted.tie)
-    gain = np.where(askable[np.ix_(window, window)], gain, -np.inf)
-    best = np.argwhere(gain >= gain.max() * (1 - 1e-9))
-    first, second = window[best[rng.integers(len(best))]]
-    return names[first], names[second]
-
-
 def rank_gain(values: np.ndarray, covariance: np.ndarray, tie: float = 0.0) -> np.ndarray:
-    """How much a judgement of each pair is expected to narrow the ranks down, (n, n), symmetric.
+    """By how much a judgement of each pair is expected to narrow the ranks down, (n, n), symmetric.
 
-    The rank of i moves with the ratings r by sum_j f_ij (r_i - r_j), where f_ij is the density at 0 of the difference of i
-    and j. An answer on the pair (a, b) moves the expected ratings by C e (y - p) / s, with e = 1 at a and -1 at b, the
-    covariance C, V = e' C e, and p the chance of the answer over all that the ratings may be: a logistic curve at
-    (r_a - r_b) / s with s^2 = 1 + pi V / 8 (MacKay, "The evidence framework applied to classification networks",
-    Neural Computation 4, 1992). The gain is the expected sum of the squares of what ranks move by.
+    Where ratings move by a little dr, the expected rank of i moves by sum_j f_ij (dr_i - dr_j), f_ij being the density
+    at 0 of the difference of i and j. Written as A dr, the variances of the ranks add up to trace(A C A'), C the
+    covariance of the ratings. A judgement with the information w about a pair (e = 1 at its one, -1 at its other,
+    V = e' C e) makes that less by w |A C e|^2 / (1 + w V): this is returned. w is taken at the chance of winning
+    averaged over what the ratings may be, a logistic curve at d / sqrt(1 + pi V / 8) for a difference d (MacKay, "The
+    evidence framework applied to classification networks", Neural Computation 4, 1992).
 
     Args:
         values: expected ratings, logits, (n,).
@@ -100,8 +54,63 @@ def rank_gain(values: np.ndarray, covariance: np.ndarray, tie: float = 0.0) -> n
     moved = (np.diag(density.sum(1)) - density) @ covariance
     products = moved.T @ moved
     size = np.diag(products)
-    spread = 1 + np.pi * variance / 8
-    return information(difference / np.sqrt(spread), tie) / spread * (size[:, None] + size - 2 * products)
+    told = information(difference / np.sqrt(1 + np.pi * variance / 8), tie)
+    return told / (1 + told * variance) * (size[:, None] + size - 2 * products)
+
+
+def next_pair(
+    ids: Iterable[str],
+    judged: Sequence[Pair],
+    *,
+    annotator: str = "",
+    rng: np.random.Generator,
+    avoid: Iterable[Collection[str]] = (),
+    gain: Gain = rank_gain,
+) -> tuple[str, str] | None:
+    """The pair to show an annotator next, left and right.
+
+    While there are performances that nobody has compared, one of them is asked; then, while comparisons leave
+    parts unconnected, a pair that connects two of them; then any. Among these it is the pair that narrows the ranks
+    down most (see `rank_gain`), which is one of like standing, as in the rounds of a Swiss tournament, and of
+    performances that little is known about. Nothing is kept between calls: whatever others have judged meanwhile,
+    performances that came late, and contradictions, all count.
+
+    Args:
+        ids: performances to ask about; the judgements may name others.
+        judged: all judgements so far, of every annotator.
+        annotator: who is asked. A pair that this one has judged comes again only after all others, those judged least
+            often first.
+        rng: decides between equals, and sides.
+        avoid: couples, in either order, that are open with other annotators. They count as asked, with an answer
+            that is not known yet, and are asked again only where this annotator has judged all others.
+        gain: what a judgement of each pair is worth, from expected ratings, their covariance and nu.
+
+    Returns:
+        Two ids, or None where there are fewer than two.
+
+    Raises:
+        ValueError: what is to be avoided does not name two ids.
+
+    >>> rng = np.random.default_rng(0)
+    >>> sorted(next_pair(["a", "b", "c"], [Pair("a", "b", annotator="ann")], annotator="ann", rng=rng))[1]
+    'c'
+    >>> next_pair(["a"], [], rng=rng) is None
+    True
+    """
+    names = list(dict.fromkeys(ids))
+    n = len(names)
+    if n < 2:
+        return None
+    open_pairs = [Pair(first, second, weight=0.0) for first, second in map(tuple, avoid)]
+    judgements = Judgements.of([*judged, *open_pairs], names)
+    fitted = _with_open(fit(judgements, prior=_PRIOR), len(judged))
+    askable = _askable(judgements, judged, annotator, n)
+    window = _window(askable, fitted, rng)
+    worth = gain(fitted.values[window], fitted.covariance(window), fitted.tie)
+    worth = np.where(askable[np.ix_(window, window)], worth, -np.inf)
+    best = np.argwhere(worth >= worth.max() - 1e-9 * abs(worth.max()))
+    first, second = window[best[rng.integers(len(best))]]
+    return names[first], names[second]
 
 
 def _with_open(fitted: Fit, judged: int) -> Fit:
@@ -124,7 +133,7 @@ def _askable(judgements: Judgements, judged: Sequence[Pair], annotator: str, n: 
     free = two & (own == 0) & ~open_now
     if not free.any():
         free = two & (own == own[two].min())
-    unseen = (np.bincount(better, minlength=n) + np.bincount(worse, minlength=n))[:n] == 0
+    unseen = np.bincount(np.append(better, worse), minlength=n)[:n] == 0
     if unseen.any():
         return free & (unseen[:, None] | unseen)
     part = judgements.labels()[:n]
@@ -140,7 +149,7 @@ def _counts(better: np.ndarray, worse: np.ndarray, n: int) -> np.ndarray:
 
 
 def _window(askable: np.ndarray, fitted: Fit, rng: np.random.Generator) -> np.ndarray:
-    """Places of the performances to choose from: all, or one that little is known about and those like it in standing."""
+    """Places of the performances to choose from: all, or one that little is known about and its likes in standing."""
     n = len(askable)
     if n <= _WINDOW:
         return np.arange(n)

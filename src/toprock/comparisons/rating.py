@@ -139,11 +139,10 @@ def rate(pairs: Sequence[Pair], ids: Iterable[str] = (), *, prior: float = 0.1) 
     """Standings from judgements, with standard errors and ties.
 
     Ties follow Davidson's model (Journal of the American Statistical Association 65, 1970), whose nu is estimated: so
-    a tie says that two are about equal as far as judges are used to saying so, not as much as a win and a loss between them.
-    Without ties the values are those of `bradley_terry`. Values and log nu have Gaussian priors with mean 0 and
-    precision `prior`, which keeps those finite that only won. A weight counts as that many judgements.
-    Standard errors come from the inverse of the Hessian of the log posterior (observed Fisher information plus prior), for
-    the difference to the mean of the part.
+    where judges rarely call ties, one says more than where they often do. Without ties the values are those of
+    `bradley_terry`. Values and log nu have Gaussian priors with mean 0 and precision `prior`, which keeps those finite
+    that only won. A weight counts as that many judgements. Standard errors come from the inverse of the Hessian of the
+    log posterior (observed Fisher information plus prior), for the difference to the mean of the part.
 
     Args:
         pairs: judgements, several on one couple and contradicting ones allowed.
@@ -158,7 +157,7 @@ def rate(pairs: Sequence[Pair], ids: Iterable[str] = (), *, prior: float = 0.1) 
     [['a', 'b', 'c'], ['x', 'y']]
     >>> a = ratings.standings["a"]
     >>> print(f"{a.value:.2f} ± {a.error:.2f}, {a.wins} of {a.comparisons} won")
-    2.13 ± 1.39, 2 of 2 won
+    2.42 ± 1.69, 2 of 2 won
     >>> ratings.comparable("a", "x")
     False
     """
@@ -180,13 +179,10 @@ def rate(pairs: Sequence[Pair], ids: Iterable[str] = (), *, prior: float = 0.1) 
             error[group] = np.sqrt(np.maximum(np.diag(covariance)[group], 0))
     won, n = ~judgements.tie, len(named)
     wins, losses = (np.bincount(side[won], minlength=n) for side in (judgements.better, judgements.worse))
-    ties = sum(np.bincount(side[judgements.tie], minlength=n) for side in (judgements.better, judgements.worse))
-    columns = zip(fitted.values, error, wins, losses, ties, part, strict=True)
+    ties = np.bincount(np.append(judgements.better, judgements.worse)[np.tile(judgements.tie, 2)], minlength=n)
+    columns = zip(named, fitted.values, error, wins, losses, ties, part, strict=True)
     return Ratings(
-        {
-            ident: Rating(float(v), float(e), *map(int, rest))
-            for ident, (v, e, *rest) in zip(named, columns, strict=True)
-        },
+        {ident: Rating(float(v), float(e), *map(int, rest)) for ident, v, e, *rest in columns},
         [[named[i] for i in group] for group in groups],
         fitted.tie,
         covariance,
