@@ -134,11 +134,22 @@ def _askable(judgements: Judgements, judged: Sequence[Pair], annotator: str, n: 
     if not free.any():
         free = two & (own == own[two].min())
     unseen = np.bincount(np.append(better, worse), minlength=n)[:n] == 0
-    if unseen.any():
-        return free & (unseen[:, None] | unseen)
-    part = judgements.labels()[:n]
-    between = free & (part[:, None] != part)
-    return between if between.any() else free
+    first = free & due_first(unseen, judgements.labels()[:n])
+    return first if first.any() else free
+
+
+def due_first(unseen: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Which pairs come before all others, (n, n): while there are performances that nobody has compared, those with one of
+    them; then those between parts that nothing connects.
+
+    Args:
+        unseen: which performances nobody has compared, (n,) bool.
+        part: number of the part that each is in, (n,).
+
+    >>> due_first(np.array([False, False, True]), np.array([0, 0, 1]))[0].tolist()
+    [False, False, True]
+    """
+    return unseen[:, None] | unseen if unseen.any() else part[:, None] != part
 
 
 def _counts(better: np.ndarray, worse: np.ndarray, n: int) -> np.ndarray:

@@ -94,7 +94,8 @@ def shared_pair(
         if known is None or {p.better, p.worse} <= known:
             judges.setdefault(_couple(p), set()).add(p.annotator)
     new = {couple: len(who) for couple, who in judges.items() if annotator not in who}
-    due = [couple for couple, count in new.items() if count == min(new.values())]
+    fewest = min(new.values(), default=0)
+    due = [couple for couple, count in new.items() if count == fewest]
     if rng.random() >= share or not due:
         return None
     first, second = due[rng.integers(len(due))]

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from toprock.comparisons import Pair, hidden_repeat, shared_pair
+from toprock.comparisons.pairing import due_first
 from toprock.library import tables
 from toprock.library.desk import DECIDED, Couple, Desk, couple
 
@@ -120,7 +121,7 @@ def _best(known: Desk, closed: set[Couple], looked_at: Sequence[tables.Offer], *
     free = gain.copy()
     _strike(free, known, opened)
     unseen = ~known.seen & (attention == 1)
-    first = unseen[:, None] | unseen[None] if unseen.any() else part[:, None] != part[None]
+    first = due_first(unseen, part)
     for table in (np.where(first, free, -np.inf), free, gain) if share else (np.where(first, free, -np.inf), free):
         at = int(table.argmax())
         if table.flat[at] > -np.inf:

@@ -97,7 +97,7 @@ _shelves_guard = threading.Lock()
 def desk(library: Library, criterion: str, *, fresh: bool = False) -> Desk:
     """What is known of a criterion now; or where somebody else is just finding that out, what was known a moment ago.
 
-    The performances in it are always those that there are now.
+    A performance that comes, goes or can be watched from now on is always in it.
 
     Args:
         library: whose judgments.
