@@ -178,3 +178,15 @@ def test_a_project_that_others_set_up_is_read(library):
 def test_other_json_is_refused_in_words(library, text):
     with pytest.raises(PairsError):
         interchange.import_pairs(library, label_studio.pairs_of_tasks(text, library))
+
+
+@pytest.mark.parametrize("weight", [1e200, 1e-300])
+def test_weights_that_no_rating_could_take_are_refused(library, weight):
+    with pytest.raises(PairsError, match="weight"):
+        interchange.import_pairs(library, [Pair("p000", "p001", weight=weight)])
+    assert kept(library) == []
+
+
+def test_times_at_the_ends_of_the_calendar_are_no_trouble(library):
+    pair = Pair("p000", "p001", extra={"judged": "0001-01-01T00:00:00+14:00"})
+    assert interchange.import_pairs(library, [pair]).added == 1

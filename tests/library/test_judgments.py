@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 
 from toprock.errors import NotThere, Refused
 from toprock.library import Library, catalogue, choosing, judgments, tables
+from toprock.library.desk import key_pairs
 from toprock.library.judgments import HELD, answer, couple, next_offer, offers, progress, undo
 
 from ..web.servers import invented
@@ -260,3 +261,22 @@ def test_answers_are_checked(library, outcome, seconds):
     with pytest.raises(NotThere):
         answer(library, "0" * 16, "left")
     assert kept(library) == []
+
+
+def test_an_opinion_counts_once_whichever_answer_is_taken_back(library):
+    a, b = invented(library, 2)
+    with library.write() as session:
+        first = tables.Judgment(token="1", annotator="Anna", left=a, right=b, outcome="left")
+        session.add(first)
+        session.flush()
+        again = tables.Judgment(token="2", annotator="Anna", left=b, right=a, outcome="right", repeat_of=first.id)
+        session.add(again)
+    counted = []
+    for taken_back in ((), (first,), (first, again)):
+        with library.write() as session:
+            for judgment in taken_back:
+                session.get(tables.Judgment, judgment.id).undone = tables.now()
+        with library.read() as session:
+            counted.append(len(judgments.pairs_of(session)))
+            assert len(key_pairs(session, "")) == counted[-1]
+    assert counted == [1, 1, 0]

@@ -139,8 +139,8 @@ def _askable(judgements: Judgements, judged: Sequence[Pair], annotator: str, n: 
 
 
 def due_first(unseen: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Which pairs come before all others, (n, n): while there are performances that nobody has compared, those with one of
-    them; then those between parts that nothing connects.
+    """Which pairs come before all others, (n, n): while there are performances that nobody has compared, those with one
+    of them; then those between parts that nothing connects.
 
     Args:
         unseen: which performances nobody has compared, (n,) bool.

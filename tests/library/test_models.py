@@ -1,0 +1,79 @@
+"""Models of a library: brought, chosen, deleted; and what is left of what is deleted while it is looked at."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from toprock.errors import ModelError, NotThere
+from toprock.library import Library, catalogue, intake, jobs, models, tables, work
+
+
+@pytest.fixture
+def library(tmp_path):
+    made = Library(tmp_path / "library")
+    yield made
+    made.close()
+
+
+class Watch:
+    """Nobody watches; `then` is done once the work has begun."""
+
+    def __init__(self, then=lambda: None):
+        self._then = then
+
+    def progress(self, done, stage):
+        self._then()
+
+    def log(self, entry):
+        pass
+
+
+def waiting(library, kind):
+    with library.read() as session:
+        return [job for job in jobs.listed(session, state="queued") if job.kind == kind]
+
+
+def test_models_are_brought_chosen_and_deleted(library, place, tmp_path):
+    first, second = (models.bring(library, place / "model", name=name) for name in ("first", ""))
+    with library.read() as session:
+        assert models.chosen(session).key == first
+        assert models.get(session, second).name == "model"
+    with pytest.raises(ModelError):
+        models.bring(library, tmp_path)
+    models.choose(library, second)
+    assert {job.subject for job in waiting(library, "score")} == {first, second}
+    models.remove(library, second)
+    assert not library.folder.model(second).exists()
+    with library.read() as session:
+        assert models.chosen(session).key == first
+    assert [job.subject for job in waiting(library, "score")] == [first]  # it has not scored what came meanwhile
+    with pytest.raises(NotThere):
+        models.choose(library, second)
+    models.remove(library, first)
+    with library.read() as session:
+        assert models.chosen(session) is None
+
+
+def test_what_is_looked_at_is_scored_by_the_chosen_model(library, place):
+    key = models.bring(library, place / "model")
+    performance = intake.add_video(library, place.video(0), filename="v.mp4", owned=False)
+    (job,) = waiting(library, "extract")
+    assert work.do(library, job, Watch()) == {"looked_at": 1, "failed": {}}
+    job = next(job for job in waiting(library, "score") if job.payload)
+    assert work.do(library, job, Watch())["scored"] == 1
+    with library.read() as session:
+        assert models.assessment(session, performance).id == catalogue.get(library, performance).name
+        assert session.get(tables.Assessment, (performance, key)).score is not None
+
+
+def test_nothing_stays_of_what_is_deleted_while_it_is_looked_at(library, place, tmp_path):
+    video = shutil.copy(place.video(0), tmp_path / "v.mp4")
+    performance = intake.add_video(library, video, filename="v.mp4", owned=False)
+    (job,) = waiting(library, "extract")
+    work.do(library, job, Watch(lambda: catalogue.remove(library, [performance])))
+    assert library.store.ids() == []
+    assert not library.folder.thumbnail(performance).exists()
+    with library.read() as session:
+        assert session.get(tables.Performance, performance) is None
