@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +12,7 @@ from toprock.errors import UsageError
 from toprock.library import Library
 from toprock.web import Settings
 
-from .rooms import open_room
+from .rooms import Room, open_room
 
 
 @pytest.fixture
@@ -20,6 +22,25 @@ def library(tmp_path) -> Iterator[Library]:
     made.close()
 
 
+@pytest.fixture
+def room(library) -> Iterator[Room]:
+    with open_room(library) as found:
+        yield found
+
+
+def said(room: Room, head: str, body: bytes = b"") -> tuple[int, bytes]:
+    """Status and body of what a room answers to bytes as they stand; it is read as far as it comes."""
+    lines = f"{head}\r\nHost: localhost:{room.port}\r\nAuthorization: Bearer {room.token}\r\n"
+    with socket.create_connection(("127.0.0.1", room.port), timeout=10) as line:
+        line.sendall((lines + "Content-Type: application/json\r\n").encode() + body)
+        answer = b""
+        while part := line.recv(65536):
+            answer += part
+            if b"\r\n\r\n{" in answer and answer.endswith(b"}"):
+                break
+    return int(answer.split()[1]), answer.partition(b"\r\n\r\n")[2]
+
+
 def test_a_further_name_needs_a_password_and_is_no_longer_this_machine_alone(library, tmp_path):
     with pytest.raises(UsageError, match=r"room\.example can be reached .* no password"):
         Settings(hosts=("room.example",))
@@ -27,3 +48,25 @@ def test_a_further_name_needs_a_password_and_is_no_longer_this_machine_alone(lib
     with open_room(library, hosts=("room.example",), password="correct horse") as room:
         answer = room.ask("POST", "/api/v1/performances/folder", {"path": str(tmp_path)})
         assert (answer.status, "may not be pointed at" in answer.json["error"]) == (409, True)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/judgments", "/api/v1/performances/delete", "/api/v1/performances/folder"])
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(room, path):
+    status, body = said(room, f"POST {path} HTTP/1.1", f"Content-Length: {150 << 20}\r\n\r\n".encode())
+    assert (status, json.loads(body)["error"]) == (413, "this is larger than 1 MB")
+    parts = b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b" " * 65536 + b"\r\n") * 16
+    status, body = said(room, f"POST {path} HTTP/1.1", parts + b"1\r\n \r\n")
+    assert (status, json.loads(body)["advice"]) == (413, "Send it in several parts.")
+
+
+def test_bodies_of_undeclared_length_arrive_whole(room):
+    body = json.dumps({"retention_days": 3}).encode()
+    parts = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    status, found = said(room, "PUT /api/v1/settings HTTP/1.1", b"Transfer-Encoding: chunked\r\n\r\n" + parts)
+    assert (status, json.loads(found)) == (200, {"retention_days": 3})
+
+
+def test_pairs_and_videos_count_for_themselves(room):
+    head, size = "POST /api/v1/pairs?format=pairs HTTP/1.1", (1 << 20) + 10
+    status, body = said(room, head, f"Content-Length: {size}\r\n\r\n".encode() + b"a b\n" + b" " * (size - 4))
+    assert (status, json.loads(body)["error"][:21]) == (422, "no comparison is left")
