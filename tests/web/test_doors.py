@@ -11,6 +11,7 @@ import pytest
 from toprock.errors import UsageError
 from toprock.library import Library
 from toprock.web import Settings
+from toprock.web.serving import alone, serve
 
 from .rooms import Room, open_room
 
@@ -70,3 +71,38 @@ def test_pairs_and_videos_count_for_themselves(room):
     head, size = "POST /api/v1/pairs?format=pairs HTTP/1.1", (1 << 20) + 10
     status, body = said(room, head, f"Content-Length: {size}\r\n\r\n".encode() + b"a b\n" + b" " * (size - 4))
     assert (status, json.loads(body)["error"][:21]) == (422, "no comparison is left")
+
+
+def test_a_library_has_one_server_and_only_that_one_clears_what_was_left_half_way(library):
+    clip = library.folder.incoming / "left" / "clip.mp4"
+    clip.parent.mkdir()
+    clip.write_bytes(b"x")
+    (library.folder.incoming / "upload").write_bytes(b"x")
+    told: list[str] = []
+    with alone(library) as lock:
+        assert list(library.folder.incoming.iterdir()) == []
+        lock.write("http://localhost:8123")
+        lock.flush()
+        coming = library.folder.incoming / "coming"
+        coming.write_bytes(b"x")
+        with pytest.raises(UsageError, match=r"is open already, at http://localhost:8123"):
+            serve(library, Settings(port=0), workers=0, say=told.append)
+        assert (coming.exists(), told) == (True, [])
+    with alone(library):
+        assert not coming.exists()
+
+
+def test_a_room_beside_the_server_takes_nothing_away(library):
+    coming = library.folder.incoming / "coming"
+    coming.write_bytes(b"x")
+    with open_room(library) as room:
+        assert room.ask("GET", "/healthz").status == 200
+    assert coming.exists()
+
+
+def test_the_lock_says_where_the_room_is(library, monkeypatch):
+    seen: list[str] = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: seen.append((library.folder.root / "lock").read_text()))
+    serve(library, Settings(port=0), workers=0, say=seen.append)
+    assert seen[0].split()[-4] == seen[1]
+    assert (library.folder.root / "lock").read_text() == ""
