@@ -9,11 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from toprock.errors import UsageError
-from toprock.library import Library
+from toprock.library import Library, catalogue, jobs
+from toprock.library.work import do
 from toprock.web import Settings
 from toprock.web.serving import alone, serve
 
 from .rooms import Room, open_room
+from .shelf import Watch
 
 
 @pytest.fixture
@@ -106,3 +108,24 @@ def test_the_lock_says_where_the_room_is(library, monkeypatch):
     serve(library, Settings(port=0), workers=0, say=seen.append)
     assert seen[0].split()[-4] == seen[1]
     assert (library.folder.root / "lock").read_text() == ""
+
+
+def test_neither_links_nor_manifests_lead_out_of_the_folders_that_may_be_pointed_at(library, make_video, tmp_path):
+    inside, private = tmp_path / "videos", tmp_path / "private"
+    for folder in (inside, private):
+        folder.mkdir()
+    secret = make_video(private / "secret.mp4", frames=4)
+    own = make_video(inside / "own.mp4", frames=5)
+    (inside / "link.mp4").symlink_to(secret)
+    (inside / "beside.mp4").symlink_to(own)
+    rows = [("own", "own.mp4"), ("absolute", secret), ("up", "../private/secret.mp4"), ("link", "link.mp4")]
+    (inside / "all.csv").write_text("id,video\n" + "".join(f"{name},{video}\n" for name, video in rows))
+    with open_room(library, password="correct horse", folders=(inside,)) as room:
+        for place, left_out in ((inside / "all.csv", {"absolute", "up", "link"}), (inside, {"link"})):
+            assert room.ask("POST", "/api/v1/performances/folder", {"path": str(place)}).status == 202
+            with library.write() as session:
+                job = jobs.claim(session, "test", ["take"])
+            failed = do(library, job, Watch())["failed"]
+            assert set(failed) == left_out
+            assert all("outside of the folders" in why for why in failed.values())
+    assert [row.performance.name for row in catalogue.listed(library).rows] == ["own"]

@@ -95,8 +95,9 @@ def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, int
 
     The answer names the job, whose result says what was taken, known already, and left out and why.
     """
-    source = allowed(Path(place.path).expanduser(), request.app.state.settings)
-    return {"job": intake.begin_folder(library, source)}
+    settings: Settings = request.app.state.settings
+    source = allowed(Path(place.path).expanduser(), settings)
+    return {"job": intake.begin_folder(library, source, roots=settings.folders)}
 
 
 @router.post("/performances/delete")
