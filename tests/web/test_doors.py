@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -14,7 +15,7 @@ from toprock.library.work import do
 from toprock.web import Settings
 from toprock.web.serving import alone, serve
 
-from .rooms import Room, open_room
+from .rooms import Answer, Room, open_room
 from .shelf import Watch
 
 
@@ -129,3 +130,36 @@ def test_neither_links_nor_manifests_lead_out_of_the_folders_that_may_be_pointed
             assert set(failed) == left_out
             assert all("outside of the folders" in why for why in failed.values())
     assert [row.performance.name for row in catalogue.listed(library).rows] == ["own"]
+
+
+def test_who_came_in_by_a_password_that_has_changed_is_out(library):
+    first, second = {"password": "correct horse", "judge_password": "battery staple"}, {"password": "another horse"}
+    with open_room(library, **first) as room:
+        owner, judge = cookie_of(enter(room, "correct horse")), cookie_of(enter(room, "battery staple"))
+        assert room.ask("GET", "/jobs", token=False, headers=owner).status == 200
+    with open_room(library, **first) as room:  # opened again: as it was
+        assert room.ask("GET", "/jobs", token=False, headers=owner).status == 200
+        assert room.ask("GET", "/judge", token=False, headers=judge).status == 200
+    with open_room(library, **first | second) as room:
+        assert room.ask("GET", "/jobs", token=False, headers=owner).status == 303
+        assert room.ask("GET", "/judge", token=False, headers=judge).status == 200
+    with open_room(library, **second) as room:  # judges have no password any more
+        assert room.ask("GET", "/judge", token=False, headers=judge).status == 303
+    with open_room(library, **first) as room:  # nor does the old password bring old visitors back
+        assert room.ask("GET", "/jobs", token=False, headers=owner).status == 303
+
+
+def test_a_password_that_has_changed_counts_even_beside_a_room_that_has_the_old_one(library):
+    with open_room(library, password="correct horse") as old, open_room(library, password="another horse") as new:
+        cookie = cookie_of(enter(old, "correct horse"))
+        assert old.ask("GET", "/jobs", token=False, headers=cookie).status == 200
+        assert new.ask("GET", "/jobs", token=False, headers=cookie).status == 303
+
+
+def enter(room: Room, password: str) -> Answer:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    return room.ask("POST", "/login", f"password={quote(password)}".encode(), token=False, headers=form)
+
+
+def cookie_of(answer: Answer) -> dict[str, str]:
+    return {"Cookie": answer.headers["set-cookie"].split(";")[0]}
