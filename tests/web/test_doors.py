@@ -132,6 +132,13 @@ def test_neither_links_nor_manifests_lead_out_of_the_folders_that_may_be_pointed
     assert [row.performance.name for row in catalogue.listed(library).rows] == ["own"]
 
 
+@pytest.mark.parametrize("path", ["~nosuchuser/videos", "/nul\0l", "videos"])
+@pytest.mark.parametrize("what", ["performances", "models"])
+def test_a_path_that_cannot_be_is_refused_in_words(room, what, path):
+    answer = room.ask("POST", f"/api/v1/{what}/folder", {"path": path})
+    assert (answer.status, bool(answer.json["advice"])) == (422, True)
+
+
 def test_who_came_in_by_a_password_that_has_changed_is_out(library):
     first, second = {"password": "correct horse", "judge_password": "battery staple"}, {"password": "another horse"}
     with open_room(library, **first) as room:
