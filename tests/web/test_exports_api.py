@@ -173,21 +173,3 @@ def test_no_more_models_than_wanted_are_kept(own_room, shelf, monkeypatch):
     assert [folder.name[0] for folder in loads] == ["1", "2", "3"]
     loaded.get("2" * 16)
     assert len(loads) == 4
-
-
-def test_a_folder_left_among_uploads_keeps_no_room_from_opening(shelf, tmp_path):
-    import shutil
-
-    from toprock.library import Library
-
-    from .rooms import open_room
-
-    shutil.copytree(shelf.folder, tmp_path / "library")
-    left = tmp_path / "library" / "incoming" / "left"
-    left.mkdir(parents=True)
-    (left / "clip.mp4").write_bytes(b"x")
-    library = Library(tmp_path / "library")
-    with open_room(library) as opened:
-        assert opened.ask("GET", "/healthz").status == 200
-    library.close()
-    assert not left.exists()

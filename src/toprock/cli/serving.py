@@ -25,7 +25,8 @@ def serve(
         typer.Option(help="SQLAlchemy URL, as postgresql+psycopg://user@host/name; by default a file in the folder."),
     ] = "",
     allow_host: Annotated[
-        list[str] | None, typer.Option("--allow-host", help="A further name by which browsers call the room.")
+        list[str] | None,
+        typer.Option("--allow-host", help="A further name by which browsers call the room; needs a password."),
     ] = None,
     videos: Annotated[
         list[Path] | None,

@@ -10,6 +10,7 @@
     LIBRARY/models/KEY/              models, as `toprock train` makes them
     LIBRARY/incoming/                uploads on their way; emptied at every start
     LIBRARY/token                    what other programs show to be let in
+    LIBRARY/lock                     held by the one server there may be, and where that is
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +86,26 @@ def add_video(
         raise
 
 
-def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int], None] | None = None) -> Taken:
+def add_folder(
+    library: Library,
+    source: Path,
+    *,
+    roots: Sequence[Path] = (),
+    on_video: Callable[[int, int], None] | None = None,
+) -> Taken:
     """Take in all videos of a folder, or the performances of a manifest; the files stay where they are.
+
+    Args:
+        library: where to.
+        source: the folder or manifest.
+        roots: folders out of which neither links nor the paths of a manifest may lead; none lets them lead anywhere.
+        on_video: told how many have been looked at, and of how many.
 
     Raises:
         ManifestError: nothing is there.
+        Refused: the source lies outside of the roots.
     """
+    _refuse_outside(source.resolve(), roots)
     found = find_performances(source)
     manifest = source.suffix.lower() == ".csv"
     keys: list[str] = []
@@ -100,27 +114,27 @@ def add_folder(library: Library, source: Path, *, on_video: Callable[[int, int],
     for number, performance in enumerate(found):
         try:
             place = performance.video.resolve()
+            _refuse_outside(place, roots)
             keys.append(_add_listed(library, place, performance, manifest=manifest))
         except Known:
             known.append(performance.id)
-        except (ToprockError, OSError) as problem:
+        except (ToprockError, OSError, RuntimeError) as problem:  # a ring of links is a RuntimeError
             left_out[performance.id] = str(problem)
         if on_video:
             on_video(number + 1, len(found))
     return Taken(keys, known, left_out)
 
 
-def begin_folder(library: Library, source: Path) -> int:
-    """Put a folder of videos, or a manifest, into the queue to be taken in; returns the job's number.
+def begin_folder(library: Library, source: Path, *, roots: Sequence[Path] = ()) -> int:
+    """Put a folder of videos, or a manifest, into the queue to be taken in as by `add_folder`; gives the job's number.
 
     Raises:
         ManifestError: nothing is there.
     """
     found = find_performances(source)
+    payload = {"path": str(source), "roots": [str(root.resolve()) for root in roots]}
     with library.write() as session:
-        return jobs.enqueue(
-            session, "take", f"Take in {len(found)} videos of {source.name}", payload={"path": str(source)}
-        )
+        return jobs.enqueue(session, "take", f"Take in {len(found)} videos of {source.name}", payload=payload)
 
 
 def room_for(library: Library, size: int) -> bool:
@@ -183,6 +197,14 @@ def _video_row(info: VideoInfo, filename: str, digest: str, owned: bool) -> tabl
         codec=info.codec,
         container=info.container,
     )
+
+
+def _refuse_outside(place: Path, roots: Sequence[Path]) -> None:
+    if roots and not any(place.is_relative_to(root.resolve()) for root in roots):
+        raise Refused(
+            f"{place.name} lies outside of the folders that may be pointed at",
+            advice="Links and manifests may not lead out of them: see --videos.",
+        )
 
 
 def _refuse_known(session: Session, path: Path, digest: str, owned: bool, performance: Performance | None) -> None:

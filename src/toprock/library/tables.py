@@ -217,10 +217,14 @@ class Job(Base):
 
 
 class Session(Base):
-    """Somebody who has been let in; only a digest of the cookie is kept."""
+    """Somebody who has been let in, by which password; of that and of the cookie only digests are kept.
 
-    __tablename__ = "session"
+    The table `session` of earlier libraries did not know the password: who is in it enters again.
+    """
+
+    __tablename__ = "visit"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     role: Mapped[str] = mapped_column(String(8))
+    password: Mapped[str] = mapped_column(String(64))
     expires: Mapped[datetime]

@@ -64,7 +64,8 @@ def take(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     def on_video(done: int, total: int) -> None:
         watch.progress(done / total, f"{done} of {total} videos")
 
-    taken = intake.add_folder(library, Path(job.payload["path"]), on_video=on_video)
+    roots = [Path(root) for root in job.payload.get("roots", ())]
+    taken = intake.add_folder(library, Path(job.payload["path"]), roots=roots, on_video=on_video)
     return {"taken": len(taken.keys), "known": len(taken.known), "failed": taken.left_out}
 
 

@@ -47,6 +47,10 @@ class Access:
             write_text(path, secrets.token_urlsafe(32) + "\n")
             path.chmod(0o600)
         self.token = path.read_text().strip()
+        passwords = {"owner": settings.password, "judge": settings.judge_password}
+        self._marks = {role: self._mark(password) for role, password in passwords.items() if password}
+        with library.write() as session:  # who came in by a password that is no more
+            session.execute(delete(tables.Session).where(tables.Session.password.not_in(self._marks.values())))
 
     def visitor(self, cookie: str, authorization: str) -> Visitor:
         """Who asks, by the cookie or the header of the request."""
@@ -59,7 +63,7 @@ class Access:
         digest = _digest(cookie)
         with self._library.read() as session:
             found = session.get(tables.Session, digest) if cookie else None
-        if found is None or found.expires < tables.now():
+        if found is None or found.expires < tables.now() or found.password != self._marks.get(found.role):
             return Visitor("", "")
         return Visitor(found.role, self._proof(digest))  # type: ignore[arg-type]
 
@@ -76,7 +80,8 @@ class Access:
         cookie = secrets.token_urlsafe(32)
         with self._library.write() as session:
             session.execute(delete(tables.Session).where(tables.Session.expires < tables.now()))
-            session.add(tables.Session(digest=_digest(cookie), role=fits, expires=tables.now() + _STAYS))
+            until, mark = tables.now() + _STAYS, self._marks[fits]
+            session.add(tables.Session(digest=_digest(cookie), role=fits, password=mark, expires=until))
         return fits, cookie
 
     def too_many(self, address: str) -> bool:
@@ -91,6 +96,12 @@ class Access:
         """Forget a session."""
         with self._library.write() as session:
             session.execute(delete(tables.Session).where(tables.Session.digest == _digest(cookie)))
+
+    def _mark(self, password: str) -> str:
+        """What is kept of a password: of no use to those who have not the token too."""
+        return hmac.new(
+            self.token.encode(), b"password " + password.encode("utf-8", "surrogatepass"), hashlib.sha256
+        ).hexdigest()
 
     def _proof(self, whose: str) -> str:
         return hmac.new(self.token.encode(), whose.encode(), hashlib.sha256).hexdigest()

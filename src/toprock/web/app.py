@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,7 +30,7 @@ _ABOUT = """Everything that the pages do. Reads need what the pages need; writes
 
 
 def create_app(library: Library, settings: Settings | None = None) -> FastAPI:
-    """The room of a library, without workers: see `toprock.library.Supervisor`.
+    """The room of a library, without workers and without what only one server may do: see `toprock.web.serving`.
 
     Args:
         library: what it shows.
@@ -45,8 +44,6 @@ def create_app(library: Library, settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for left in library.folder.incoming.iterdir():
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
         Thread(target=warm, daemon=True).start()
         yield
 

@@ -1,4 +1,5 @@
-"""What stands before every request: known hosts, visitors who are let in, writes from the room's own pages only."""
+"""What stands before every request: known hosts, visitors who are let in, writes from the room's own pages only,
+and bodies that are not too large."""
 
 from __future__ import annotations
 
@@ -16,6 +17,9 @@ from toprock.web.settings import Settings
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _OPEN = ("/login", "/static/", "/healthz")
+LARGEST_BODY = 1 << 20
+_STREAMED = {("POST", "/api/v1/performances"), ("POST", "/api/v1/pairs")}
+"""Routes that write bodies to disk as they come, and count for themselves."""
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; media-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
@@ -63,7 +67,37 @@ class Guard:
         if write and (why := _foreign(headers, scope["scheme"], host, visitor, path)):
             await _refuse(scope, send, 403, why, "Load the page again and repeat what you did.")
             return
+        if (scope["method"], path) not in _STREAMED:
+            bounded = await _bounded(headers, receive)
+            if bounded is None:
+                await _refuse(
+                    scope, send, 413, f"this is larger than {LARGEST_BODY >> 20} MB", "Send it in several parts."
+                )
+                return
+            receive = bounded
         await self._app(scope, receive, send)
+
+
+async def _bounded(headers: Headers, receive: Receive) -> Receive | None:
+    """The way to a body that is not too large; None where it is. One of undeclared length is read here."""
+    if "transfer-encoding" not in headers:  # the server reads no more than is declared
+        declared = headers.get("content-length", "0")
+        return receive if declared.isdecimal() and int(declared) <= LARGEST_BODY else None
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break  # whoever sent it is gone
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > LARGEST_BODY:
+            return None
+    waiting: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
 
 
 def _foreign(headers: Headers, scheme: str, host: str, visitor: Visitor, path: str) -> str:
@@ -114,7 +148,10 @@ async def _refuse(scope: Scope, send: Send, status: int, what: str, advice: str)
         body, kind = json.dumps({"error": what, "advice": advice}).encode(), b"application/json"
     else:
         body, kind = f"{what[:1].upper()}{what[1:]}. {advice}\n".encode(), b"text/plain; charset=utf-8"
-    await _answer(send, status, body, [(b"content-type", kind)])
+    headers = [(b"content-type", kind)]
+    if status == 413:
+        headers.append((b"connection", b"close"))  # what else was sent is not waited for
+    await _answer(send, status, body, headers)
 
 
 async def _send_to_login(send: Send, then: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import IO
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,9 +24,41 @@ def serve(
     """Serve until interrupted.
 
     Raises:
-        UsageError: the address is taken or is not this machine's.
+        UsageError: the address is taken or is not this machine's, or the library is being served already.
         LibraryError: the database does not answer.
     """
+    with alone(library) as lock:
+        _serve(library, settings, workers, say, lock)
+
+
+@contextlib.contextmanager
+def alone(library: Library) -> Iterator[IO[str]]:
+    """Be the one server of a library; what others left half way among uploads goes. Gives the file of the lock.
+
+    Raises:
+        UsageError: there is another server.
+    """
+    path = library.folder.root / "lock"
+    with path.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            where = lock.read().strip()
+            raise UsageError(
+                f"{library.folder.root}: this library is open already{f', at {where}' if where else ''}",
+                advice="Use the room that is open, or close it first.",
+            ) from None
+        lock.truncate(0)
+        for left in library.folder.incoming.iterdir():
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+        yield lock
+        lock.truncate(0)
+
+
+def _serve(
+    library: Library, settings: Settings, workers: int | None, say: Callable[[str], None], lock: IO[str]
+) -> None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,6 +75,8 @@ def serve(
     with listener, Supervisor(library, workers=workers):
         port = listener.getsockname()[1]
         shown = "localhost" if settings.local else settings.host
+        lock.write(f"http://{shown}:{port}")
+        lock.flush()
         say(f"the room is open at http://{shown}:{port}  (Ctrl-C closes it)")
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn passes on the signal that it has answered
             server.run(sockets=[listener])

@@ -21,7 +21,7 @@ class Settings:
         host, port: where it listens.
         password: of the owner; empty lets everybody in who reaches it, which only this machine may.
         judge_password: of those who may watch and judge, and nothing else; empty lets none in.
-        hosts: further names by which browsers may call it, as behind a proxy.
+        hosts: further names by which browsers may call it, as behind a proxy; other machines reach it then.
         folders: where videos may be pointed at when the room is open to a network; on this machine alone, anywhere.
         max_upload: bytes of one video.
         stall_s: seconds after which an upload that sends nothing is ended.
@@ -44,10 +44,10 @@ class Settings:
     stall_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if not self.local and not self.password:
+        if (away := self._away) and not self.password:
             raise UsageError(
-                f"{self.host} can be reached from other machines, and there is no password",
-                advice="Set TOPROCK_PASSWORD, or leave --host out to serve this machine alone.",
+                f"{away} can be reached from other machines, and there is no password",
+                advice="Set TOPROCK_PASSWORD, or leave --host and --allow-host out to serve this machine alone.",
             )
         for name, value in (("TOPROCK_PASSWORD", self.password), ("TOPROCK_JUDGE_PASSWORD", self.judge_password)):
             if value and len(value) < _SHORTEST_PASSWORD:
@@ -59,13 +59,13 @@ class Settings:
 
     @property
     def local(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        """Whether only this machine can reach it: it listens here alone, and goes by no other name."""
+        return not self._away
+
+    @property
+    def _away(self) -> str:
+        """A name by which other machines reach it, or empty."""
+        return next((name for name in (self.host, *self.hosts) if not _is_this_machine(name)), "")
 
     @property
     def names(self) -> frozenset[str]:
@@ -74,6 +74,15 @@ class Settings:
         if self.host in ("0.0.0.0", "::"):
             found |= _names_of_this_machine()
         return frozenset(found)
+
+
+def _is_this_machine(name: str) -> bool:
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _names_of_this_machine() -> set[str]:

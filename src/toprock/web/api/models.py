@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -49,7 +48,7 @@ def train(library: TheLibrary, wanted: Wanted) -> dict[str, int]:
 @router.post("/models/folder", status_code=201)
 def bring(request: Request, library: TheLibrary, place: Place) -> dict[str, Any]:
     """Take in a model folder that `toprock train` made elsewhere, on the machine that serves the room."""
-    source = allowed(Path(place.path).expanduser(), request.app.state.settings)
+    source = allowed(place.path, request.app.state.settings)
     return one(library, models.bring(library, source))
 
 

@@ -95,8 +95,9 @@ def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, int
 
     The answer names the job, whose result says what was taken, known already, and left out and why.
     """
-    source = allowed(Path(place.path).expanduser(), request.app.state.settings)
-    return {"job": intake.begin_folder(library, source)}
+    settings: Settings = request.app.state.settings
+    source = allowed(place.path, settings)
+    return {"job": intake.begin_folder(library, source, roots=settings.folders)}
 
 
 @router.post("/performances/delete")
@@ -224,14 +225,20 @@ def _check_room(library: Library, size: int) -> None:
         )
 
 
-def allowed(source: Path, settings: Settings) -> Path:
-    """A place that may be pointed at: anywhere for this machine's own user, else below folders named at start."""
-    if not source.is_absolute():
-        raise UsageError(f"'{source}' is no whole path", advice="Give one that begins at the root, as /media/videos.")
+def allowed(path: str, settings: Settings) -> Path:
+    """A place that may be pointed at: anywhere for this machine's own user, else below folders named at start.
+
+    Raises:
+        UsageError: it is no whole path, or leads nowhere, as with `~` before the name of nobody.
+        Refused: it may not be pointed at.
+    """
     try:
+        source = Path(path).expanduser()
         place = source.resolve()
     except (OSError, RuntimeError, ValueError):
-        raise UsageError(f"'{source}' cannot be looked at", advice="Check the path.") from None
+        raise UsageError(f"'{path}' cannot be looked at", advice="Check the path.") from None
+    if not source.is_absolute():
+        raise UsageError(f"'{source}' is no whole path", advice="Give one that begins at the root, as /media/videos.")
     roots = [root.resolve() for root in settings.folders]
     if (settings.local and not roots) or any(place == root or place.is_relative_to(root) for root in roots):
         return place
