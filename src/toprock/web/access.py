@@ -99,7 +99,8 @@ class Access:
 
     def _mark(self, password: str) -> str:
         """What is kept of a password: of no use to those who have not the token too."""
-        return hmac.new(self.token.encode(), b"password " + password.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        text = b"password " + password.encode("utf-8", "surrogatepass")
+        return hmac.new(self.token.encode(), text, hashlib.sha256).hexdigest()
 
     def _proof(self, whose: str) -> str:
         return hmac.new(self.token.encode(), whose.encode(), hashlib.sha256).hexdigest()
