@@ -57,6 +57,8 @@ const room = (() => {
   document.addEventListener("click", async (event) => {
     const opener = event.target.closest("[data-open]");
     if (opener) document.getElementById(opener.dataset.open).showModal();
+    // no button of the form: the first one of those is what Enter presses
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close("");
     if (event.target.closest("[data-leave]")) {
       await fetch("/logout", { method: "POST", headers: headers() });
       location.assign("/login");
