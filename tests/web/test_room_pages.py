@@ -83,12 +83,6 @@ def test_enter_in_a_dialog_does_what_it_offers_and_cancel_does_not(page, room, l
     assert len(asked) == 1
 
 
-def polled(page: Any, after_s: float) -> None:
-    """Let so much time pass for a page whose clock stands still, and what it asks for then arrive."""
-    page.clock.run_for(int(1000 * after_s))
-    page.wait_for_load_state("networkidle")
-
-
 def test_the_second_page_stays_the_second_one_while_a_job_is_open(page, room, library):
     invented(library, ROWS + 2)
     queued(library)
@@ -98,3 +92,83 @@ def test_the_second_page_stays_the_second_one_while_a_job_is_open(page, room, li
         page.clock.run_for(4100)
     page.clock.run_for(200)
     assert page.locator(".tile").count() == 2
+
+
+FOCUS = "document.activeElement.id"
+
+
+def poll(page: Any, part: str, after_s: float) -> int:
+    """Let time pass until a part of the page has been asked for again, and settle; gives the status of the answer."""
+    with page.expect_response(lambda answer: answer.url.partition("?")[0].endswith(part)) as answer:
+        page.clock.run_for(int(1000 * after_s) + 100)
+    page.wait_for_timeout(50)
+    page.clock.run_for(200)
+    return answer.value.status
+
+
+def change(library: Library, number: int, **changes: Any) -> None:
+    with library.write() as session:
+        for name, value in changes.items():
+            setattr(jobs.get(session, number), name, value)
+
+
+def test_jobs_that_go_on_leave_the_keyboard_where_it_is(page, room, library):
+    number = queued(library)
+    page.clock.install()
+    page.goto(f"{room.url}/jobs")
+    page.evaluate("window.first = document.querySelector('.job')")
+    page.locator(f"#job-{number}-do").focus()
+    assert poll(page, "/jobs", 1) == 204
+    assert page.evaluate("window.first.isConnected")
+    for changes in ({"state": "running", "progress": 0.25}, {"cancel": True}, {"state": "cancelled"}):
+        change(library, number, **changes)
+        assert poll(page, "/jobs", 1) == 200
+        assert page.evaluate(FOCUS) == f"job-{number}-do"
+        assert poll(page, "/jobs", 1) == 204
+    assert page.locator(f"#job-{number}-do").inner_text() == "Try again"
+
+
+def test_a_button_that_is_pressed_keeps_the_keyboard(page, room, library):
+    number = queued(library)
+    page.clock.install()
+    page.goto(f"{room.url}/jobs")
+    with page.expect_response("**/cancel"):
+        page.locator(f"#job-{number}-do").press("Enter")
+    assert poll(page, "/jobs", 1) == 200
+    assert page.evaluate(FOCUS) == f"job-{number}-do"
+
+
+def test_a_training_that_goes_on_leaves_the_keyboard_and_says_only_what_is_new(page, room, library):
+    number = queued(library, "train")
+    page.clock.install()
+    page.goto(f"{room.url}/train")
+    page.locator("#training-do").focus()
+    assert poll(page, "/train/now", 1) == 204
+    assert page.locator("#training [role=status]").count() == 0
+    page.evaluate("""() => { window.said = 0;
+        const told = document.getElementById("training-said");
+        new MutationObserver(() => { window.said += 1; }).observe(told, { childList: true });
+        window.told = told; }""")
+    for step in (1, 2, 3):
+        change(library, number, state="running", progress=0.1 * step, stage=f"group 1: step {step} of 9")
+        assert poll(page, "/train/now", 1) == 200
+        assert page.evaluate(FOCUS) == "training-do"
+    assert page.evaluate("window.told.isConnected && window.said") == 1
+    assert page.locator("#training-said").inner_text() == "Something long: train runs: group 1"
+
+
+def test_the_list_of_performances_leaves_the_keyboard_where_it_is(page, room, library):
+    first, second = invented(library, 2)
+    queued(library)
+    page.clock.install()
+    page.goto(room.url)
+    page.locator(f"#pick-{first}").check()
+    page.evaluate("window.first = document.querySelector('.tile')")
+    assert poll(page, "/", 4) == 204
+    assert page.evaluate("window.first.isConnected")
+    for name, key in (("pick", first), ("to", second)):
+        page.locator(f"#{name}-{key}").focus()
+        room.ask("PATCH", f"/api/v1/performances/{second}", {"event": f"Jam {name}"})
+        assert poll(page, "/", 4) == 200
+        assert page.evaluate(FOCUS) == f"{name}-{key}"
+    assert page.locator(f"#pick-{first}").is_checked()

@@ -66,6 +66,16 @@ const room = (() => {
   });
   document.addEventListener("htmx:responseError", () => toast("The room could not show this. Load the page again.", true));
 
+  // Parts that are asked for again and again are swapped only where they have changed.
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    const again = (detail.elt.getAttribute("hx-trigger") || "").startsWith("every");
+    if (again && detail.target.dataset.mark) detail.headers["If-None-Match"] = detail.target.dataset.mark;
+  });
+  document.addEventListener("htmx:afterSwap", ({ detail }) => {
+    const mark = detail.xhr && detail.xhr.getResponseHeader("ETag");
+    if (mark && "mark" in detail.target.dataset) detail.target.dataset.mark = mark;
+  });
+
   const badge = document.getElementById("waiting");
   if (badge) setInterval(async () => {
     if (document.hidden) return;
