@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from toprock.errors import UsageError
 from toprock.library import Library, catalogue, jobs
+from toprock.library.library import opened
 from toprock.library.work import do
 from toprock.web import Settings
+from toprock.web.access import Access
 from toprock.web.serving import alone, serve
 
 from .rooms import Answer, Room, open_room
@@ -130,6 +134,27 @@ def test_neither_links_nor_manifests_lead_out_of_the_folders_that_may_be_pointed
             assert set(failed) == left_out
             assert all("outside of the folders" in why for why in failed.values())
     assert [row.performance.name for row in catalogue.listed(library).rows] == ["own"]
+
+
+def test_a_new_library_is_for_its_user_alone_and_so_is_the_token_from_the_start(tmp_path, monkeypatch):
+    before = os.umask(0o022)
+    modes: list[int] = []
+    replace = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        modes.append(self.stat().st_mode & 0o777)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    try:
+        with opened(tmp_path / "new" / "library") as made:
+            token = Access(made, Settings()).token
+            assert made.folder.root.stat().st_mode & 0o777 == 0o700
+            assert (made.folder.root / "token").read_text() == f"{token}\n"
+        assert modes == [0o600]
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
+    finally:
+        os.umask(before)
 
 
 @pytest.mark.parametrize("path", ["~nosuchuser/videos", "/nul\0l", "videos"])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import delete
 
-from toprock.files import write_text
+from toprock.files import storage_errors
 from toprock.library import Library, tables
 from toprock.web.settings import Settings
 
@@ -44,8 +47,7 @@ class Access:
         self._tries: dict[str, list[float]] = {}
         path = library.folder.root / "token"
         if not path.is_file() or not path.read_text().strip():
-            write_text(path, secrets.token_urlsafe(32) + "\n")
-            path.chmod(0o600)
+            _write_for_this_user(path, secrets.token_urlsafe(32) + "\n")
         self.token = path.read_text().strip()
         passwords = {"owner": settings.password, "judge": settings.judge_password}
         self._marks = {role: self._mark(password) for role, password in passwords.items() if password}
@@ -104,6 +106,21 @@ class Access:
 
     def _proof(self, whose: str) -> str:
         return hmac.new(self.token.encode(), whose.encode(), hashlib.sha256).hexdigest()
+
+
+def _write_for_this_user(path: Path, text: str) -> None:
+    """A file that is whole or absent, and that at no time anybody else may read."""
+    with storage_errors(path):
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")  # made with 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
 
 
 def same_proof(given: str, wanted: str) -> bool:
