@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,6 +163,17 @@ def test_a_new_library_is_for_its_user_alone_and_so_is_the_token_from_the_start(
 def test_a_path_that_cannot_be_is_refused_in_words(room, what, path):
     answer = room.ask("POST", f"/api/v1/{what}/folder", {"path": path})
     assert (answer.status, bool(answer.json["advice"])) == (422, True)
+
+
+def test_the_door_is_open_with_its_styles_and_nothing_else_is(library):
+    with open_room(library, password="correct horse") as room:
+        page = room.ask("GET", "/login", token=False).text
+        styles = re.findall(r'href="([^"]+\.css)"', page)
+        assert "/static-report.css" in styles
+        for path in ("/login", "/healthz", *styles):
+            assert room.ask("GET", path, token=False).status == 200, path
+        for path in ("/loginx", "/login/x", "/healthz/x", "/static", "/static-report.cssx"):
+            assert room.ask("GET", path, token=False).status == 303, path
 
 
 def test_who_came_in_by_a_password_that_has_changed_is_out(library):
