@@ -6,19 +6,22 @@ import json
 import os
 import re
 import socket
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from toprock.errors import UsageError
 from toprock.library import Library, catalogue, jobs
 from toprock.library.library import opened
 from toprock.library.work import do
-from toprock.web import Settings
+from toprock.web import Settings, create_app
 from toprock.web.access import Access
-from toprock.web.serving import alone, serve
+from toprock.web.serving import alone, serve, server_of
 
 from .rooms import Answer, Room, open_room
 from .shelf import Watch
@@ -200,8 +203,28 @@ def test_a_password_that_has_changed_counts_even_beside_a_room_that_has_the_old_
         assert new.ask("GET", "/jobs", token=False, headers=cookie).status == 303
 
 
-def enter(room: Room, password: str) -> Answer:
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
+def test_passwords_that_are_tried_at_once_are_counted_by_the_address_that_the_proxy_names(library):
+    with open_room(library, password="correct horse") as room, ThreadPoolExecutor(40) as many:
+        for _ in range(12):  # right ones do not count
+            assert enter(room, "correct horse", "192.0.2.1").status == 303
+        tried = Counter(many.map(lambda n: enter(room, f"wrong guess {n}", "192.0.2.1").status, range(40)))
+        assert tried == {403: 10, 429: 30}
+        assert enter(room, "correct horse", "192.0.2.1").status == 429
+        assert enter(room, "correct horse", "192.0.2.2").status == 303
+
+
+def test_only_a_proxy_on_this_machine_is_believed(library, monkeypatch):
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    trusted = server_of(create_app(library)).config
+    trusted.load()
+    assert trusted.proxy_headers
+    assert isinstance(trusted.loaded_app, ProxyHeadersMiddleware)
+    assert "127.0.0.1" in trusted.loaded_app.trusted_hosts
+    assert "192.0.2.1" not in trusted.loaded_app.trusted_hosts
+
+
+def enter(room: Room, password: str, address: str = "") -> Answer:
+    form = {"Content-Type": "application/x-www-form-urlencoded"} | ({"X-Forwarded-For": address} if address else {})
     return room.ask("POST", "/login", f"password={quote(password)}".encode(), token=False, headers=form)
 
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from sqlalchemy import delete
@@ -22,7 +23,11 @@ from toprock.web.settings import Settings
 Role = Literal["owner", "judge", ""]
 COOKIE = "toprock"
 _STAYS = timedelta(days=14)
-_TRIES, _WITHIN_S = 10, 60.0
+_TRIES, _WITHIN_S, _ADDRESSES = 10, 60.0, 10_000
+
+
+class TooManyTries(Exception):
+    """Passwords are being guessed."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Access:
     def __init__(self, library: Library, settings: Settings) -> None:
         self._library, self._settings = library, settings
         self._tries: dict[str, list[float]] = {}
+        self._counting = Lock()
         path = library.folder.root / "token"
         if not path.is_file() or not path.read_text().strip():
             _write_for_this_user(path, secrets.token_urlsafe(32) + "\n")
@@ -70,15 +76,22 @@ class Access:
         return Visitor(found.role, self._proof(digest))  # type: ignore[arg-type]
 
     def enter(self, password: str, address: str) -> tuple[Role, str]:
-        """The role that a password opens, and the cookie to keep; both empty where it opens none."""
+        """The role that a password opens, and the cookie to keep; both empty where it opens none.
+
+        Raises:
+            TooManyTries: somebody has tried wrong passwords too often in the last minute.
+        """
+        tried = self._try(address)
         right = {"owner": self._settings.password, "judge": self._settings.judge_password}
         fits: Role = ""
         for role, wanted in right.items():
             if _same(password, wanted) and wanted:
                 fits = role  # type: ignore[assignment]
         if not fits:
-            self._tries.setdefault(address, []).append(time.monotonic())
             return "", ""
+        with self._counting:
+            if tried in self._tries.get(address, ()):
+                self._tries[address].remove(tried)
         cookie = secrets.token_urlsafe(32)
         with self._library.write() as session:
             session.execute(delete(tables.Session).where(tables.Session.expires < tables.now()))
@@ -86,13 +99,17 @@ class Access:
             session.add(tables.Session(digest=_digest(cookie), role=fits, password=mark, expires=until))
         return fits, cookie
 
-    def too_many(self, address: str) -> bool:
-        """Whether somebody has tried wrong passwords too often in the last minute."""
-        since = time.monotonic() - _WITHIN_S
-        if len(self._tries) > 10_000:
-            self._tries.clear()
-        self._tries[address] = [at for at in self._tries.get(address, []) if at > since]
-        return len(self._tries[address]) >= _TRIES
+    def _try(self, address: str) -> float:
+        """Count a try, before it is known whether it is right: those that come at once are counted too."""
+        now = time.monotonic()
+        with self._counting:
+            if len(self._tries) > _ADDRESSES:
+                self._tries = {who: at for who, at in self._tries.items() if at and at[-1] > now - _WITHIN_S}
+            recent = self._tries[address] = [at for at in self._tries.get(address, []) if at > now - _WITHIN_S]
+            if len(recent) >= _TRIES:
+                raise TooManyTries
+            recent.append(now)
+        return now
 
     def leave(self, cookie: str) -> None:
         """Forget a session."""
