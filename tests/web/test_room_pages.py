@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from toprock.library import Library, jobs, tables
+from toprock.library.work import do
 
 from .rooms import Room, open_room
 from .servers import invented
+from .shelf import Watch
 
 ROWS = 48
 
@@ -92,6 +94,49 @@ def test_the_second_page_stays_the_second_one_while_a_job_is_open(page, room, li
         page.clock.run_for(4100)
     page.clock.run_for(200)
     assert page.locator(".tile").count() == 2
+
+
+def test_a_judges_keys_can_be_switched_off_and_stay_off(page, room, library):
+    invented(library, 4)
+    page.goto(f"{room.url}/judge")
+    page.locator("#annotator").fill("Kim")
+    page.locator("#annotator").press("Enter")
+    page.locator("#bout").wait_for()
+    page.get_by_label("Listen to keys").uncheck()
+    asked = sent(page, "POST")
+    page.reload()
+    page.locator(".deck:not([hidden])").wait_for()
+    page.wait_for_timeout(330)
+    for key in ("t", "u", "s", "ArrowLeft", "z"):
+        page.keyboard.press(key)
+    page.get_by_label("Listen to keys").focus()
+    assert asked == []
+    page.keyboard.press("Space")
+    assert page.evaluate("localStorage.getItem('toprock.keys')") == "on"
+    page.get_by_label("Listen to keys").blur()
+    with page.expect_response("**/judgments"):
+        page.keyboard.press("t")
+
+
+def test_what_the_first_folder_left_out_is_said(page, room, library, make_video, tmp_path):
+    (tmp_path / "videos").mkdir()
+    make_video(tmp_path / "videos" / "good.mp4", frames=4)
+    (tmp_path / "videos" / "bad.mp4").write_bytes(b"no video")
+    page.goto(room.url)
+    page.locator("[data-open=folder]").click()
+    page.locator("#place").fill(str(tmp_path / "videos"))
+    with page.expect_response("**/jobs/*"):
+        page.locator("#place").press("Enter")
+    with library.write() as session:
+        job = jobs.claim(session, "test", ["take"])
+    result = do(library, job, Watch())
+    with library.write() as session:
+        jobs.finish(session, job.id, "test", "done", result=result)
+    page.get_by_text("1 left out, such as bad: ").wait_for()
+    assert page.locator(".finder").count() == 1
+    page.reload()
+    assert page.evaluate("sessionStorage.getItem('toprock.taking')") is None
+    assert page.locator(".toast").count() == 0
 
 
 FOCUS = "document.activeElement.id"
