@@ -16,7 +16,7 @@ import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from toprock.errors import UsageError
-from toprock.library import Library, catalogue, jobs
+from toprock.library import Library, catalogue, intake, jobs
 from toprock.library.library import opened
 from toprock.library.work import do
 from toprock.web import Settings, create_app
@@ -82,6 +82,20 @@ def test_pairs_and_videos_count_for_themselves(room):
     head, size = "POST /api/v1/pairs?format=pairs HTTP/1.1", (1 << 20) + 10
     status, body = said(room, head, f"Content-Length: {size}\r\n\r\n".encode() + b"a b\n" + b" " * (size - 4))
     assert (status, json.loads(body)["error"][:21]) == (422, "no comparison is left")
+
+
+@pytest.mark.parametrize(("path", "what"), [("performances?filename=a.mp4", "the upload"), ("pairs", "the file")])
+def test_what_is_streamed_may_not_fall_silent_break_the_disk_or_be_too_large(library, monkeypatch, path, what):
+    with open_room(library, stall_s=0.2, max_upload=50 << 20) as room:
+        head = f"POST /api/v1/{path} HTTP/1.1"
+        status, body = said(room, head, b"Content-Length: 100\r\n\r\na b\n")
+        assert (status, json.loads(body)["error"]) == (409, f"{what} sent nothing for 0.2 s")
+        status, body = said(room, head, f"Content-Length: {(50 << 20) + 1}\r\n\r\n".encode())
+        assert (status, json.loads(body)["error"]) == (413, f"{what}: it is larger than 50 MB")
+        monkeypatch.setattr(intake, "room_for", lambda *_: False)
+        status, body = said(room, head, b"Content-Length: 4\r\n\r\na b\n")
+        assert (status, json.loads(body)["error"]) == (507, f"the disk has no room for {what}")
+    assert list(library.folder.incoming.iterdir()) == []
 
 
 def test_a_library_has_one_server_and_only_that_one_clears_what_was_left_half_way(library):
