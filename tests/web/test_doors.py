@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from toprock.errors import UsageError
-from toprock.library import Library, catalogue, jobs
+from toprock.library import Library, catalogue, intake, jobs
+from toprock.library.library import opened
 from toprock.library.work import do
-from toprock.web import Settings
-from toprock.web.serving import alone, serve
+from toprock.web import Settings, create_app
+from toprock.web.access import Access
+from toprock.web.serving import alone, serve, server_of
 
 from .rooms import Answer, Room, open_room
 from .shelf import Watch
@@ -76,6 +84,20 @@ def test_pairs_and_videos_count_for_themselves(room):
     assert (status, json.loads(body)["error"][:21]) == (422, "no comparison is left")
 
 
+@pytest.mark.parametrize(("path", "what"), [("performances?filename=a.mp4", "the upload"), ("pairs", "the file")])
+def test_what_is_streamed_may_not_fall_silent_break_the_disk_or_be_too_large(library, monkeypatch, path, what):
+    with open_room(library, stall_s=0.2, max_upload=50 << 20) as room:
+        head = f"POST /api/v1/{path} HTTP/1.1"
+        status, body = said(room, head, b"Content-Length: 100\r\n\r\na b\n")
+        assert (status, json.loads(body)["error"]) == (409, f"{what} sent nothing for 0.2 s")
+        status, body = said(room, head, f"Content-Length: {(50 << 20) + 1}\r\n\r\n".encode())
+        assert (status, json.loads(body)["error"]) == (413, f"{what}: it is larger than 50 MB")
+        monkeypatch.setattr(intake, "room_for", lambda *_: False)
+        status, body = said(room, head, b"Content-Length: 4\r\n\r\na b\n")
+        assert (status, json.loads(body)["error"]) == (507, f"the disk has no room for {what}")
+    assert list(library.folder.incoming.iterdir()) == []
+
+
 def test_a_library_has_one_server_and_only_that_one_clears_what_was_left_half_way(library):
     clip = library.folder.incoming / "left" / "clip.mp4"
     clip.parent.mkdir()
@@ -132,11 +154,43 @@ def test_neither_links_nor_manifests_lead_out_of_the_folders_that_may_be_pointed
     assert [row.performance.name for row in catalogue.listed(library).rows] == ["own"]
 
 
+def test_a_new_library_is_for_its_user_alone_and_so_is_the_token_from_the_start(tmp_path, monkeypatch):
+    before = os.umask(0o022)
+    modes: list[int] = []
+    replace = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        modes.append(self.stat().st_mode & 0o777)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    try:
+        with opened(tmp_path / "new" / "library") as made:
+            token = Access(made, Settings()).token
+            assert made.folder.root.stat().st_mode & 0o777 == 0o700
+            assert (made.folder.root / "token").read_text() == f"{token}\n"
+        assert modes == [0o600]
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("path", ["~nosuchuser/videos", "/nul\0l", "videos"])
 @pytest.mark.parametrize("what", ["performances", "models"])
 def test_a_path_that_cannot_be_is_refused_in_words(room, what, path):
     answer = room.ask("POST", f"/api/v1/{what}/folder", {"path": path})
     assert (answer.status, bool(answer.json["advice"])) == (422, True)
+
+
+def test_the_door_is_open_with_its_styles_and_nothing_else_is(library):
+    with open_room(library, password="correct horse") as room:
+        page = room.ask("GET", "/login", token=False).text
+        styles = re.findall(r'href="([^"]+\.css)"', page)
+        assert "/static-report.css" in styles
+        for path in ("/login", "/healthz", *styles):
+            assert room.ask("GET", path, token=False).status == 200, path
+        for path in ("/loginx", "/login/x", "/healthz/x", "/static", "/static-report.cssx"):
+            assert room.ask("GET", path, token=False).status == 303, path
 
 
 def test_who_came_in_by_a_password_that_has_changed_is_out(library):
@@ -163,8 +217,28 @@ def test_a_password_that_has_changed_counts_even_beside_a_room_that_has_the_old_
         assert new.ask("GET", "/jobs", token=False, headers=cookie).status == 303
 
 
-def enter(room: Room, password: str) -> Answer:
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
+def test_passwords_that_are_tried_at_once_are_counted_by_the_address_that_the_proxy_names(library):
+    with open_room(library, password="correct horse") as room, ThreadPoolExecutor(40) as many:
+        for _ in range(12):  # right ones do not count
+            assert enter(room, "correct horse", "192.0.2.1").status == 303
+        tried = Counter(many.map(lambda n: enter(room, f"wrong guess {n}", "192.0.2.1").status, range(40)))
+        assert tried == {403: 10, 429: 30}
+        assert enter(room, "correct horse", "192.0.2.1").status == 429
+        assert enter(room, "correct horse", "192.0.2.2").status == 303
+
+
+def test_only_a_proxy_on_this_machine_is_believed(library, monkeypatch):
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    trusted = server_of(create_app(library)).config
+    trusted.load()
+    assert trusted.proxy_headers
+    assert isinstance(trusted.loaded_app, ProxyHeadersMiddleware)
+    assert "127.0.0.1" in trusted.loaded_app.trusted_hosts
+    assert "192.0.2.1" not in trusted.loaded_app.trusted_hosts
+
+
+def enter(room: Room, password: str, address: str = "") -> Answer:
+    form = {"Content-Type": "application/x-www-form-urlencoded"} | ({"X-Forwarded-For": address} if address else {})
     return room.ask("POST", "/login", f"password={quote(password)}".encode(), token=False, headers=form)
 
 

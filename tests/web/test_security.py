@@ -166,11 +166,9 @@ def test_judges_watch_and_judge_and_nothing_else(library, clip):
         answer = enter(room, "battery staple")
         assert answer.headers["location"] == "/judge"
         cookie = {"Cookie": answer.headers["set-cookie"].split(";")[0]}
-        closed = ["/", "/jobs", "/train", "/standings", f"/performance/{key}", "/api/v1/performances", "/api/v1/jobs"]
-        closed += [f"/api/v1/performances/{key}", f"/api/v1/performances/{key}/assessment", "/api/v1/models"]
         assert room.ask("GET", f"/api/v1/performances/{key}/video", token=False, headers=cookie).status == 200
+        assert room.ask("GET", "/", token=False, headers=cookie).headers["location"] == "/judge"
         for path in (
-            "/",
             "/jobs",
             "/train",
             "/standings",
@@ -179,17 +177,10 @@ def test_judges_watch_and_judge_and_nothing_else(library, clip):
             "/api/v1/jobs",
             f"/api/v1/performances/{key}/assessment",
         ):
-            assert room.ask("GET", path, token=False, headers=cookie).status == 403, path
+            answer = room.ask("GET", path, token=False, headers=cookie)
+            assert answer.status == 403, path
+            assert path.startswith("/api/") or 'class="button" href="/judge"' in answer.text
         assert room.ask("DELETE", f"/api/v1/performances/{key}", token=False, headers=cookie).status == 403
-
-
-def test_passwords_cannot_be_tried_without_end(library):
-    with open_room(library, password="correct horse") as room:
-        room_access = [enter(room, "wrong guess").status for _ in range(3)]
-        assert room_access == [403] * 3
-        for _ in range(7):
-            enter(room, "wrong guess")
-        assert enter(room, "correct horse").status == 429
 
 
 @pytest.mark.parametrize("then", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])

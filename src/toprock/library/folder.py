@@ -52,7 +52,7 @@ class Folder:
     """The places in a library's folder.
 
     Args:
-        root: made where it is absent.
+        root: made where it is absent, for this user alone.
 
     Raises:
         LibraryError: it is a folder with other things in it, or cannot be made.
@@ -68,6 +68,8 @@ class Folder:
                         f"{root}: is a folder with other things in it ({', '.join(sorted(others)[:3])})",
                         advice="Name a new or an empty folder; the room can then be pointed at your videos.",
                     )
+            if not root.exists():
+                root.mkdir(parents=True, mode=0o700)  # names, judgments and videos are this user's alone
             for part in PARTS:
                 (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as problem:

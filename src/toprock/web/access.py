@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from sqlalchemy import delete
 
-from toprock.files import write_text
+from toprock.files import storage_errors
 from toprock.library import Library, tables
 from toprock.web.settings import Settings
 
 Role = Literal["owner", "judge", ""]
 COOKIE = "toprock"
 _STAYS = timedelta(days=14)
-_TRIES, _WITHIN_S = 10, 60.0
+_TRIES, _WITHIN_S, _ADDRESSES = 10, 60.0, 10_000
+
+
+class TooManyTries(Exception):
+    """Passwords are being guessed."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,10 @@ class Access:
     def __init__(self, library: Library, settings: Settings) -> None:
         self._library, self._settings = library, settings
         self._tries: dict[str, list[float]] = {}
+        self._counting = Lock()
         path = library.folder.root / "token"
         if not path.is_file() or not path.read_text().strip():
-            write_text(path, secrets.token_urlsafe(32) + "\n")
-            path.chmod(0o600)
+            _write_for_this_user(path, secrets.token_urlsafe(32) + "\n")
         self.token = path.read_text().strip()
         passwords = {"owner": settings.password, "judge": settings.judge_password}
         self._marks = {role: self._mark(password) for role, password in passwords.items() if password}
@@ -68,15 +76,22 @@ class Access:
         return Visitor(found.role, self._proof(digest))  # type: ignore[arg-type]
 
     def enter(self, password: str, address: str) -> tuple[Role, str]:
-        """The role that a password opens, and the cookie to keep; both empty where it opens none."""
+        """The role that a password opens, and the cookie to keep; both empty where it opens none.
+
+        Raises:
+            TooManyTries: somebody has tried wrong passwords too often in the last minute.
+        """
+        tried = self._try(address)
         right = {"owner": self._settings.password, "judge": self._settings.judge_password}
         fits: Role = ""
         for role, wanted in right.items():
             if _same(password, wanted) and wanted:
                 fits = role  # type: ignore[assignment]
         if not fits:
-            self._tries.setdefault(address, []).append(time.monotonic())
             return "", ""
+        with self._counting:
+            if tried in self._tries.get(address, ()):
+                self._tries[address].remove(tried)
         cookie = secrets.token_urlsafe(32)
         with self._library.write() as session:
             session.execute(delete(tables.Session).where(tables.Session.expires < tables.now()))
@@ -84,13 +99,17 @@ class Access:
             session.add(tables.Session(digest=_digest(cookie), role=fits, password=mark, expires=until))
         return fits, cookie
 
-    def too_many(self, address: str) -> bool:
-        """Whether somebody has tried wrong passwords too often in the last minute."""
-        since = time.monotonic() - _WITHIN_S
-        if len(self._tries) > 10_000:
-            self._tries.clear()
-        self._tries[address] = [at for at in self._tries.get(address, []) if at > since]
-        return len(self._tries[address]) >= _TRIES
+    def _try(self, address: str) -> float:
+        """Count a try, before it is known whether it is right: those that come at once are counted too."""
+        now = time.monotonic()
+        with self._counting:
+            if len(self._tries) > _ADDRESSES:
+                self._tries = {who: at for who, at in self._tries.items() if at and at[-1] > now - _WITHIN_S}
+            recent = self._tries[address] = [at for at in self._tries.get(address, []) if at > now - _WITHIN_S]
+            if len(recent) >= _TRIES:
+                raise TooManyTries
+            recent.append(now)
+        return now
 
     def leave(self, cookie: str) -> None:
         """Forget a session."""
@@ -99,12 +118,26 @@ class Access:
 
     def _mark(self, password: str) -> str:
         """What is kept of a password: of no use to those who have not the token too."""
-        return hmac.new(
-            self.token.encode(), b"password " + password.encode("utf-8", "surrogatepass"), hashlib.sha256
-        ).hexdigest()
+        text = b"password " + password.encode("utf-8", "surrogatepass")
+        return hmac.new(self.token.encode(), text, hashlib.sha256).hexdigest()
 
     def _proof(self, whose: str) -> str:
         return hmac.new(self.token.encode(), whose.encode(), hashlib.sha256).hexdigest()
+
+
+def _write_for_this_user(path: Path, text: str) -> None:
+    """A file that is whole or absent, and that at no time anybody else may read."""
+    with storage_errors(path):
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")  # made with 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
 
 
 def same_proof(given: str, wanted: str) -> bool:

@@ -106,7 +106,8 @@ def _errors(app: FastAPI) -> None:
         text = "there is no such page" if trouble.status_code == 404 else str(trouble.detail)
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": text, "advice": advice}, trouble.status_code)
+        title = "The owner’s alone" if trouble.status_code == 403 else "Nothing here"
         found: HTMLResponse = page(
-            request, "error.html.j2", status=trouble.status_code, title="Nothing here", error=text, advice=advice
+            request, "error.html.j2", status=trouble.status_code, title=title, error=text, advice=advice
         )
         return found

@@ -16,7 +16,8 @@ from toprock.web.access import COOKIE, Access, Visitor, same_proof
 from toprock.web.settings import Settings
 
 _READS = ("GET", "HEAD", "OPTIONS")
-_OPEN = ("/login", "/static/", "/healthz")
+_OPEN, _OPEN_BELOW = ("/login", "/healthz", "/static-report.css"), "/static/"
+"""What those see who are not let in: these very addresses, and what lies below that one."""
 LARGEST_BODY = 1 << 20
 _STREAMED = {("POST", "/api/v1/performances"), ("POST", "/api/v1/pairs")}
 """Routes that write bodies to disk as they come, and count for themselves."""
@@ -57,7 +58,7 @@ class Guard:
         visitor = await run_in_threadpool(self._access.visitor, _cookie(headers.get("cookie", "")), authorization)
         scope.setdefault("state", {})["visitor"] = visitor
         path, write = scope["path"], scope["method"] not in _READS
-        if not visitor.role and not path.startswith(_OPEN):
+        if not visitor.role and path not in _OPEN and not path.startswith(_OPEN_BELOW):
             if write or path.startswith("/api/") or visitor.by_token:
                 await _refuse(scope, send, 401, "you are not let in", "Enter the password, or send the token.")
             else:

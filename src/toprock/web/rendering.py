@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +51,7 @@ def environment() -> jinja2.Environment:
     made.filters["clock"] = clock
     made.filters["size"] = _size
     made.filters["count"] = count
+    made.filters["mark"] = mark_of
     return made
 
 
@@ -66,7 +68,10 @@ def visitor_of(request: Request) -> Visitor:
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A whole page, or with a template whose name begins with `_`, a part of one."""
+    """A whole page, or with a template whose name begins with `_`, a part of one.
+
+    A part that is as the page has it already is not sent again (204): what is looked at and has the keyboard stays.
+    """
     visitor = visitor_of(request)
     common: dict[str, Any] = {
         "visitor": visitor,
@@ -77,7 +82,12 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         with library_of(request).read() as session:
             common["waiting"] = jobs.waiting(session) if visitor.role == "owner" else 0
     html = environment().get_template(template).render(**common, **values)
-    return HTMLResponse(html.encode("utf-8", "replace"), status)
+    if not template.startswith("_"):
+        return HTMLResponse(html.encode("utf-8", "replace"), status)
+    mark = mark_of(html)
+    if request.headers.get("if-none-match") == mark:
+        return HTMLResponse(b"", 204, {"etag": mark})
+    return HTMLResponse(html.encode("utf-8", "replace"), status, {"etag": mark})
 
 
 def problem(request: Request, trouble: ToprockError) -> Response:
@@ -94,6 +104,11 @@ def warm() -> None:
     made = environment()
     for name in made.list_templates(extensions=["j2"]):
         made.get_template(name)
+
+
+def mark_of(html: str) -> str:
+    """What a part of a page is known by."""
+    return f'"{hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:32]}"'
 
 
 def count(number: int, one: str, many: str = "") -> str:

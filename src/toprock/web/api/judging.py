@@ -1,6 +1,7 @@
 """Judging: the next pair, answers, standings, and judgments from and to files.
 
-Judges may use what is under `Judging` here; what they are shown of a pair names nobody and tells no score.
+Judges may ask for pairs, answer, undo and see the criteria; the rest is the owner's. What is shown of a pair names
+nobody and tells no score.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from toprock.comparisons import read_all_pairs
-from toprock.errors import PairsError, Refused, VideoTooLarge
-from toprock.files import storage_errors
+from toprock.errors import PairsError, Refused
 from toprock.library import interchange, judgments, label_studio, standings, tables
 from toprock.library.library import Library
 from toprock.performance import parse_intervals
 from toprock.web.depends import OWNER, TheLibrary
+from toprock.web.receiving import received
 
 router = APIRouter(tags=["judging"])
 LARGEST = 50 << 20
@@ -163,7 +164,14 @@ async def bring(
     Which of the two it is follows from `format`, else from the content type, else from how it begins. What is here
     already changes nothing.
     """
-    path = await _received(request, library)
+    path = await received(
+        request,
+        library,
+        what="the file",
+        largest=LARGEST,
+        stall_s=request.app.state.settings.stall_s,
+        advice="Bring the comparisons in several files.",
+    )
     try:
         kind = request.headers.get("content-type", "")
         brought = await run_in_threadpool(_bring, library, path, format, kind)
@@ -179,6 +187,8 @@ async def bring(
 
 def _bring(library: Library, path: Path, format: str, kind: str) -> interchange.Brought:
     content = path.read_bytes()
+    if not content:
+        raise Refused("the file is empty", advice="Bring a pairs file, or what Label Studio exports.")
     begin = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     is_json = format == "label-studio" or (not format and ("json" in kind or begin in (b"[", b"{")))
     try:
@@ -213,25 +223,3 @@ def _side(key: str, spans: Mapping[str, Sequence[tuple[float, float]]]) -> Side:
 
 def _file(content: bytes, kind: str, name: str) -> Response:
     return Response(content, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
-
-
-async def _received(request: Request, library: Library) -> Path:
-    """The body as a file, if it is small enough."""
-    too_large = VideoTooLarge(
-        "the file", f"it is larger than {LARGEST >> 20} MB", advice="Bring the comparisons in several files."
-    )
-    path = library.folder.incoming / tables.new_key()
-    size = 0
-    try:
-        with storage_errors(path), path.open("wb") as file:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > LARGEST:
-                    raise too_large
-                await run_in_threadpool(file.write, chunk)
-        if not size:
-            raise Refused("the file is empty", advice="Bring a pairs file, or what Label Studio exports.")
-        return path
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

@@ -1,4 +1,4 @@
-"""What is looked at: videos, pictures, reports and clips, served as exactly what they are."""
+"""What is looked at: videos and pictures of performances, served as exactly what they are."""
 
 from __future__ import annotations
 

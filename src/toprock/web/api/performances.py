@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,16 +9,13 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from toprock.errors import NotThere, Refused, StorageError, UsageError, VideoTooLarge
-from toprock.files import storage_errors
+from toprock.errors import NotThere, Refused, UsageError
 from toprock.library import catalogue, comments, intake, models, tables
 from toprock.library.library import Library
 from toprock.performance import VIDEO_SUFFIXES, parse_intervals
 from toprock.web.depends import OWNER, TheLibrary
+from toprock.web.receiving import received
 from toprock.web.settings import Settings
-
-_LOOK_AGAIN = 64 << 20
-"""Bytes of an upload after which the disk is looked at again."""
 
 router = APIRouter(tags=["performances"], dependencies=OWNER)
 
@@ -84,7 +79,15 @@ async def upload(
         raise UsageError(
             f"'{filename[:80]}' is not called like a video", advice=f"Bring {', '.join(sorted(VIDEO_SUFFIXES))}."
         )
-    path = await _received(request, library, request.app.state.settings)
+    settings: Settings = request.app.state.settings
+    path = await received(
+        request,
+        library,
+        what="the upload",
+        largest=settings.max_upload,
+        stall_s=settings.stall_s,
+        advice="Cut the video, or point at its folder.",
+    )
     key = await run_in_threadpool(intake.add_video, library, path, filename=name, owned=True)
     return await run_in_threadpool(_one, library, key)
 
@@ -165,64 +168,6 @@ def unsay(library: TheLibrary, number: int) -> dict[str, int]:
         raise NotThere("there is no such comment", advice="It may have been deleted.")
     comments.remove(library, number)
     return {"deleted": 1}
-
-
-async def _received(request: Request, library: Library, settings: Settings) -> Path:
-    """The body of a request as a file; bytes are counted as they come, and nothing is left of one that fails."""
-    declared = request.headers.get("content-length", "")
-    expected = int(declared) if declared.isdigit() else 0
-    _check_size(settings, expected)
-    _check_room(library, expected)
-    path = library.folder.incoming / tables.new_key()
-    size, looked = 0, 0
-    try:
-        with storage_errors(path), path.open("wb") as file:
-            async for chunk in _chunks(request, settings.stall_s):
-                size += len(chunk)
-                _check_size(settings, size)
-                if size - looked > _LOOK_AGAIN:
-                    looked = size
-                    await run_in_threadpool(_check_room, library, max(0, expected - size))
-                await run_in_threadpool(file.write, chunk)
-        if expected and size != expected:
-            raise Refused("the upload broke off", advice="Bring the video again.")
-        return path
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-async def _chunks(request: Request, stall_s: float) -> AsyncIterator[bytes]:
-    """The body as it comes.
-
-    Raises:
-        Refused: nothing came for so long.
-    """
-    stream = request.stream().__aiter__()
-    while True:
-        try:
-            chunk = await asyncio.wait_for(anext(stream), stall_s)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise Refused(f"the upload sent nothing for {stall_s:g} s", advice="Bring the video again.") from None
-        yield chunk
-
-
-def _check_size(settings: Settings, size: int) -> None:
-    if size > settings.max_upload:
-        raise VideoTooLarge(
-            "the upload",
-            f"it is larger than {settings.max_upload} bytes",
-            advice="Cut the video, or point at its folder.",
-        )
-
-
-def _check_room(library: Library, size: int) -> None:
-    if not intake.room_for(library, size):
-        raise StorageError(
-            "the disk has no room for this video", advice="Free some space, or point at the video's folder."
-        )
 
 
 def allowed(path: str, settings: Settings) -> Path:

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from toprock.library import catalogue, jobs, models
 from toprock.library.library import Library
 from toprock.web.api.performances import length_s
-from toprock.web.depends import OWNER, TheLibrary
-from toprock.web.rendering import page
+from toprock.web.depends import TheLibrary
+from toprock.web.rendering import page, visitor_of
 
-router = APIRouter(dependencies=OWNER)
+router = APIRouter()
 ROWS = 48
 
 
@@ -27,7 +27,9 @@ def library(
     sort: str = "newest",
     start: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
-    """The list, or where the request is for the list alone, that."""
+    """The list, or where the request is for the list alone, that; judges have their own place."""
+    if visitor_of(request).role != "owner":
+        return RedirectResponse("/judge", 303)
     alone = request.headers.get("hx-target") == "performances"
     template = "_performances.html.j2" if alone else "library.html.j2"
     return page(request, template, title="Library", **_view(library, search, state, sort, start))

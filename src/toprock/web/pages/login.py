@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from toprock.web.access import COOKIE, Access
+from toprock.web.access import COOKIE, Access, TooManyTries
 from toprock.web.rendering import page, visitor_of
 
 router = APIRouter()
@@ -31,10 +31,11 @@ async def enter(
     """Let somebody in."""
     access: Access = request.app.state.access
     address = request.client.host if request.client else ""
-    if access.too_many(address):
+    try:
+        role, cookie = await run_in_threadpool(access.enter, password, address)
+    except TooManyTries:
         wrong = "Too many wrong passwords. Wait a minute."
         return page(request, "login.html.j2", status=429, title="Come in", then=_inside(then), wrong=wrong)
-    role, cookie = await run_in_threadpool(access.enter, password, address)
     if not role:
         await asyncio.sleep(0.5)
         return page(

@@ -1,10 +1,12 @@
 "use strict";
 // Buttons of jobs and models, on the pages Jobs and Train.
 (() => {
+  // A button that is at it is not disabled, which would take the keyboard from it.
   const act = async (button, path, method = "POST", body) => {
-    button.disabled = true;
+    if (button.getAttribute("aria-disabled") === "true") return undefined;
+    button.setAttribute("aria-disabled", "true");
     try { return await room.call(method, path, body); }
-    catch (problem) { room.toast(problem.message, true); button.disabled = false; return undefined; }
+    catch (problem) { room.toast(problem.message, true); button.removeAttribute("aria-disabled"); return undefined; }
   };
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button");
@@ -40,7 +42,10 @@
       wrong.hidden = false;
     }
   });
+  const said = document.getElementById("training-said");
   document.addEventListener("htmx:afterSwap", (event) => {
+    const now = said && document.querySelector("#training [data-said]");
+    if (now && said.textContent !== now.dataset.said) said.textContent = now.dataset.said;
     const ended = event.target && document.querySelector(".training[data-ended]");
     if (ended && document.getElementById("training")) location.reload();
   });

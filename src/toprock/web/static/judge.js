@@ -250,10 +250,20 @@
     if (event.detail && button.closest("#bout, #tally")) button.blur(); // else the space bar would press it once more
   });
 
+  // The same switch as beside the player: who speaks to the machine, or hits keys by chance, does without them.
+  const listening = find("#keys-on");
+  try { listening.checked = localStorage.getItem("toprock.keys") !== "off"; } catch { /* on, then */ }
+  const told_of_keys = () => document.body.classList.toggle("no-keys", !listening.checked);
+  listening.addEventListener("change", () => {
+    try { localStorage.setItem("toprock.keys", listening.checked ? "on" : "off"); } catch { /* for this page */ }
+    told_of_keys();
+  });
+  listening.addEventListener("click", (event) => { if (event.detail) listening.blur(); }); // the space bar is the videos'
+  told_of_keys();
   const keys = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie", t: "tie", u: "unsure", s: "skip" };
   document.addEventListener("keydown", (event) => {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key, at = event.target;
-    if (event.altKey || event.metaKey && key !== "z" || at.closest("dialog, input:not([type=range]), select, textarea")) return;
+    if (!listening.checked || event.altKey || event.metaKey && key !== "z" || at.closest("dialog, input:not([type=range]), select, textarea")) return;
     if (at.matches("input[type=range]") && key.startsWith("Arrow")) return;
     if (key === "z") { event.preventDefault(); if (!event.repeat) undo(); return; }
     if (event.ctrlKey || parts.bout.hidden || event.repeat) return;

@@ -4,9 +4,15 @@
   const list = document.getElementById("performances");
   let waiting = [], going = 0, brought = 0;
 
-  const refresh = () => {
-    if (document.querySelector(".finder")) htmx.ajax("GET", location.pathname + location.search, "#performances");
-    else location.reload();
+  // Shows what is here now; resolves to whether the page is loaded anew, as it is where an empty library has become one.
+  const refresh = async () => {
+    if (document.querySelector(".finder")) {
+      htmx.ajax("GET", location.pathname + location.search, "#performances");
+      return false;
+    }
+    const found = await room.call("GET", "/performances?count=1").catch(() => ({ total: 0 }));
+    if (found.total) location.reload();
+    return found.total > 0;
   };
 
   const row = (file) => {
@@ -117,20 +123,33 @@
     }
   });
 
-  // Shows what a folder brings as it comes, and at last what it could not.
+  // Shows what a folder brings as it comes, and at last what it could not; goes on where the page is loaded anew.
+  const TAKING = "toprock.taking";
+  const taking = (number) => {
+    try {
+      if (number) sessionStorage.setItem(TAKING, String(number)); else sessionStorage.removeItem(TAKING);
+    } catch { /* then it ends with this page */ }
+  };
   const follow = async (number) => {
-    const job = await room.call("GET", "/jobs/" + number).catch(() => null);
+    taking(number);
+    let job = null;
+    try { job = await room.call("GET", "/jobs/" + number); } catch (problem) {
+      if (problem.status === 404) return taking(0);
+    }
     if (!job || job.state === "queued" || job.state === "running") {
-      if (job && job.progress) refresh();
+      if (job && job.progress && await refresh()) return undefined;
       return setTimeout(() => follow(number), 1500);
     }
+    if (job.kind !== "take") return taking(0); // another library's, at the same address
+    if (await refresh()) return undefined;
+    taking(0);
     const left = Object.entries(job.result.failed || {});
     if (job.problem) room.toast(job.problem, true);
     if (left.length) room.toast(left.length + " left out, such as " + left[0][0] + ": " + left[0][1], true);
     if (job.result.known) room.toast(job.result.known + " were here already.");
-    refresh();
     return undefined;
   };
+  try { if (sessionStorage.getItem(TAKING)) follow(Number(sessionStorage.getItem(TAKING))); } catch { /* none is known */ }
   const folder = document.getElementById("folder");
   folder.querySelector("[data-go]").addEventListener("click", async (event) => {
     event.preventDefault();

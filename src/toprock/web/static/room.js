@@ -57,12 +57,24 @@ const room = (() => {
   document.addEventListener("click", async (event) => {
     const opener = event.target.closest("[data-open]");
     if (opener) document.getElementById(opener.dataset.open).showModal();
+    // no button of the form: the first one of those is what Enter presses
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close("");
     if (event.target.closest("[data-leave]")) {
       await fetch("/logout", { method: "POST", headers: headers() });
       location.assign("/login");
     }
   });
   document.addEventListener("htmx:responseError", () => toast("The room could not show this. Load the page again.", true));
+
+  // Parts that are asked for again and again are swapped only where they have changed.
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    const again = (detail.elt.getAttribute("hx-trigger") || "").startsWith("every");
+    if (again && detail.target.dataset.mark) detail.headers["If-None-Match"] = detail.target.dataset.mark;
+  });
+  document.addEventListener("htmx:afterSwap", ({ detail }) => {
+    const mark = detail.xhr && detail.xhr.getResponseHeader("ETag");
+    if (mark && "mark" in detail.target.dataset) detail.target.dataset.mark = mark;
+  });
 
   const badge = document.getElementById("waiting");
   if (badge) setInterval(async () => {
