@@ -185,13 +185,17 @@ def _alpha(units: Mapping[Couple, Sequence[float]], resamples: int, seed: int) -
     apart = np.array([sum(abs(a - b) for a, b in combinations(given, 2)) for given in units.values()]) / (answers - 1)
     place = {ident: i for i, ident in enumerate(sorted({ident for couple in units for ident in couple}))}
     one, two = (np.array([place[couple[side]] for couple in units]) for side in (0, 1))
-    drawn = np.random.default_rng(seed).multinomial(len(place), np.full(len(place), 1 / len(place)), size=resamples)
-    counts = np.vstack([np.ones(len(units)), drawn[:, one] * drawn[:, two]])
+    figures = np.stack([2 * answers, 2 * ties, 2 * apart], axis=1)
+    sums = [figures.sum(0)]
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        drawn = rng.multinomial(len(place), np.full(len(place), 1 / len(place)))
+        sums.append((drawn[one] * drawn[two]) @ figures)
     # Each answer is entered from both sides; any two of all of them differ by what chance would give.
-    total, tied = 2 * counts @ answers, 2 * counts @ ties
+    total, tied, different = np.array(sums).T
     with np.errstate(invalid="ignore", divide="ignore"):
         expected = (total**2 - tied**2) / (2 * total * (total - 1))
-        alpha = np.where(expected > 0, 1 - 2 * (counts @ apart) / total / expected, np.nan)
+        alpha = np.where(expected > 0, 1 - different / total / expected, np.nan)
     usable = alpha[1:][np.isfinite(alpha[1:])]
     low, high = np.quantile(usable, [0.025, 0.975]) if len(usable) else (math.nan, math.nan)
     return float(alpha[0]), float(low), float(high)
