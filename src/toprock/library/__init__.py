@@ -3,7 +3,7 @@
 It knows nothing of pages: the room (`toprock.web`) and programs use it alike.
 """
 
-from toprock.library.library import Library, opened
+from toprock.library.library import Library
 from toprock.library.supervisor import Supervisor
 
-__all__ = ["Library", "Supervisor", "opened"]
+__all__ = ["Library", "Supervisor"]

@@ -108,6 +108,25 @@ def describe(
                 setattr(row, name, value.strip()[:500])
 
 
+def total(session: Session) -> int:
+    """How many performances there are."""
+    return session.scalar(select(func.count()).select_from(tables.Performance)) or 0
+
+
+def beside(session: Session, video_key: str) -> Sequence[Row]:
+    """All performances in a video, each with what the chosen model says of it."""
+    query = (
+        select(tables.Performance, tables.Assessment)
+        .outerjoin(
+            tables.Assessment,
+            (tables.Assessment.performance_key == tables.Performance.key)
+            & (tables.Assessment.model_key == setting(session, "model")),
+        )
+        .where(tables.Performance.video_key == video_key)
+    )
+    return [Row(*found) for found in session.execute(query)]
+
+
 def get(library: Library, key: str) -> tables.Performance:
     """One performance, with its video.
 
@@ -229,6 +248,12 @@ def expire(library: Library, at: datetime | None = None) -> int:
 def file_of(library: Library, video: tables.Video) -> Path:
     """Where a video lies."""
     return library.folder.video(video.path) if video.owned else Path(video.path)
+
+
+def length_s(p: tables.Performance) -> float | None:
+    """Seconds that a performance takes."""
+    spans = parse_intervals(p.intervals)
+    return sum(end - start for start, end in spans) if spans else p.video.duration_s
 
 
 def performance_of(library: Library, row: tables.Performance) -> Performance:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from toprock.errors import NotThere, Refused
 from toprock.library import tables
@@ -194,6 +194,17 @@ def listed(session: Session, *, state: str = "", count: int = 100) -> Sequence[J
     """Jobs, those that run or wait first, then the latest."""
     query = select(Job).order_by(Job.state.not_in(("running",)), Job.state.not_in(OPEN), Job.id.desc()).limit(count)
     return session.scalars(query.where(Job.state == state) if state else query).all()
+
+
+def last(session: Session, kind: str, *, subject: str | None = None) -> Job | None:
+    """The latest job of a kind, with its log; of one subject where that is named."""
+    query = select(Job).where(Job.kind == kind).order_by(Job.id.desc()).limit(1).options(undefer(Job.log))
+    return session.scalars(query if subject is None else query.where(Job.subject == subject)).first()
+
+
+def open_ones(session: Session, kind: str, *, subject: str) -> Sequence[Job]:
+    """Jobs of a kind and subject that run or wait."""
+    return session.scalars(select(Job).where(Job.kind == kind, Job.subject == subject, Job.state.in_(OPEN))).all()
 
 
 def waiting(session: Session) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import select
@@ -92,13 +91,3 @@ class Library:
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
-
-
-@contextlib.contextmanager
-def opened(root: str | Path, *, database: str = "") -> Iterator[Library]:
-    """A library that is closed again."""
-    library = Library(root, database=database)
-    try:
-        yield library
-    finally:
-        library.close()

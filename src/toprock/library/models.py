@@ -176,6 +176,26 @@ def get(session: Session, key: str) -> tables.Model:
     return found
 
 
+def card_of(library: Library, key: str) -> str:
+    """A model's card.
+
+    Raises:
+        NotThere: there is no such model, or its folder is gone.
+    """
+    with library.read() as session:
+        get(session, key)
+    try:
+        return (library.folder.model(key) / "README.md").read_text(encoding="utf-8")
+    except OSError:
+        raise NotThere("the folder of this model is gone", advice="Delete the model and train again.") from None
+
+
+def scored(session: Session, key: str) -> int:
+    """How many performances a model has scored."""
+    query = select(func.count()).select_from(tables.Assessment).where(tables.Assessment.model_key == key)
+    return session.scalar(query) or 0
+
+
 def listed(session: Session) -> Sequence[tables.Model]:
     """All models, the newest first."""
     return session.scalars(select(tables.Model).order_by(tables.Model.created.desc())).all()

@@ -10,11 +10,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from toprock.errors import NotThere
 from toprock.files import name_of
 from toprock.library import models, tables
 from toprock.library.database import setting
-from toprock.library.library import Library
 from toprock.web.api.performances import Place, allowed
 from toprock.web.depends import OWNER, TheLibrary
 
@@ -76,7 +74,7 @@ def delete(library: TheLibrary, key: str) -> dict[str, int]:
 @router.get("/models/{key}/card", response_class=PlainTextResponse)
 def card(library: TheLibrary, key: str) -> PlainTextResponse:
     """The model card, as Markdown."""
-    return PlainTextResponse(card_of(library, key), media_type="text/markdown; charset=utf-8")
+    return PlainTextResponse(models.card_of(library, key), media_type="text/markdown; charset=utf-8")
 
 
 @router.get("/models/{key}/folder", response_class=StreamingResponse)
@@ -98,20 +96,6 @@ def folder(library: TheLibrary, key: str) -> Response:
             yield from iter(lambda: packed.read(1 << 20), b"")
 
     return StreamingResponse(parts(), media_type="application/zip", headers=headers)
-
-
-def card_of(library: Library, key: str) -> str:
-    """A model's card.
-
-    Raises:
-        NotThere: there is no such model, or its folder is gone.
-    """
-    with library.read() as session:
-        models.get(session, key)
-    try:
-        return (library.folder.model(key) / "README.md").read_text(encoding="utf-8")
-    except OSError:
-        raise NotThere("the folder of this model is gone", advice="Delete the model and train again.") from None
 
 
 def _model(model: tables.Model, chosen: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from toprock.errors import NotThere, Refused, UsageError
 from toprock.library import catalogue, comments, intake, models, tables
 from toprock.library.library import Library
-from toprock.performance import VIDEO_SUFFIXES, parse_intervals
+from toprock.performance import VIDEO_SUFFIXES
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.receiving import received
 from toprock.web.settings import Settings
@@ -209,7 +209,7 @@ def _row(row: catalogue.Row) -> dict[str, Any]:
         "event": p.event,
         "date": p.date,
         "intervals": p.intervals,
-        "length_s": length_s(p),
+        "length_s": catalogue.length_s(p),
         "state": p.state,
         "problem": p.problem,
         "created": p.created.isoformat(timespec="seconds") + "Z",
@@ -225,12 +225,6 @@ def _row(row: catalogue.Row) -> dict[str, Any]:
             "model": a.model_key,
         },
     }
-
-
-def length_s(p: tables.Performance) -> float | None:
-    """Seconds that a performance takes."""
-    spans = parse_intervals(p.intervals)
-    return sum(end - start for start, end in spans) if spans else p.video.duration_s
 
 
 def _comment(comment: tables.Comment) -> dict[str, Any]:

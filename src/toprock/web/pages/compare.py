@@ -16,7 +16,6 @@ from toprock.library.loaded import Loaded
 from toprock.report.cards import numbered
 from toprock.report.comparison import view_comparison
 from toprock.report.view import PerformanceView
-from toprock.web.api.performances import length_s
 from toprock.web.depends import OWNER, TheLibrary, TheModels
 from toprock.web.evidence import bare_chart, facts_of, source_of, spans_of
 from toprock.web.rendering import page
@@ -79,7 +78,7 @@ def _picks(library: Library, side: str, rows: dict[str, tables.Performance | Non
             {
                 "p": r.performance,
                 "a": r.assessment,
-                "length_s": length_s(r.performance),
+                "length_s": catalogue.length_s(r.performance),
                 "href": link(r.performance.key),
             }
             for r in shown

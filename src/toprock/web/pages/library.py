@@ -10,7 +10,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from toprock.library import catalogue, jobs, models
 from toprock.library.library import Library
-from toprock.web.api.performances import length_s
 from toprock.web.depends import TheLibrary
 from toprock.web.rendering import page, visitor_of
 
@@ -46,7 +45,8 @@ def _view(library: Library, search: str, state: str, sort: str, start: int) -> d
     return {
         **asked,
         "rows": [
-            {"p": row.performance, "a": row.assessment, "length_s": length_s(row.performance)} for row in found.rows
+            {"p": row.performance, "a": row.assessment, "length_s": catalogue.length_s(row.performance)}
+            for row in found.rows
         ],
         "total": found.total,
         "first": found.start + 1,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import select
 
 from toprock.library import catalogue, jobs, models, tables
 from toprock.library.evidence import Career, career, evidence, people_of, scorers
@@ -83,10 +82,8 @@ def _state(library: Library, row: tables.Performance, seen: Shown, scored: bool)
     """Where a performance is on its way to a score, in one word, and the job that takes it on."""
     with library.read() as session:
         chosen = models.chosen(session)
-        query = select(tables.Job).where(tables.Job.kind == "extract", tables.Job.subject == row.video_key)
-        look = session.scalars(query.order_by(tables.Job.id.desc()).limit(1)).first()
-        query = select(tables.Job).where(tables.Job.kind == "score", tables.Job.state.in_(jobs.OPEN))
-        open_scores = session.scalars(query.where(tables.Job.subject == (chosen.key if chosen else ""))).all()
+        look = jobs.last(session, "extract", subject=row.video_key)
+        open_scores = jobs.open_ones(session, "score", subject=chosen.key) if chosen else []
     looking = look if look is not None and look.state in jobs.OPEN else None
     scoring = next((j for j in open_scores if row.key in j.payload.get("performances", [row.key])), None)
     if scored:
@@ -107,16 +104,9 @@ def _state(library: Library, row: tables.Performance, seen: Shown, scored: bool)
 def _parts(library: Library, row: tables.Performance) -> list[dict[str, Any]]:
     """All performances in this one's video, in order of time."""
     with library.read() as session:
-        query = select(tables.Performance).where(tables.Performance.video_key == row.video_key)
-        rows = session.scalars(query).all()
-        chosen = models.chosen(session)
-        told = select(tables.Assessment.performance_key, tables.Assessment.value, tables.Assessment.score).where(
-            tables.Assessment.model_key == (chosen.key if chosen else ""),
-            tables.Assessment.performance_key.in_([r.key for r in rows]),
-        )
-        scores = {key: _number(value, score) for key, value, score in session.execute(told)}
+        rows = catalogue.beside(session, row.video_key)
     found = []
-    for each in rows:
+    for each, said_of in ((r.performance, r.assessment) for r in rows):
         spans = spans_of(each)
         start_s, end_s = (spans[0][0], spans[-1][1]) if spans else (0.0, 0.0)
         found.append(
@@ -128,7 +118,7 @@ def _parts(library: Library, row: tables.Performance) -> list[dict[str, Any]]:
                 "start_s": start_s,
                 "end_s": end_s,
                 "told": f"{clock(start_s)}–{clock(end_s)}" if each.intervals else "whole video",
-                "score": scores.get(each.key, ""),
+                "score": _number(said_of.value, said_of.score) if said_of else "",
                 "here": each.key == row.key,
             }
         )

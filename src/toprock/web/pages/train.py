@@ -6,14 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy import func, select
-from sqlalchemy.orm import undefer
 
-from toprock.library import jobs, models, tables
+from toprock.library import catalogue, jobs, judgments, models, tables
 from toprock.library.database import setting
-from toprock.library.judgments import pairs_of
 from toprock.library.library import Library
-from toprock.web.api.models import card_of
 from toprock.web.curves import HEIGHT, WIDTH, accuracy_curves, loss_curves
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.rendering import page
@@ -42,9 +38,7 @@ def model(request: Request, library: TheLibrary, key: str) -> Response:
     with library.read() as session:
         found = models.get(session, key)
         chosen = setting(session, "model") == key
-        scored = session.scalar(
-            select(func.count()).select_from(tables.Assessment).where(tables.Assessment.model_key == key)
-        )
+        scored = models.scored(session, key)
     measured = found.summary.get("curve", [])
     total = measured[-1][0] if measured else 1
     log = [{"stage": "all", "step": step, "total": total, "accuracy": share} for step, share in measured]
@@ -56,20 +50,18 @@ def model(request: Request, library: TheLibrary, key: str) -> Response:
         model=_told(found, chosen),
         scored=scored,
         drawn=accuracy_curves(log),
-        card=card_of(library, key),
+        card=models.card_of(library, key),
     )
 
 
 def _view(library: Library, criterion: str) -> dict[str, Any]:
     with library.read() as session:
-        criteria = list(
-            session.scalars(select(tables.Judgment.criterion).distinct().order_by(tables.Judgment.criterion))
-        )
+        criteria = judgments.criteria(session)
         if criterion not in criteria and criteria:
             criterion = criteria[0]
-        pairs = pairs_of(session, criterion=criterion)
+        pairs = judgments.pairs_of(session, criterion=criterion)
         judged = {name for pair in pairs for name in (pair.better, pair.worse)}
-        total = session.scalar(select(func.count()).select_from(tables.Performance)) or 0
+        total = catalogue.total(session)
         chosen = setting(session, "model")
         found = [_told(one, one.key == chosen) for one in models.listed(session)]
     decided = sum(not pair.tie for pair in pairs)
@@ -91,13 +83,7 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
 
 def _training(library: Library) -> dict[str, Any]:
     with library.read() as session:
-        job = session.scalars(
-            select(tables.Job)
-            .where(tables.Job.kind == "train")
-            .order_by(tables.Job.id.desc())
-            .limit(1)
-            .options(undefer(tables.Job.log))
-        ).first()
+        job = jobs.last(session, "train")
     if job is None:
         return {"job": None}
     return {
