@@ -12,7 +12,7 @@ from typing import IO
 import uvicorn
 from fastapi import FastAPI
 
-from toprock.errors import UsageError
+from toprock.errors import LibraryError, UsageError
 from toprock.library import Library, Supervisor
 from toprock.web.app import create_app
 from toprock.web.settings import Settings
@@ -37,6 +37,7 @@ def alone(library: Library) -> Iterator[IO[str]]:
 
     Raises:
         UsageError: there is another server.
+        LibraryError: the file system has no locks.
     """
     path = library.folder.root / "lock"
     with path.open("a+", encoding="utf-8") as lock:
@@ -48,6 +49,11 @@ def alone(library: Library) -> Iterator[IO[str]]:
             raise UsageError(
                 f"{library.folder.root}: this library is open already{f', at {where}' if where else ''}",
                 advice="Use the room that is open, or close it first.",
+            ) from None
+        except OSError as problem:
+            raise LibraryError(
+                f"{library.folder.root}: cannot be locked ({problem.strerror})",
+                advice="Keep the library on a disk of this machine.",
             ) from None
         lock.truncate(0)
         for left in library.folder.incoming.iterdir():
