@@ -14,6 +14,7 @@ from toprock.performance import (
     Performance,
     by_known_id,
     find_performances,
+    format_intervals,
     id_matcher,
     parse_intervals,
     read_manifest,
@@ -173,3 +174,14 @@ def test_a_first_box_that_cannot_be_is_named(box, tmp_path):
     path.write_text(f"id,video,start_box\na,a.mp4,{box}\n")
     with pytest.raises(ManifestError, match=r"m.csv, line 2: the box .*0.1 0.2 0.5 0.9"):
         read_manifest(path)
+
+
+@pytest.mark.parametrize("spans", [((0.00001, 2.0),), ((0.0, 1716900000000.0),), ((12.0, 45.5), (60.0, 70.0))])
+def test_intervals_are_read_as_they_were_written(spans):
+    assert parse_intervals(format_intervals(spans)) == spans
+
+
+def test_a_pipe_is_no_manifest(tmp_path):
+    os.mkfifo(tmp_path / "m.csv")
+    with pytest.raises(ManifestError, match="is no file"):
+        find_performances(tmp_path / "m.csv")

@@ -82,7 +82,13 @@ def format_intervals(intervals: Sequence[tuple[float, float]]) -> str:
     >>> format_intervals(((12.0, 45.5), (60.0, 70.0)))
     '12-45.5;60-70'
     """
-    return ";".join(f"{start:.10g}-{end:.10g}" for start, end in intervals)
+    return ";".join(f"{_seconds(start)}-{_seconds(end)}" for start, end in intervals)
+
+
+def _seconds(value: float) -> str:
+    """Ten digits, never with an exponent, which `parse_intervals` does not take."""
+    text = f"{value:.10g}"
+    return f"{value:.10f}".rstrip("0").rstrip(".") if "e" in text else text
 
 
 def parse_box(text: str) -> tuple[float, float, float, float] | None:
@@ -179,6 +185,8 @@ def find_performances(source: str | Path) -> list[Performance]:
     """
     source = Path(source)
     if is_manifest(source):
+        if source.exists() and not source.is_file():
+            raise ManifestError(f"{source}: is no file", advice="Give a manifest (.csv), a folder or a video.")
         return read_manifest(source)
     try:
         source.stat()

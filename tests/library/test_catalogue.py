@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -222,21 +222,79 @@ def test_a_damaged_database_is_said_to_be(tmp_path):
         Library(tmp_path)
 
 
-def test_files_that_nothing_speaks_of_are_swept_away(library, clips):
+def test_what_cannot_be_deleted_now_is_deleted_later(library, clips, monkeypatch):
     key = brought(library, clips[0])
-    old = time.time() - 3600
-    left = [library.folder.root / part / f"{'e' * 16}.mp4" for part in ("videos", "previews", "thumbnails")]
-    left.append(library.folder.root / "models" / ("e" * 16) / "checkpoint")
-    for path in left:
-        write_bytes(path, b"x")
-        for made in (path, path.parent):
-            os.utime(made, (old, old))
-    os.utime(library.folder.root / "models" / ("e" * 16), (old, old))
-    write_bytes(library.folder.video("young.mp4"), b"x")
-    assert sweep(library) == len(left)
-    assert not [path for path in left if path.exists()]
-    assert catalogue.file_of(library, catalogue.get(library, key).video).is_file()
-    assert library.folder.video("young.mp4").is_file()
+    path = catalogue.file_of(library, catalogue.get(library, key).video)
+
+    def refuse(self, missing_ok=False):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        catalogue.remove(library, [key])
+    assert path.is_file()
+    assert sweep(library) >= 1
+    assert not path.exists()
+    assert sweep(library) == 0
+
+
+def test_a_filled_folder_is_not_opened_with_another_database(library, clips):
+    key = brought(library, clips[0])
+    path = catalogue.file_of(library, catalogue.get(library, key).video)
+    library.close()
+    for part in library.folder.root.glob("library.db*"):
+        part.rename(part.with_name("kept" + part.name))
+    for _ in range(2):
+        with pytest.raises(LibraryError, match="the database is empty"):
+            Library(library.folder.root)
+    assert path.is_file()
+    for part in library.folder.root.glob("library.db*"):
+        part.unlink()
+    for part in library.folder.root.glob("keptlibrary.db*"):
+        part.rename(part.with_name(part.name.removeprefix("kept")))
+    assert catalogue.get(Library(library.folder.root), key).name == "a"
+
+
+def test_a_folder_that_was_moved_is_found_again(library, clips, tmp_path):
+    (tmp_path / "one").mkdir()
+    shutil.copy(clips[0], tmp_path / "one" / "v.mp4")
+    (key,) = intake.add_folder(library, tmp_path / "one").keys
+    (tmp_path / "one").rename(tmp_path / "two")
+    assert intake.add_folder(library, tmp_path / "two").keys == [key]
+    assert catalogue.file_of(library, catalogue.get(library, key).video) == tmp_path / "two" / "v.mp4"
+    (tmp_path / "two" / "v.mp4").unlink()
+    assert brought(library, clips[0]) == key  # brought in, it is the library's own from now on
+    assert catalogue.get(library, key).video.owned
+
+
+def test_cameras_give_the_same_names(library, clips, tmp_path):
+    for clip, folder in zip(clips, ("a", "b"), strict=False):
+        (tmp_path / folder).mkdir()
+        shutil.copy(clip, tmp_path / folder / "GOPR001.mp4")
+        assert len(intake.add_folder(library, tmp_path / folder).keys) == 1
+    assert sorted(names(library)) == ["GOPR001", "GOPR001 (2)"]
+
+
+def test_spans_of_a_manifest_lie_in_the_video(library, clips, tmp_path):
+    shutil.copy(clips[0], tmp_path / "v.mp4")
+    (tmp_path / "m.csv").write_text(
+        "id,video,intervals\nepoch,v.mp4,0-1716900000000\nlate,v.mp4,100-200\nok,v.mp4,0-1\n"
+    )
+    taken = intake.add_folder(library, tmp_path / "m.csv")
+    assert (len(taken.keys), set(taken.left_out)) == (1, {"epoch", "late"})
+
+
+def test_other_jobs_keep_why_they_failed(library, clips):
+    key, other = brought(library, clips[0], "it.mp4"), brought(library, clips[1], "b.mp4")
+    with library.write() as session:
+        for job in jobs.listed(session):
+            job.state, job.problem = "failed", "it ends early, and 'it' is short"
+    with library.write() as session:
+        session.get(tables.Job, 2).problem = "it ends early"
+    catalogue.remove(library, [key])
+    with library.read() as session:
+        assert [job.problem for job in jobs.listed(session)] == ["it ends early"]
+    assert catalogue.get(library, other).name == "b"
 
 
 def test_streams_are_looked_at_as_was_last_said(library, clips):

@@ -220,3 +220,11 @@ def test_names_are_text(room):
     page = room.ask("GET", "/standings").text
     assert hostile not in page and "&lt;img" in page
     assert judgments.progress(room.library, hostile).mine == 1
+
+
+def test_standings_with_a_clear_leader(room):
+    judged = "better,worse,annotator\n" + "".join(f"p000,p00{n},judge{j}\n" for n in (1, 2) for j in range(12))
+    room.ask("POST", "/api/v1/pairs", judged.encode(), headers={"content-type": "text/csv"})
+    page = room.ask("GET", "/standings")
+    assert page.status == 200
+    assert "leads. It is" in page.text

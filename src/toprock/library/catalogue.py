@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from toprock.errors import NotThere, Refused
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
 from toprock.library.library import Library
+from toprock.library.sweeping import note_gone, sweep
 from toprock.performance import Performance, format_intervals, parse_box, parse_intervals
 
 Sort = Literal["newest", "name", "length", "score"]
@@ -59,7 +59,7 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
     """
     with library.write() as session:
         video = _get(session, key).video
-        wanted = [(_checked_intervals(text, video), performer.strip()[:500]) for text, performer in parts]
+        wanted = [(checked_intervals(text, video), performer.strip()[:500]) for text, performer in parts]
         if not wanted:
             raise Refused("a video has at least one performance", advice="Keep one, or delete the video.")
         if len({text for text, _ in wanted}) < len(wanted):
@@ -78,12 +78,12 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
             row.performer = performer
             session.flush()
             keys.append(row.key)
-        gone = [traces_of(library, p) for p in here.values()]
+        note_gone(library, session, [path for p in here.values() for path in traces_of(library, p)])
         for p in here.values():
             session.delete(p)
         if added:
             jobs.enqueue(session, "extract", f"Look at {video.filename}", subject=video.key)
-    _remove_files(path for paths in gone for path in paths)
+    sweep(library)
     return keys
 
 
@@ -191,13 +191,12 @@ def remove(library: Library, keys: Iterable[str]) -> int:
     Returns:
         How many were there.
     """
-    gone: list[Path] = []
     with library.write() as session:
         wanted = list(dict.fromkeys(keys))
         rows = [row for key in wanted if (row := session.get(tables.Performance, key)) is not None]
         videos = {row.video_key: row.video for row in rows}
         for row in rows:
-            gone += traces_of(library, row)
+            note_gone(library, session, traces_of(library, row))
             session.delete(row)
         session.flush()
         last = []
@@ -206,13 +205,13 @@ def remove(library: Library, keys: Iterable[str]) -> int:
             if not session.scalar(left):
                 jobs.cancel_all(session, subject=video_key)
                 if video.preview:
-                    gone.append(library.folder.preview(video.preview))
+                    note_gone(library, session, [library.folder.preview(video.preview)])
                 if video.owned:
-                    gone.append(library.folder.video(video.path))
+                    note_gone(library, session, [library.folder.video(video.path)])
                 session.execute(delete(tables.Video).where(tables.Video.key == video_key))
                 last.append(video_key)
         jobs.forget(session, {row.name for row in rows}, last)
-    _remove_files(gone)
+    sweep(library)
     return len(rows)
 
 
@@ -287,7 +286,12 @@ def free_name(session: Session, wanted: str) -> str:
     return name
 
 
-def _checked_intervals(text: str, video: tables.Video) -> str:
+def checked_intervals(text: str, video: tables.Video) -> str:
+    """Intervals as they are kept.
+
+    Raises:
+        Refused: they are none, or lie outside of the video.
+    """
     try:
         spans = parse_intervals(text)
     except ValueError as problem:
@@ -308,9 +312,3 @@ def _first_second(text: str) -> str:
 def traces_of(library: Library, row: tables.Performance) -> list[Path]:
     """Files that go with a performance."""
     return [library.folder.thumbnail(row.key), library.store.path(row.name)]
-
-
-def _remove_files(paths: Iterable[Path]) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.unlink()

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from toprock.errors import LibraryError, Refused
+from toprock.errors import LibraryError, Refused, StorageError, ToprockError
 from toprock.library.tables import SCHEMA, Base, Setting
 
 _WAIT_S = 30.0
@@ -25,12 +25,13 @@ class Database:
 
     Args:
         where: a file (SQLite), or an SQLAlchemy URL such as postgresql+psycopg://user@host/name.
+        new: whether an empty one may be begun; else it has to be there.
 
     Raises:
         LibraryError: it cannot be opened, or a newer version made it.
     """
 
-    def __init__(self, where: Path | str) -> None:
+    def __init__(self, where: Path | str, *, new: bool = True) -> None:
         self.url = f"sqlite:///{where}" if isinstance(where, Path) else where
         self._name = str(where) if isinstance(where, Path) else where.rpartition("@")[2]
         # SQLite has writers sleep and try again, and some never get their turn; those of one process queue here instead
@@ -49,7 +50,7 @@ class Database:
             )
             self._queue = text(f"SELECT pg_advisory_xact_lock({_LOCK})") if postgres else None
             Base.metadata.create_all(self._engine)
-            self._check_schema()
+            self._check_schema(new)
         except (SQLAlchemyError, ImportError) as problem:
             raise self._unusable(problem) from problem
 
@@ -86,9 +87,14 @@ class Database:
         except DBAPIError as problem:
             raise self._unusable(problem) from problem
 
-    def _check_schema(self) -> None:
+    def _check_schema(self, new: bool) -> None:
         with self.write() as session:
             found = session.get(Setting, "schema")
+            if found is None and not new:
+                raise LibraryError(
+                    f"{self._name}: the database is empty, and there are videos or models in the library's folder",
+                    advice="Name the database that belongs to it (--database), or bring back library.db from a copy.",
+                )
             if found is None:
                 session.add(Setting(name="schema", value=str(SCHEMA)))
             elif not found.value.isdigit() or int(found.value) > SCHEMA:
@@ -97,12 +103,14 @@ class Database:
                     advice="Update toprock.",
                 )
 
-    def _unusable(self, problem: Exception) -> LibraryError:
+    def _unusable(self, problem: Exception) -> ToprockError:
         if isinstance(problem, IntegrityError):
             return Refused("something else was changed at the same moment", advice="Try it once more.")
         if isinstance(problem, DataError):  # PostgreSQL takes no zero byte, and no number beyond its column
             return Refused("a text or number in what was given cannot be kept", advice="Leave out what cannot be seen.")
         told = str(getattr(problem, "orig", None) or problem).strip().splitlines()
+        if "disk is full" in str(problem) or "No space left" in str(problem):
+            return StorageError("the disk is full", advice="Free some space, and try again.")
         return LibraryError(
             f"{self._name}: the database cannot be used ({told[0] if told else type(problem).__name__})",
             advice="See to it that it is there, may be written and has room; then try again.",

@@ -77,6 +77,11 @@ class Folder:
                 f"{root}: no library can be made here ({problem.strerror})", advice="Choose another folder."
             ) from problem
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is neither a video nor a model that a database would have to know of."""
+        return not any(any((self.root / part).iterdir()) for part in ("videos", "models"))
+
     def video(self, name: str) -> Path:
         """Of a video that was brought in."""
         return resolve_inside(self.root / "videos", name)

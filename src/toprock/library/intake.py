@@ -6,15 +6,15 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from toprock.errors import Refused, ToprockError, VideoError
-from toprock.library import jobs, tables
-from toprock.library.catalogue import free_name
+from toprock.library import catalogue, jobs, tables
+from toprock.library.catalogue import checked_intervals, free_name
 from toprock.library.library import Library
 from toprock.performance import Performance, find_performances, format_intervals
 from toprock.video import VideoInfo, probe
@@ -63,26 +63,27 @@ def add_video(
         info = probe(path, limits=library.limits)
         digest = _digest(path)
         with library.write() as session:
+            if (lost := _lost(library, session, digest)) is not None:
+                path = _moved(library, lost, path, info, owned)
+                return lost.performances[0].key
             _refuse_known(session, path, digest, owned, performance)
             video = _video_row(info, filename, digest, owned)
             session.add(video)
             session.flush()
-            if owned:
-                place = library.folder.video(video.key + _SUFFIXES.get(info.container, ".mp4"))
-                video.path = place.name
-                path.replace(place)
-                path = place
-            else:
-                video.path = str(path.absolute())
+            path = _moved(library, video, path, info, owned)
             told = performance or Performance(free_name(session, Path(filename).stem), path)
             row = _row_of(told, video.key)
+            checked_intervals(row.intervals, video)
             session.add(row)
             session.flush()
             jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video.key)
             return row.key
-    except BaseException:
+    except BaseException as problem:
         if owned:
             path.unlink(missing_ok=True)
+            if isinstance(problem, VideoError):  # people know it by the name that it came with
+                advice = problem.advice.replace(path.name, filename).replace(path.stem, Path(filename).stem)
+                raise type(problem)(filename, problem.what, advice=advice) from None
         raise
 
 
@@ -145,7 +146,10 @@ def room_for(library: Library, size: int) -> bool:
 def _add_listed(library: Library, place: Path, performance: Performance, *, manifest: bool) -> str:
     """A performance that was pointed at; those of a manifest may be beside others in one video."""
     with library.read() as session:
-        _refuse_name(session, performance.id)
+        if manifest:
+            _refuse_name(session, performance.id)
+        else:
+            performance = replace(performance, id=free_name(session, performance.id))
     try:
         return add_video(library, place, filename=place.name, owned=False, performance=performance)
     except Known as same:
@@ -159,6 +163,7 @@ def _add_beside(library: Library, video_key: str, performance: Performance) -> s
     row = _row_of(performance, video_key)
     with library.write() as session:
         _refuse_name(session, performance.id)
+        checked_intervals(row.intervals, session.get_one(tables.Video, video_key))
         beside = select(tables.Performance.name).where(
             tables.Performance.video_key == video_key, tables.Performance.intervals == row.intervals
         )
@@ -205,6 +210,23 @@ def _refuse_outside(place: Path, roots: Sequence[Path]) -> None:
             f"{place.name} lies outside of the folders that may be pointed at",
             advice="Links and manifests may not lead out of them: see --videos.",
         )
+
+
+def _lost(library: Library, session: Session, digest: str) -> tables.Video | None:
+    """This very video, where it is known and no longer lies where it was."""
+    same = session.scalars(select(tables.Video).where(tables.Video.digest == digest)).first()
+    return same if same is not None and not catalogue.file_of(library, same).is_file() else None
+
+
+def _moved(library: Library, video: tables.Video, path: Path, info: VideoInfo, owned: bool) -> Path:
+    """Note where a video lies from now on; one that was brought in is moved there."""
+    video.owned = owned
+    if not owned:
+        video.path = str(path.absolute())
+        return path
+    place = library.folder.video(video.key + _SUFFIXES.get(info.container, ".mp4"))
+    video.path = place.name
+    return path.replace(place)
 
 
 def _refuse_known(session: Session, path: Path, digest: str, owned: bool, performance: Performance | None) -> None:

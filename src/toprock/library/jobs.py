@@ -153,7 +153,7 @@ def forget(session: Session, names: Collection[str], subjects: Collection[str]) 
         failed = job.result.get("failed")
         if failed and not failed.keys().isdisjoint(names):
             job.result = {**job.result, "failed": {k: v for k, v in failed.items() if k not in names}}
-        if any(name in job.problem for name in names):
+        if any(f"'{name}'" in job.problem for name in names):
             job.problem = "It concerned a performance that has been deleted."
 
 
@@ -174,6 +174,8 @@ def retry(session: Session, job_id: int) -> Job:
     job = get(session, job_id)
     if job.state not in ("failed", "cancelled"):
         raise Refused(f"this job is {job.state}", advice="Only jobs that failed or were cancelled can be tried again.")
+    if job.kind == "train" and session.scalar(select(Job.id).where(Job.kind == "train", Job.state.in_(OPEN))):
+        raise Refused("another training waits or runs", advice="Wait for it, or cancel it.")
     job.state, job.cancel, job.attempts, job.problem, job.finished = "queued", False, 0, "", None
     return job
 

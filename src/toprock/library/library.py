@@ -18,6 +18,8 @@ from toprock.library.tables import Video
 from toprock.video import Limits
 
 BACKBONES = ("flow", "posture")
+DATABASE = "TOPROCK_LIBRARY_DATABASE"
+"""The variable that tells workers the URL: others can read what stands on a command line, passwords too."""
 
 
 class Library:
@@ -40,7 +42,7 @@ class Library:
 
     def __init__(self, root: str | Path, *, database: str = "", limits: Limits | None = None) -> None:
         self.folder = Folder(Path(root).absolute())
-        self.database = Database(database or self.folder.root / "library.db")
+        self.database = Database(database or self.folder.root / "library.db", new=self.folder.empty)
         self.database_url = database
         self.limits = limits or Limits()
 

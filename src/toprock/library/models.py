@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from toprock import usage
 from toprock.assess.assessment import Assessment
-from toprock.errors import NotThere, Refused
+from toprock.errors import ModelError, NotThere, Refused
 from toprock.features.recipe import Recipe
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
 from toprock.library.judgments import pairs_of
 from toprock.library.library import Library
+from toprock.library.sweeping import note_gone, sweep
 
 if TYPE_CHECKING:
     from toprock.library.work import Watch
@@ -219,7 +220,10 @@ def bring(library: Library, source: Path, *, name: str = "") -> str:
     """
     from toprock.ranker.saved import SavedModel
 
-    model, key = SavedModel.load(source), tables.new_key()
+    try:
+        model, key = SavedModel.load(source), tables.new_key()
+    except OSError as problem:
+        raise ModelError(f"{source}: cannot be read ({problem.strerror})", advice="Check the path.") from None
     model.save(library.folder.model(key))
     name = name.strip()[:200] or model.config.name[:200]
     with library.write() as session:
@@ -251,6 +255,7 @@ def remove(library: Library, key: str) -> None:
     """
     with library.write() as session:
         session.delete(get(session, key))
+        note_gone(library, session, [library.folder.model(key)])
         jobs.cancel_all(session, subject=key)
         session.flush()
         if setting(session, "model") == key:
@@ -258,7 +263,7 @@ def remove(library: Library, key: str) -> None:
             set_setting(session, "model", other.key if other else "")
             if other is not None:
                 jobs.enqueue(session, "score", f"Score all with {other.name}", subject=other.key)
-    shutil.rmtree(library.folder.model(key), ignore_errors=True)
+    sweep(library)
 
 
 def assessment(session: Session, performance_key: str, model_key: str = "") -> Assessment | None:

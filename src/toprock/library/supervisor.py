@@ -15,9 +15,8 @@ from sqlalchemy import select
 
 from toprock.errors import LibraryError
 from toprock.library import catalogue, jobs, tables
-from toprock.library.library import Library
-from toprock.library.sweeping import sweep
-from toprock.library.worker import DATABASE
+from toprock.library.library import DATABASE, Library
+from toprock.library.sweeping import forget_old_jobs, sweep
 from toprock.machine import cores
 
 _LOOK_S = 0.5
@@ -130,6 +129,7 @@ class Supervisor:
         if time.monotonic() - self._swept > _SWEEP_S or not self._swept:
             self._swept = time.monotonic()
             catalogue.expire(self._library)
+            forget_old_jobs(self._library)
             sweep(self._library)
         with self._library.read() as session:
             stale = session.scalars(

@@ -1,49 +1,51 @@
-"""Files that nothing speaks of any more: what a crash, or work on something that was deleted meanwhile, has left."""
+"""Deleting files: what is to go is noted together with the deletion, so that a crash or a refusal only delays it."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from toprock.library import jobs, tables
+from toprock.library.folder import resolve_inside
 from toprock.library.library import Library
 
-_YOUNG_S = 600.0
-"""Files may be ahead of their rows for a moment."""
 _TOLD = timedelta(days=30)
 
 
+def note_gone(library: Library, session: Session, paths: Iterable[Path]) -> None:
+    """Note files and folders of the library that are to go; they do with the next `sweep`."""
+    root = library.folder.root.resolve()
+    for path in paths:
+        session.merge(tables.Gone(path=path.resolve().relative_to(root).as_posix()))
+
+
 def sweep(library: Library) -> int:
-    """Remove such files, and jobs that ended long ago; returns how many files.
-
-    Features are left alone: `toprock extract` may have put others into the store.
-    """
-    with library.write() as session:
-        jobs.prune(session, videos=select(tables.Video.key), before=tables.now() - _TOLD)
+    """Remove what was noted; returns how many files and folders."""
     with library.read() as session:
-        videos = session.scalars(select(tables.Video)).all()
-        keys = session.scalars(select(tables.Performance.key)).all()
-        models = set(session.scalars(select(tables.Model.key)))
-        models |= set(session.scalars(select(tables.Job.subject).where(tables.Job.kind == "train")))
-    wanted = {library.folder.video(video.path) for video in videos if video.owned}
-    wanted |= {library.folder.preview(video.preview) for video in videos if video.preview}
-    wanted |= {library.folder.thumbnail(key) for key in keys}
-    wanted |= {library.folder.model(key) for key in models}
-    gone = 0
-    for path in set(_of(library)) - wanted:
+        noted = session.scalars(select(tables.Gone.path)).all()
+    gone = []
+    for name in noted:
+        path = resolve_inside(library.folder.root, name)
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _YOUNG_S:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                gone += 1
-    return gone
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            gone.append(name)
+    if gone:
+        with library.write() as session:
+            session.execute(delete(tables.Gone).where(tables.Gone.path.in_(gone)))
+    return len(gone)
 
 
-def _of(library: Library) -> Iterator[Path]:
-    for part in ("videos", "previews", "thumbnails", "models"):
-        yield from (library.folder.root / part).resolve().iterdir()
+def forget_old_jobs(library: Library) -> None:
+    """Remove jobs that ended long ago, and what trainings that came to nothing have left."""
+    before = tables.now() - _TOLD
+    with library.write() as session:
+        models = set(session.scalars(select(tables.Model.key)))
+        old = select(tables.Job.subject).where(tables.Job.kind == "train", tables.Job.finished < before)
+        note_gone(library, session, [library.folder.model(key) for key in set(session.scalars(old)) - models])
+        jobs.prune(session, videos=select(tables.Video.key), before=before)

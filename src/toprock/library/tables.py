@@ -216,6 +216,14 @@ class Job(Base):
     finished: Mapped[datetime | None]
 
 
+class Gone(Base):
+    """A file of something that was deleted, below the library's folder; the row goes once the file is gone."""
+
+    __tablename__ = "gone"
+
+    path: Mapped[str] = mapped_column(String(600), primary_key=True)
+
+
 class Session(Base):
     """Somebody who has been let in, by which password; of that and of the cookie only digests are kept.
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from toprock.assess.model import Model
 from toprock.assess.model import load as load_model
 from toprock.backbones.base import Backbone
-from toprock.errors import NotThere, Refused, ToprockError
+from toprock.errors import NotThere, Refused, ToprockError, VideoError
 from toprock.exports import plays_in_browsers, write_preview
 from toprock.features.engine import Progress, extract
 from toprock.features.extraction import source_of
@@ -78,6 +78,10 @@ def look_at(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
         rows = session.scalars(select(tables.Performance).where(tables.Performance.video_key == video.key)).all()
     try:
         failed = _look_at(library, video, rows, watch, copy=bool(job.payload.get("preview")))
+    except VideoError as problem:  # people know it by the name that it came with
+        told = type(problem)(video.filename, problem.what, advice=problem.advice)
+        _note_states(library, rows, {row.name: str(told) for row in rows})
+        raise told from None
     except ToprockError as problem:
         _note_states(library, rows, {row.name: str(problem) for row in rows})
         raise
@@ -108,7 +112,8 @@ def _look_at(
     performances = [catalogue.performance_of(library, row) for row in rows]
     backbones = library.backbones()
     result = extract(performances, library.store, backbones, workers=1, limits=library.limits, on_progress=on_progress)
-    return dict(result.failed)
+    known_as = str(catalogue.file_of(library, video))
+    return {name: why.replace(known_as, video.filename) for name, why in result.failed.items()}
 
 
 def _leave_nothing_of_deleted(library: Library, video: tables.Video, rows: Sequence[tables.Performance]) -> None:

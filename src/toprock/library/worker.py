@@ -16,11 +16,9 @@ from typing import Any
 
 from toprock.errors import LibraryError, ToprockError
 from toprock.library import jobs, tables
-from toprock.library.library import Library
+from toprock.library.library import DATABASE, Library
 from toprock.library.work import Stopped, do
 
-DATABASE = "TOPROCK_LIBRARY_DATABASE"
-"""The variable that holds the database's URL: what stands on a command line others can read, passwords too."""
 _IDLE_S = 0.5
 _BEAT_S = 5.0
 _TELL_S = 0.5

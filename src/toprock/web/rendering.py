@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from toprock._version import __version__
 from toprock.errors import (
     ManifestError,
+    ModelError,
     NotThere,
     PairsError,
     Refused,
@@ -33,6 +34,7 @@ _STATUS = (
     (Refused, 409),
     (VideoTooLarge, 413),
     (VideoError, 422),
+    (ModelError, 422),
     (UsageError, 422),
     (ManifestError, 422),
     (PairsError, 422),
@@ -93,7 +95,11 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
 def problem(request: Request, trouble: ToprockError) -> Response:
     """An error in words: JSON for programs, a page for people."""
     status = next((code for kind, code in _STATUS if isinstance(trouble, kind)), 500)
-    told = {"error": _public(request, trouble.message), "advice": trouble.advice}
+    advice = trouble.advice.replace("run the same command again; it resumes", "try again")
+    told = {
+        "error": _public(request, trouble.message),
+        "advice": advice,
+    }
     if request.url.path.startswith("/api/"):
         return JSONResponse(told, status)
     return page(request, "error.html.j2", status=status, title="That did not work", **told)

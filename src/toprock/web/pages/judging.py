@@ -92,5 +92,5 @@ def _verdict(found: standings.Standings) -> dict[str, Any]:
     group = found.groups[0]
     leaders = [place for place in group.places if place.first == 1]
     if len(leaders) == 1:
-        return {"name": leaders[0].title, "sure": group.lead, "second": group.places[1].title}
+        return {"name": leaders[0].title, "sure": group.lead, "second": group.places[1].title, "close": 0}
     return {"name": group.places[0].title, "sure": group.lead, "second": group.places[1].title, "close": len(leaders)}

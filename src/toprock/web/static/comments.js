@@ -81,7 +81,9 @@ export function comments({ data, stage, timeline }) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const said = { text: text.value.trim(), author: author.value.trim(), time_s: Math.round((held ?? stage.time) * 100) / 100 };
-    if (!said.text) return;
+    const send = form.querySelector("button");
+    if (!said.text || send.disabled) return;
+    send.disabled = true;
     localStorage.setItem("toprock.author", said.author);
     try {
       data.comments.push(await room.call("POST", "/performances/" + data.key + "/comments", said));
@@ -89,6 +91,7 @@ export function comments({ data, stage, timeline }) {
       held = null;
       show();
     } catch (problem) { room.toast(problem.message, true); }
+    send.disabled = false;
   });
   show();
   tell();

@@ -130,6 +130,12 @@
         wait_ms = 0;
       } catch (problem) {
         if (!problem.status || problem.status >= 500 || problem.status === 429) { later(); break; }
+        if (problem.status === 401 || problem.status === 403) { // somebody else has come in by this browser
+          wait_ms = 1;
+          note();
+          room.toast("Load this page again: your answers are kept until then.", true);
+          break;
+        }
         room.toast(problem.message, true);
         last = null;
       }
@@ -177,15 +183,23 @@
 
   const undo = async () => {
     if (!can_undo) return;
+    undoable(false); // until this one is answered
     if (queue.length) await send();
-    if (queue.length) return room.toast("Your answer waits for the room. It can be taken back once it is there.", true);
+    if (queue.length) {
+      undoable(true);
+      return room.toast("Your answer waits for the room. It can be taken back once it is there.", true);
+    }
     try {
       const found = await room.call("POST", "/judgments/undo", { ...who, token: given[given.length - 1] || "" });
       given.pop();
       apply(found);
       say("Your last answer is taken back. Judge this pair again.");
       room.toast("Your last answer is taken back.");
-    } catch (problem) { room.toast(problem.message, true); }
+    } catch (problem) {
+      undoable(true);
+      room.toast(problem.message, true);
+    }
+    return undefined;
   };
 
   const both = () => {
