@@ -86,8 +86,12 @@ def _training(library: Library) -> dict[str, Any]:
         job = jobs.last(session, "train")
     if job is None:
         return {"job": None}
+    with library.read() as session:
+        chosen = models.chosen(session)
+    made = job.result.get("model", "")
     return {
         "job": job,
+        "idle": chosen if made and chosen is not None and chosen.key != made else None,
         "running": job.state in jobs.OPEN,
         "accuracy": accuracy_curves(job.log),
         "loss": loss_curves(job.log),
@@ -103,4 +107,6 @@ def _told(model: tables.Model, chosen: bool) -> dict[str, Any]:
         {"name": _CONTROLS.get(name, name), "share": share, "beaten": accuracy is None or accuracy > share}
         for name, share in summary.get("controls", {}).items()
     ]
-    return {**summary, "row": model, "chosen": chosen, "accuracy": accuracy, "controls": controls}
+    weak = next((c["name"] for c in controls if not c["beaten"]), "")
+    told = {"row": model, "chosen": chosen, "accuracy": accuracy, "controls": controls, "weak": weak}
+    return {**summary, **told}

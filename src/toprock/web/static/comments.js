@@ -20,7 +20,8 @@ export function comments({ data, stage, timeline }) {
   const at = document.getElementById("say-at"), list = document.getElementById("said"), none = document.getElementById("said-none");
   const track = document.querySelector("[data-track]"), marks = track.querySelector(".plot");
   let held = null; // the second that is being written about
-  author.value = localStorage.getItem("toprock.author") || "";
+  const judge = () => { try { return JSON.parse(localStorage.getItem("toprock.judge")).annotator; } catch { return ""; } };
+  author.value = localStorage.getItem("toprock.author") || judge() || "";
   author.addEventListener("change", () => localStorage.setItem("toprock.author", author.value.trim()));
 
   const jump = (comment) => { stage.seek(comment.time_s); };

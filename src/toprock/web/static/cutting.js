@@ -102,7 +102,8 @@ export function cutting({ data, stage }) {
     const lost = before.filter((text) => !parts.some((p) => same(p.intervals, text)));
     if (lost.length && !(await room.ask(
       lost.length === 1 ? "One performance goes" : lost.length + " performances go",
-      "What is not in this list is deleted with its comparisons, comments and scores" + (lost.includes("") ? ", the whole video as one performance among them" : "") + ". The video stays.",
+      (lost.includes("") ? "The whole video no longer counts as a performance of its own" : "Rounds that you took off the list go") +
+        ", and what was said of that goes too: comparisons, comments, scores. The video itself stays.",
       "Save the rounds"))) return;
     try {
       const found = await room.call("PUT", "/performances/" + data.key + "/parts", parts);

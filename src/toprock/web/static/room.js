@@ -64,6 +64,12 @@ const room = (() => {
       location.assign("/login");
     }
   });
+  let gone = false; // said once, until the room answers again
+  document.addEventListener("htmx:sendError", () => {
+    if (!gone) toast("The room does not answer: what you see may be old. Is it still running?", true);
+    gone = true;
+  });
+  document.addEventListener("htmx:afterOnLoad", () => { gone = false; });
   document.addEventListener("htmx:responseError", () => toast("The room could not show this. Load the page again.", true));
 
   // Parts that are asked for again and again are swapped only where they have changed.
