@@ -43,11 +43,8 @@ def accuracy_curves(log: Iterable[Mapping[str, Any]]) -> Curves | None:
     lines = _lines(stages, _WORTH, 1.0)
     ticks = [(_y(value, _WORTH, 1.0), f"{value:.0%}") for value in (1.0, 0.75, 0.5)]
     mean = sum(line.last for line in lines) / len(lines)
-    return Curves(
-        lines,
-        ticks,
-        f"Held-out pairs right: {mean:.0%} on average over {len(lines)} {'group' if len(lines) == 1 else 'groups'} so far.",
-    )
+    groups = "one group" if len(lines) == 1 else f"{len(lines)} groups"
+    return Curves(lines, ticks, f"Held-out pairs right: {mean:.0%} on average over {groups} so far.")
 
 
 def loss_curves(log: Iterable[Mapping[str, Any]]) -> Curves | None:
