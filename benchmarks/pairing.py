@@ -75,7 +75,7 @@ ROWS: dict[str, tuple[str, Setting, Callable[..., np.ndarray]]] = {
     "sd4": ("sd 4", Setting(4), rank_gain),
     "ties": ("sd 2, a quarter of the answers on equals are ties", Setting(2, tie=0.67), rank_gain),
     "two": (
-        "sd 2, two annotators at once, a tenth of the answers a toss",
+        "sd 2, two annotators at once, a tenth of answers a toss",
         Setting(2, annotators=2, careless=0.1),
         rank_gain,
     ),

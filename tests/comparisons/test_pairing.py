@@ -148,7 +148,7 @@ def test_the_gain_is_that_of_the_plain_formula(rng):
         assert gain[b, a] == pytest.approx(gain[a, b])
 
 
-def test_of_many_only_the_likes_of_one_are_looked_at(rng, monkeypatch):
+def test_of_many_some_are_drawn(rng, monkeypatch):
     monkeypatch.setattr("toprock.comparisons.pairing._WINDOW", 6)
     ids, judged = names(30), []
     for _ in range(200):

@@ -23,7 +23,7 @@ Gain = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 _PRIOR = 0.25
 """Precision of ratings before any judgement: a standard deviation of 2 logits."""
 _WINDOW = 300
-"""Performances whose pairs are weighed against each other. Of more, only those around one are looked at."""
+"""Performances whose pairs are weighed against each other. Of more, as many are drawn."""
 
 
 def rank_gain(values: np.ndarray, covariance: np.ndarray, tie: float = 0.0) -> np.ndarray:
@@ -105,7 +105,7 @@ def next_pair(
     judgements = Judgements.of([*judged, *open_pairs], names)
     fitted = _with_open(fit(judgements, prior=_PRIOR), len(judged))
     askable = _askable(judgements, judged, annotator, n)
-    window = _window(askable, fitted, rng)
+    window = _window(askable, rng)
     worth = gain(fitted.values[window], fitted.covariance(window), fitted.tie)
     worth = np.where(askable[np.ix_(window, window)], worth, -np.inf)
     best = np.argwhere(worth >= worth.max() - 1e-9 * abs(worth.max()))
@@ -159,13 +159,15 @@ def _counts(better: np.ndarray, worse: np.ndarray, n: int) -> np.ndarray:
     return counts + counts.T
 
 
-def _window(askable: np.ndarray, fitted: Fit, rng: np.random.Generator) -> np.ndarray:
-    """Places of the performances to choose from: all, or one that little is known about and its likes in standing."""
+def _window(askable: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Places of the performances to choose from: all, or some drawn at random, two of which may be asked for certain.
+
+    The rank among some drawn at random is the rank among all, thinned out: what narrows the one narrows the other.
+    """
     n = len(askable)
     if n <= _WINDOW:
         return np.arange(n)
-    known = np.where(askable.any(1), np.diag(fitted.precision())[:n], np.inf)
-    anchor = rng.choice(np.flatnonzero(known <= known.min() * (1 + 1e-9)))
-    distance = np.where(askable[anchor], np.abs(fitted.values[:n] - fitted.values[anchor]), np.inf)
-    distance[anchor] = -1
-    return np.lexsort((rng.random(n), distance))[:_WINDOW]
+    first = rng.choice(np.flatnonzero(askable.any(1)))
+    pair = [first, rng.choice(np.flatnonzero(askable[first]))]
+    drawn = rng.permutation(n)
+    return np.append(pair, drawn[~np.isin(drawn, pair)])[:_WINDOW]
