@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 
 from toprock.errors import NotThere, Refused
 from toprock.library import Library, catalogue, choosing, judgments, tables
+from toprock.library import desk as desk_module
 from toprock.library.desk import key_pairs
 from toprock.library.judgments import HELD, answer, couple, next_offer, offers, progress, undo
 
@@ -280,3 +281,12 @@ def test_an_opinion_counts_once_whichever_answer_is_taken_back(library):
             counted.append(len(judgments.pairs_of(session)))
             assert len(key_pairs(session, "")) == counted[-1]
     assert counted == [1, 1, 0]
+
+
+def test_of_very_many_some_are_weighed_and_all_come_up(library, monkeypatch):
+    monkeypatch.setattr(desk_module, "_MOST_WEIGHED", 6)
+    keys = invented(library, 14)
+    first = [judge(library, "Anna") for _ in range(9)]
+    assert {key for offer in first for key in (offer.left, offer.right)} == set(keys)  # nobody waits long
+    later = [judge(library, "Anna") for _ in range(30)]
+    assert len({key for offer in later for key in (offer.left, offer.right)}) > 10

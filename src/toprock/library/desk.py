@@ -173,7 +173,7 @@ def _made(library: Library, criterion: str) -> Desk:
     pairs = [pair for pair in pairs if pair.better in known and pair.worse in known]
     judgements = Judgements.of(pairs, everybody)
     fitted = fit(judgements, prior=_PRIOR)
-    window = _window(fitted)
+    window = _window(fitted, np.random.default_rng())
     keys = [everybody[number] for number in window]
     covariance = fitted.covariance(window)
     gain = rank_gain(fitted.values[window], covariance, fitted.tie)
@@ -231,18 +231,15 @@ def key_pairs(session: Session, criterion: str) -> list[Pair]:
     ]
 
 
-def _window(fitted: Fit) -> np.ndarray:
-    """Numbers of the performances whose pairs are weighed: all, or of very many one that little is known about and
-    those like it in standing."""
+def _window(fitted: Fit, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of the performances whose pairs are weighed: all, or of very many those that nobody has compared, and
+    others drawn at random, anew after every answer."""
     n = len(fitted.values)
     if n <= _MOST_WEIGHED:
         return np.arange(n)
-    known = np.full(n, fitted.prior)
-    for side in (fitted.judgements.better, fitted.judgements.worse):
-        known += np.bincount(side, fitted.curve, n)
-    distance = np.abs(fitted.values - fitted.values[known.argmin()])
-    distance[known.argmin()] = -1
-    return np.sort(np.lexsort((known, distance))[:_MOST_WEIGHED])
+    judgements = fitted.judgements
+    seen = np.isin(np.arange(n), np.append(judgements.better, judgements.worse))
+    return np.sort(np.lexsort((rng.random(n), seen))[:_MOST_WEIGHED])
 
 
 def _settled(values: np.ndarray, covariance: np.ndarray) -> float:
