@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from toprock.errors import UsageError
 from toprock.library import Library, catalogue, intake, jobs
-from toprock.library.library import opened
 from toprock.library.work import do
 from toprock.web import Settings, create_app
 from toprock.web.access import Access
@@ -165,7 +165,7 @@ def test_a_new_library_is_for_its_user_alone_and_so_is_the_token_from_the_start(
 
     monkeypatch.setattr(Path, "replace", watched)
     try:
-        with opened(tmp_path / "new" / "library") as made:
+        with contextlib.closing(Library(tmp_path / "new" / "library")) as made:
             token = Access(made, Settings()).token
             assert made.folder.root.stat().st_mode & 0o777 == 0o700
             assert (made.folder.root / "token").read_text() == f"{token}\n"

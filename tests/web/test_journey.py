@@ -27,7 +27,7 @@ JUMP = """() => new Promise((resolve) => {
   const video = document.querySelector("video"), begun = performance.now();
   const told = () => resolve([performance.now() - begun, video.currentTime]);
   video.addEventListener("seeked", told, { once: true });
-  document.querySelector(".moment.worst .go").click();
+  document.querySelector('[data-go="worst-1"]').click();
 })"""
 ROOM = Path(__file__).parents[2] / "docs" / "room.md"
 WIDTHS = (1440, 375)
