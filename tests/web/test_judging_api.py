@@ -222,6 +222,12 @@ def test_names_are_text(room):
     assert judgments.progress(room.library, hostile).mine == 1
 
 
+def test_the_first_answer_counts_and_a_contrary_one_hears_of_it(room):
+    token = room.ask("GET", "/api/v1/judge/next?annotator=Anna").json["pair"]["token"]
+    for outcome in ("left", "right"):
+        assert room.ask("POST", "/api/v1/judgments", {"token": token, "outcome": outcome}).json["kept"] == "left"
+
+
 def test_standings_with_a_clear_leader(room):
     judged = "better,worse,annotator\n" + "".join(f"p000,p00{n},judge{j}\n" for n in (1, 2) for j in range(12))
     room.ask("POST", "/api/v1/pairs", judged.encode(), headers={"content-type": "text/csv"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ _STAGES = 10
 """Folds and members; with folds on parts of the comparisons, about twice as many."""
 _POINTS = 60
 """Of a loss curve, a stage."""
+RULES = {"duration": "longer or shorter", "mean_motion": "more or less motion", "cut_rate": "more or fewer cuts"}
+"""What models are held against, in words."""
 FEWEST_PAIRS = 3
 """Comparisons with a winner below which nothing can be learnt."""
 
@@ -163,6 +165,20 @@ def summary_of(config: ModelConfig) -> dict[str, Any]:
         "toprock": config.toprock,
         "started_from": config.started_from.name if config.started_from else "",
     }
+
+
+def outdone_by(summary: Mapping[str, Any]) -> str:
+    """The simple rule, in words, that alone ranks as many comparisons right as a model does; empty where none does.
+
+    The rule was fitted to the comparisons that it is measured on, and the model was not: doubt speaks against the model.
+
+    >>> outdone_by({"accuracy": 0.67, "controls": {"duration": 0.79, "cut_rate": 0.5}})
+    'longer or shorter'
+    """
+    accuracy, controls = summary.get("accuracy"), summary.get("controls") or {}
+    best = max(controls, key=lambda name: controls[name], default="")
+    outdone = accuracy is not None and best and controls[best] >= accuracy
+    return RULES.get(best, best) if outdone else ""
 
 
 def get(session: Session, key: str) -> tables.Model:

@@ -64,6 +64,7 @@ class Next(BaseModel):
     pair: Offered | None = Field(description="None where there are too few performances, or all pairs are judged.")
     ahead: Offered | None
     progress: Far
+    kept: str = Field("", description="After an answer: the one that counts, should another have come before it.")
 
 
 class Answer(BaseModel):
@@ -92,7 +93,7 @@ def next_pair(library: TheLibrary, annotator: Annotator, criterion: Criterion = 
 def answer(library: TheLibrary, answer: Answer) -> Next:
     """Keep an answer, and give the next pair. One that is sent again changes nothing: the first one counts."""
     kept = judgments.answer(library, answer.token, answer.outcome, answer.seconds)
-    return _next(library, kept.annotator, kept.criterion)
+    return _next(library, kept.annotator, kept.criterion).model_copy(update={"kept": kept.outcome})
 
 
 @router.post("/judgments/undo")

@@ -17,7 +17,6 @@ from toprock.web.rendering import page
 router = APIRouter(dependencies=OWNER)
 GOOD_START = 10
 """Comparisons a performance that make a good start."""
-_CONTROLS = {"duration": "longer or shorter", "mean_motion": "more or less motion", "cut_rate": "more or fewer cuts"}
 
 
 @router.get("/train")
@@ -104,9 +103,8 @@ def _told(model: tables.Model, chosen: bool) -> dict[str, Any]:
     summary = model.summary
     accuracy = summary.get("accuracy")
     controls = [
-        {"name": _CONTROLS.get(name, name), "share": share, "beaten": accuracy is None or accuracy > share}
-        for name, share in summary.get("controls", {}).items()
+        {"name": models.RULES.get(name, name), "share": share} for name, share in summary.get("controls", {}).items()
     ]
-    weak = next((c["name"] for c in controls if not c["beaten"]), "")
+    weak = models.outdone_by(summary)
     told = {"row": model, "chosen": chosen, "accuracy": accuracy, "controls": controls, "weak": weak}
     return {**summary, **told}

@@ -128,6 +128,7 @@
       try {
         last = await room.call("POST", "/judgments", { token, outcome, seconds });
         wait_ms = 0;
+        if (last.kept !== outcome) room.toast("This pair was answered in another window before: “" + words[last.kept] + "” is kept.", true);
       } catch (problem) {
         if (!problem.status || problem.status >= 500 || problem.status === 429) { later(); break; }
         if (problem.status === 401 || problem.status === 403) { // somebody else has come in by this browser
