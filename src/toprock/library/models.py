@@ -170,7 +170,7 @@ def summary_of(config: ModelConfig) -> dict[str, Any]:
 def outdone_by(summary: Mapping[str, Any]) -> str:
     """The simple rule, in words, that alone ranks as many comparisons right as a model does; empty where none does.
 
-    The rule was fitted to the comparisons that it is measured on, and the model was not: doubt speaks against the model.
+    The rule was fitted to the comparisons that it is measured on, and the model was not: it is to beat it all the same.
 
     >>> outdone_by({"accuracy": 0.67, "controls": {"duration": 0.79, "cut_rate": 0.5}})
     'longer or shorter'
