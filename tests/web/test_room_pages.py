@@ -151,6 +151,11 @@ def poll(page: Any, part: str, after_s: float) -> int:
     return answer.value.status
 
 
+def polled(page: Any, part: str, after_s: float, status: int) -> bool:
+    """Whether such an answer comes within four: one may have been asked for just before what changed."""
+    return status in (poll(page, part, after_s) for _ in range(4))
+
+
 def change(library: Library, number: int, **changes: Any) -> None:
     with library.write() as session:
         for name, value in changes.items():
@@ -163,13 +168,13 @@ def test_jobs_that_go_on_leave_the_keyboard_where_it_is(page, room, library):
     page.goto(f"{room.url}/jobs")
     page.evaluate("window.first = document.querySelector('.job')")
     page.locator(f"#job-{number}-do").focus()
-    assert poll(page, "/jobs", 1) == 204
+    assert polled(page, "/jobs", 1, 204)
     assert page.evaluate("window.first.isConnected")
     for changes in ({"state": "running", "progress": 0.25}, {"cancel": True}, {"state": "cancelled"}):
         change(library, number, **changes)
-        assert poll(page, "/jobs", 1) == 200
+        assert polled(page, "/jobs", 1, 200)
         assert page.evaluate(FOCUS) == f"job-{number}-do"
-        assert poll(page, "/jobs", 1) == 204
+        assert polled(page, "/jobs", 1, 204)
     assert page.locator(f"#job-{number}-do").inner_text() == "Try again"
 
 
@@ -179,7 +184,7 @@ def test_a_button_that_is_pressed_keeps_the_keyboard(page, room, library):
     page.goto(f"{room.url}/jobs")
     with page.expect_response("**/cancel"):
         page.locator(f"#job-{number}-do").press("Enter")
-    assert poll(page, "/jobs", 1) == 200
+    assert polled(page, "/jobs", 1, 200)
     assert page.evaluate(FOCUS) == f"job-{number}-do"
 
 
@@ -188,7 +193,7 @@ def test_a_training_that_goes_on_leaves_the_keyboard_and_says_only_what_is_new(p
     page.clock.install()
     page.goto(f"{room.url}/train")
     page.locator("#training-do").focus()
-    assert poll(page, "/train/now", 1) == 204
+    assert polled(page, "/train/now", 1, 204)
     assert page.locator("#training [role=status]").count() == 0
     page.evaluate("""() => { window.said = 0;
         const told = document.getElementById("training-said");
@@ -196,7 +201,7 @@ def test_a_training_that_goes_on_leaves_the_keyboard_and_says_only_what_is_new(p
         window.told = told; }""")
     for step in (1, 2, 3):
         change(library, number, state="running", progress=0.1 * step, stage=f"group 1: step {step} of 9")
-        assert poll(page, "/train/now", 1) == 200
+        assert polled(page, "/train/now", 1, 200)
         assert page.evaluate(FOCUS) == "training-do"
     assert page.evaluate("window.told.isConnected && window.said") == 1
     assert page.locator("#training-said").inner_text() == "Something long: train runs: group 1"
@@ -209,11 +214,11 @@ def test_the_list_of_performances_leaves_the_keyboard_where_it_is(page, room, li
     page.goto(room.url)
     page.locator(f"#pick-{first}").check()
     page.evaluate("window.first = document.querySelector('.tile')")
-    assert poll(page, "/", 4) == 204
+    assert polled(page, "/", 4, 204)
     assert page.evaluate("window.first.isConnected")
     for name, key in (("pick", first), ("to", second)):
         page.locator(f"#{name}-{key}").focus()
         room.ask("PATCH", f"/api/v1/performances/{second}", {"event": f"Jam {name}"})
-        assert poll(page, "/", 4) == 200
+        assert polled(page, "/", 4, 200)
         assert page.evaluate(FOCUS) == f"{name}-{key}"
     assert page.locator(f"#pick-{first}").is_checked()
