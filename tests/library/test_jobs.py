@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from toprock.errors import LibraryError, Refused
+from toprock.errors import LibraryError, Refused, StorageError
 from toprock.library import Library, Supervisor, catalogue, intake, jobs, tables, worker
 
 
@@ -103,7 +103,7 @@ def test_a_busy_database_ends_neither_work_nor_worker(library, monkeypatch):
 
     def sometimes():
         if busy and busy.pop():
-            raise LibraryError("the database is locked")
+            raise (LibraryError if len(busy) % 2 else StorageError)("the database is locked, or its disk full")
         return writes()
 
     monkeypatch.setattr(library.database, "write", sometimes)

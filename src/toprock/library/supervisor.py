@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from toprock.errors import LibraryError
+from toprock.errors import ToprockError
 from toprock.library import catalogue, jobs, tables
 from toprock.library.library import DATABASE, Library
 from toprock.library.sweeping import forget_old_jobs, sweep
@@ -68,9 +68,9 @@ class Supervisor:
     def _look_after(self) -> None:
         while not self._over.is_set():
             for worker in self._workers:
-                with contextlib.suppress(LibraryError, OSError):
+                with contextlib.suppress(ToprockError, OSError):
                     self._look_at(worker)
-            with contextlib.suppress(LibraryError):
+            with contextlib.suppress(ToprockError):
                 self._tidy()
             self._over.wait(_LOOK_S)
 
@@ -121,7 +121,7 @@ class Supervisor:
                     worker.process.stdin.close()
             worker.process.wait()
             worker.process, worker.stopping = None, {}
-            with contextlib.suppress(LibraryError), self._library.write() as session:
+            with contextlib.suppress(ToprockError), self._library.write() as session:
                 jobs.recover(session, worker=worker.name, blamed=blamed)
 
     def _tidy(self) -> None:

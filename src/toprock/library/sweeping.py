@@ -21,23 +21,22 @@ _TOLD = timedelta(days=30)
 def note_gone(library: Library, session: Session, paths: Iterable[Path]) -> None:
     """Note files and folders of the library that are to go; they do with the next `sweep`."""
     root = library.folder.root.resolve()
-    for path in paths:
-        session.merge(tables.Gone(path=path.resolve().relative_to(root).as_posix()))
+    session.add_all(tables.Gone(path=path.resolve().relative_to(root).as_posix()) for path in paths)
 
 
 def sweep(library: Library) -> int:
     """Remove what was noted; returns how many files and folders."""
     with library.read() as session:
-        noted = session.scalars(select(tables.Gone.path)).all()
+        noted = session.scalars(select(tables.Gone)).all()
     gone = []
-    for name in noted:
-        path = resolve_inside(library.folder.root, name)
+    for one in noted:
+        path = resolve_inside(library.folder.root, one.path)
         with contextlib.suppress(OSError):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            gone.append(name)
+            gone.append(one.id)
     if gone:
         with library.write() as session:
-            session.execute(delete(tables.Gone).where(tables.Gone.path.in_(gone)))
+            session.execute(delete(tables.Gone).where(tables.Gone.id.in_(gone)))
     return len(gone)
 
 

@@ -221,7 +221,8 @@ class Gone(Base):
 
     __tablename__ = "gone"
 
-    path: Mapped[str] = mapped_column(String(600), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(Text)
 
 
 class Session(Base):

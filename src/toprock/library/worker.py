@@ -14,7 +14,7 @@ import time
 import traceback
 from typing import Any
 
-from toprock.errors import LibraryError, ToprockError
+from toprock.errors import ToprockError
 from toprock.library import jobs, tables
 from toprock.library.library import DATABASE, Library
 from toprock.library.work import Stopped, do
@@ -43,7 +43,7 @@ class Beat:
         """How far the work is; raises `Stopped` where it is to stop."""
         self._news = {"progress": float(done), "stage": stage}
         if time.monotonic() - self._told > _TELL_S:
-            with contextlib.suppress(LibraryError):  # a database that is busy or full ends no hours of work
+            with contextlib.suppress(ToprockError):  # a database that is busy or full ends no hours of work
                 self._tell()
         if self._stop.is_set():
             raise Stopped
@@ -58,12 +58,12 @@ class Beat:
         """The work is over; nothing is told after this."""
         self._over.set()
         self._thread.join()
-        with contextlib.suppress(LibraryError):
+        with contextlib.suppress(ToprockError):
             self._tell()
 
     def _keep(self) -> None:
         while not self._over.wait(_BEAT_S):
-            with contextlib.suppress(LibraryError):
+            with contextlib.suppress(ToprockError):
                 self._tell()
 
     def _tell(self) -> None:
@@ -81,7 +81,7 @@ def work(library: Library, worker: str, kinds: tuple[str, ...], over: threading.
         try:
             with library.write() as session:
                 job = jobs.claim(session, worker, kinds)
-        except LibraryError as problem:
+        except ToprockError as problem:
             print(problem, file=sys.stderr)
             over.wait(5.0)
             continue
@@ -117,7 +117,7 @@ def _finish(library: Library, job: tables.Job, worker: str, state: str, problem:
             with library.write() as session:
                 jobs.finish(session, job.id, worker, state, problem=problem, result=result)
             return
-        except LibraryError as trouble:
+        except ToprockError as trouble:
             if pause_s is None:
                 raise
             print(trouble, file=sys.stderr)
