@@ -90,7 +90,7 @@ def test_keys_jump_step_slow_down_and_loop(tab, address, room, shelf):
     page.keyboard.press("[")
     page.keyboard.press("[")
     assert page.evaluate("document.getElementById('video').playbackRate") == 0.25
-    assert page.locator('[data-speed="0.25"]').get_attribute("aria-pressed") == "true"
+    until(page, "document.querySelector('[data-speed=\"0.25\"]').getAttribute('aria-pressed') === 'true'")
     page.keyboard.press("]")
     assert page.evaluate("document.getElementById('video').playbackRate") == 0.5
 
