@@ -41,7 +41,7 @@ def judged(library: Library) -> list[str]:
         names = {row.key: row.name for row in session.scalars(select(tables.Performance))}
     said = []
     for outcome, seconds in (("left", 2.5), ("right", None), ("tie", 4.0), ("skip", 1.0), ("unsure", 1.0)):
-        offer = judgments.next_offer(library, 'Anna, "A"', "foot\nwork")
+        (offer,) = judgments.offers(library, 'Anna, "A"', "foot\nwork")
         judgments.answer(library, offer.token, outcome, seconds)
         left, right = names[offer.left], names[offer.right]
         if outcome in judgments.DECIDED:

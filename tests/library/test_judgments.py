@@ -15,7 +15,7 @@ from toprock.errors import NotThere, Refused
 from toprock.library import Library, catalogue, choosing, judgments, tables
 from toprock.library import desk as desk_module
 from toprock.library.desk import key_pairs
-from toprock.library.judgments import HELD, answer, couple, next_offer, offers, progress, undo
+from toprock.library.judgments import HELD, answer, couple, offers, progress, undo
 
 from ..web.servers import invented
 
@@ -25,6 +25,11 @@ def library(tmp_path):
     made = Library(tmp_path / "library")
     yield made
     made.close()
+
+
+def next_offer(library: Library, annotator: str, criterion: str = "") -> tables.Offer | None:
+    """The pair that an annotator is to judge now."""
+    return next(iter(offers(library, annotator, criterion)), None)
 
 
 def judge(library: Library, annotator: str, outcome: str = "left", criterion: str = "") -> tables.Offer:

@@ -12,6 +12,7 @@ import pytest
 
 from toprock.library import catalogue, tables
 from toprock.library.loaded import Loaded
+from toprock.usage import uses
 from toprock.video import probe
 from toprock.web.api.exports import attachment
 
@@ -85,8 +86,9 @@ def test_a_download_that_breaks_off_leaves_nothing(room, shelf):
     connection.getresponse().read(10)
     connection.close()
     end = time.monotonic() + 5
-    while list(room.library.folder.incoming.iterdir()) and time.monotonic() < end:
+    while (left := list(room.library.folder.incoming.iterdir())) and time.monotonic() < end:
         time.sleep(0.05)
+    assert left == []
 
 
 def test_timelines_for_other_tools_do_not_say_where_the_library_lies(ask, room, shelf):
@@ -173,3 +175,14 @@ def test_no_more_models_than_wanted_are_kept(own_room, shelf, monkeypatch):
     assert [folder.name[0] for folder in loads] == ["1", "2", "3"]
     loaded.get("2" * 16)
     assert len(loads) == 4
+
+
+def test_comparing_two_is_a_use_that_is_noted(room, shelf, monkeypatch, tmp_path):
+    monkeypatch.setenv("TOPROCK_LOG", str(tmp_path / "uses.jsonl"))
+    asked = f"a={shelf.keys['ami']}&b={shelf.keys['bo']}"
+    verdict = room.ask("GET", f"/api/v1/compare?{asked}").json["verdict"]
+    assert room.ask("GET", f"/compare?{asked}").status == 200
+    noted = list(uses(tmp_path / "uses.jsonl"))
+    assert [(use["command"], use["verdict"], len(use["results"])) for use in noted] == [
+        ("serve: compare", verdict, 2)
+    ] * 2

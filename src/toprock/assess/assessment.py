@@ -131,6 +131,12 @@ class Assessment:
             "recipes": dict(self.recipes),
         }
 
+    def noted(self) -> dict[str, Any]:
+        """What the log of uses keeps of it."""
+        scaled = self.scaled
+        told = {} if scaled is None else {"scaled": scaled.value, "low": scaled.low, "high": scaled.high}
+        return {"id": self.id, "score": self.score, **told, "cautions": [caution.kind for caution in self.cautions]}
+
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Assessment:
         """The inverse of `to_json`.

@@ -136,14 +136,7 @@ def log_use(command: str, model: Path, results: Sequence[Assessment | Failure], 
     from toprock.assess.model import Failure
     from toprock.usage import log_file, note
 
-    rows: list[dict[str, object]] = []
-    for result in results:
-        if isinstance(result, Failure):
-            rows.append({"id": result.id, "error": result.error})
-            continue
-        scaled = result.scaled
-        told = {} if scaled is None else {"scaled": scaled.value, "low": scaled.low, "high": scaled.high}
-        rows.append({"id": result.id, "score": result.score, **told, "cautions": [c.kind for c in result.cautions]})
+    rows = [{"id": r.id, "error": r.error} if isinstance(r, Failure) else r.noted() for r in results]
     if not note(command, model, rows, **more):
         say(f"note: this use could not be noted in {log_file()}.")
 

@@ -255,6 +255,13 @@ def length_s(p: tables.Performance) -> float | None:
     return sum(end - start for start, end in spans) if spans else p.video.duration_s
 
 
+def spans_of(library: Library, keys: Iterable[str]) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Key -> the spans of its video that each of these performances is; none is the whole video."""
+    query = select(tables.Performance.key, tables.Performance.intervals).where(tables.Performance.key.in_(list(keys)))
+    with library.read() as session:
+        return {key: parse_intervals(intervals) for key, intervals in session.execute(query)}
+
+
 def performance_of(library: Library, row: tables.Performance) -> Performance:
     """What extraction, reports and exports take it for."""
     extra = {**row.extra, **({"date": row.date} if row.date else {})}

@@ -82,15 +82,6 @@ def offers(library: Library, annotator: str, criterion: str = "", *, count: int 
         return mine
 
 
-def next_offer(library: Library, annotator: str, criterion: str = "") -> tables.Offer | None:
-    """The pair that an annotator is to judge now; the same until it is answered. None where none is left.
-
-    Raises:
-        Refused: the annotator has no name, or a name is too long.
-    """
-    return next(iter(offers(library, annotator, criterion)), None)
-
-
 def answer(library: Library, token: str, outcome: str, seconds: float | None = None) -> tables.Judgment:
     """Keep what somebody says of a pair that was offered. The first answer counts, however often it is sent.
 

@@ -10,7 +10,8 @@ from toprock.library import models
 from toprock.library.library import Library
 
 if TYPE_CHECKING:
-    from toprock.assess.model import Model
+    from toprock.assess.model import Comparison, Model
+    from toprock.library.evidence import Evidence
 
 
 class Loaded:
@@ -44,3 +45,16 @@ class Loaded:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key]
+
+    def compared(self, one: Evidence, two: Evidence) -> Comparison:
+        """Two performances by the model that speaks of both, as a use that is noted.
+
+        Raises:
+            NotThere: the model has been deleted.
+            ModelError: its folder is damaged.
+        """
+        key = one.model.key
+        found = self.get(key).compared(one.assessment, two.assessment)
+        both = [one.assessment, two.assessment]
+        models.log_use(self._library, key, both, "compare", verdict=found.verdict, probability=found.probability)
+        return found

@@ -289,12 +289,6 @@ def assessment(session: Session, performance_key: str, model_key: str = "") -> A
     return Assessment.from_json(found.document) if found is not None else None
 
 
-def log_use(library: Library, key: str, found: Sequence[Assessment], command: str) -> None:
+def log_use(library: Library, key: str, found: Sequence[Assessment], command: str, **more: Any) -> None:
     """Note a use, see `toprock log`."""
-    rows = []
-    for one in found:
-        told = (
-            {} if one.scaled is None else {"scaled": one.scaled.value, "low": one.scaled.low, "high": one.scaled.high}
-        )
-        rows.append({"id": one.id, "score": one.score, **told, "cautions": [c.kind for c in one.cautions]})
-    usage.note(f"serve: {command}", library.folder.model(key), rows)
+    usage.note(f"serve: {command}", library.folder.model(key), [one.noted() for one in found], **more)

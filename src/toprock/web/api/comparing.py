@@ -23,7 +23,7 @@ Key = Annotated[str, Query(max_length=16, description="A performance's key.")]
 def compare(library: TheLibrary, models: TheModels, a: Key, b: Key, model: ModelKey = "") -> dict[str, Any]:
     """Which of two scored higher, and how sure that is, as `toprock compare --json` prints it."""
     one, two = evidence_of_two(library, a, b, model)
-    return models.get(one.model.key).compared(one.assessment, two.assessment).to_json()
+    return models.compared(one, two).to_json()
 
 
 @router.get("/compare/report", response_class=Response)
@@ -38,7 +38,7 @@ def report(
 ) -> Response:
     """The page that `toprock compare --report` writes: one file that holds all it shows."""
     one, two = evidence_of_two(library, a, b, model)
-    comparison = models.get(one.model.key).compared(one.assessment, two.assessment)
+    comparison = models.compared(one, two)
     told = {e.assessment.id: catalogue.performance_of(library, e.performance) for e in (one, two)}
 
     def write(path: Path) -> None:

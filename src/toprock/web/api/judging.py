@@ -14,14 +14,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from toprock.comparisons import read_all_pairs
 from toprock.errors import PairsError, Refused
-from toprock.library import interchange, judgments, label_studio, standings, tables
+from toprock.library import catalogue, interchange, judgments, label_studio, standings, tables
 from toprock.library.library import Library
-from toprock.performance import parse_intervals
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.receiving import received
 
@@ -202,10 +200,7 @@ def _bring(library: Library, path: Path, format: str, kind: str) -> interchange.
 def _next(library: Library, annotator: str, criterion: str) -> Next:
     offers = judgments.offers(library, annotator, criterion, count=2)
     far = judgments.progress(library, annotator, criterion)
-    keys = [key for offer in offers for key in (offer.left, offer.right)]
-    query = select(tables.Performance.key, tables.Performance.intervals).where(tables.Performance.key.in_(keys))
-    with library.read() as session:
-        spans = {key: parse_intervals(intervals) for key, intervals in session.execute(query)}
+    spans = catalogue.spans_of(library, {key for offer in offers for key in (offer.left, offer.right)})
     shown = [
         Offered(token=offer.token, left=_side(offer.left, spans), right=_side(offer.right, spans)) for offer in offers
     ]

@@ -123,7 +123,7 @@ def _compared(
     library: Library, loaded: Loaded, one: tables.Performance, two: tables.Performance, key: str
 ) -> dict[str, Any]:
     first, second = evidence_of_two(library, one.key, two.key, key)
-    comparison = loaded.get(key).compared(first.assessment, second.assessment)
+    comparison = loaded.compared(first, second)
     told = {row.name: catalogue.performance_of(library, row) for row in (one, two)}
     found = view_comparison(comparison, performances=told)
     moments = [

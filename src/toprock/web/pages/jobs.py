@@ -19,8 +19,5 @@ def listed(request: Request, library: TheLibrary, state: str = "") -> Response:
     state = state if state in ("", "queued", "running", "done", "failed", "cancelled") else ""
     with library.read() as session:
         found = jobs.listed(session, state=state, count=_SHOWN)
-        open_jobs = jobs.waiting(session)
     alone = request.headers.get("hx-target") == "jobs"
-    return page(
-        request, "_jobs.html.j2" if alone else "jobs.html.j2", title="Jobs", jobs=found, state=state, open=open_jobs
-    )
+    return page(request, "_jobs.html.j2" if alone else "jobs.html.j2", title="Jobs", jobs=found, state=state)

@@ -74,7 +74,6 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
         "total": total,
         "enough": decided >= models.FEWEST_PAIRS,
         "missing": max(0, wanted - len(pairs)),
-        "share": min(1.0, len(pairs) / wanted) if wanted else 0.0,
         "models": found,
         **_training(library),
     }
