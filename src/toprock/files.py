@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -50,26 +51,27 @@ def write_together(files: Sequence[tuple[Path, bytes | memoryview]]) -> None:
         StorageError: the disk is full or a file cannot be written; what stood there before still does.
     """
     parts: list[tuple[Path, Path]] = []
-    try:
-        for path, data in files:
-            with storage_errors(path):
-                handle, part = _part_beside(path)
-                parts.append((part, path))
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.chmod(0o666 & ~_umask())
-        if len(parts) > 1:
-            with storage_errors(parts[-1][1]):
-                parts[-1][1].unlink(missing_ok=True)
-        for part, path in parts:
-            with storage_errors(path):
-                part.replace(path)
-    except BaseException:
-        for part, _ in parts:
-            part.unlink(missing_ok=True)
-        raise
+    with _to_the_end():
+        try:
+            for path, data in files:
+                with storage_errors(path):
+                    handle, part = _part_beside(path)
+                    parts.append((part, path))
+                    with os.fdopen(handle, "wb") as file:
+                        file.write(data)
+                        file.flush()
+                        os.fsync(file.fileno())
+                    part.chmod(0o666 & ~_umask())
+            if len(parts) > 1:
+                with storage_errors(parts[-1][1]):
+                    parts[-1][1].unlink(missing_ok=True)
+            for part, path in parts:
+                with storage_errors(path):
+                    part.replace(path)
+        except BaseException:
+            for part, _ in parts:
+                part.unlink(missing_ok=True)
+            raise
 
 
 @contextlib.contextmanager
@@ -185,6 +187,16 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(
             f"{path}: {what}", advice=advice or "Choose another folder, or change its permissions."
         ) from problem
+
+
+@contextlib.contextmanager
+def _to_the_end() -> Iterator[None]:
+    """Let a request to stop that comes to this thread wait for the end of the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _part_beside(path: Path) -> tuple[int, Path]:

@@ -1,7 +1,8 @@
 """A worker of the engine: `python -m toprock.features._worker`; lines of JSON in, lines of JSON out.
 
 The first line sets it up; every further one is a video. It answers with progress and then either
-`{"failed": {id: why}}`, `{"full": message}` or `{"weights": message}`, and ends when its input does.
+`{"failed": {id: why}}`, `{"full": message}` or `{"weights": message}`, and ends when its input does. SIGTERM ends it
+at once, between writes: its decoder and its temporary files go with it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from toprock.video import Limits
 def main() -> None:
     """Serve jobs until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not end up among the answers
 

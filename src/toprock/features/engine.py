@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -291,6 +292,7 @@ class _Worker:
         files: _Files,
         news: _News,
     ) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process inherits it, from its first moment on
         while not self._stopped:
             try:
                 video = jobs.get_nowait()
