@@ -4,7 +4,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TOPROCK_SHARED ?= ../shared
 JIGSAWS := --data $(TOPROCK_SHARED)/data/jigsaws --pairs $(TOPROCK_SHARED)/data/epic-skills
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench hardening clean
 
 demo: .venv/.runtime ## Render battles, learn, evaluate, and write a report
 	$(BIN)/toprock demo --out demo
@@ -37,6 +37,9 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/room_speed.py
 	$(BIN)/python benchmarks/room_load.py
 	$(BIN)/python benchmarks/room_load.py --performances 500
+
+hardening: .venv/.tools ## Try to break it, at length; writes docs/reliability.md
+	$(BIN)/python -m hardening
 
 clean: ## Remove what make made
 	rm -rf .venv demo benchmark-jigsaws .pytest_cache .mypy_cache .ruff_cache .hypothesis

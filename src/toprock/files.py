@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import functools
 import hashlib
 import json
 import math
 import os
+import platform
 import signal
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from toprock.errors import StorageError, UsageError
@@ -28,21 +31,23 @@ _TROUBLES = {
 }
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABANDONED_S = 3600.0
+_PARTS = ".*.part"
+_tidied: set[Path] = set()
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # spreadsheets run what begins so, some of them in full width too
 _PLAIN = frozenset(" ._-")
 _LONGEST_NAME = 180  # bytes; file systems take 255, and something follows
 
 
-def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
-    """Write a file atomically; its folder is made where needed.
+def write_bytes(path: str | Path, data: bytes | memoryview, *, private: bool = False) -> None:
+    """Write a file atomically; its folder is made where needed. A `private` one nobody else may ever read.
 
     Raises:
         StorageError: the disk is full or the file cannot be written; nothing half-written stays.
     """
-    write_together([(Path(path), data)])
+    write_together([(Path(path), data)], private=private)
 
 
-def write_together(files: Sequence[tuple[Path, bytes | memoryview]]) -> None:
+def write_together(files: Sequence[tuple[Path, bytes | memoryview]], *, private: bool = False) -> None:
     """Write files that belong together: all of them, or none where the disk is full or one cannot be written.
 
     The last one vouches for the others: it is absent while they are being replaced.
@@ -51,17 +56,17 @@ def write_together(files: Sequence[tuple[Path, bytes | memoryview]]) -> None:
         StorageError: the disk is full or a file cannot be written; what stood there before still does.
     """
     parts: list[tuple[Path, Path]] = []
-    with _to_the_end():
+    with _to_the_end(), contextlib.ExitStack() as held:
         try:
             for path, data in files:
                 with storage_errors(path):
-                    handle, part = _part_beside(path)
+                    file, part = _part_beside(path)
+                    held.enter_context(file)
                     parts.append((part, path))
-                    with os.fdopen(handle, "wb") as file:
-                        file.write(data)
-                        file.flush()
-                        os.fsync(file.fileno())
-                    part.chmod(0o666 & ~_umask())
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    part.chmod(0o600 if private else 0o666 & ~_umask())
             if len(parts) > 1:
                 with storage_errors(parts[-1][1]):
                     parts[-1][1].unlink(missing_ok=True)
@@ -83,17 +88,17 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     with storage_errors(path):
-        handle, part = _part_beside(path)
-        os.close(handle)
-        try:
-            yield part
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            part.chmod(0o666 & ~_umask())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        held, part = _part_beside(path)
+        with held:
+            try:
+                yield part
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
+                part.chmod(0o666 & ~_umask())
+                part.replace(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
 
 
 def spare_inputs(path: str | Path, inputs: Iterable[str | Path]) -> None:
@@ -168,11 +173,12 @@ def harmless(text: str) -> str:
 
 
 def tidy(folder: str | Path) -> None:
-    """Remove what writes that were killed left below a folder; they are known by their age."""
-    for path in Path(folder).rglob(".*.part"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
-                path.unlink()
+    """Remove what writes that were killed left below a folder; a write that goes on, here or elsewhere, is left alone.
+
+    Those of this machine are known by a lock that nobody holds any more, those of others by their age.
+    """
+    for path in Path(folder).rglob(_PARTS):
+        _remove_abandoned(path)
 
 
 @contextlib.contextmanager
@@ -199,10 +205,45 @@ def _to_the_end() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _part_beside(path: Path) -> tuple[int, Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    return handle, Path(name)
+def _part_beside(path: Path) -> tuple[IO[bytes], Path]:
+    """A new file in the folder of `path`, locked while it is open."""
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder not in _tidied:
+        _tidied.add(folder)
+        for left in folder.glob(_PARTS):
+            _remove_abandoned(left)
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_here()}-", suffix=".part")
+        file = os.fdopen(handle, "wb")
+        with contextlib.suppress(OSError):  # not every disk has locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # else it was taken for abandoned before it was locked
+            return file, Path(name)
+        file.close()
+
+
+def _remove_abandoned(part: Path) -> None:
+    with contextlib.suppress(OSError):
+        old = time.time() - part.stat().st_mtime > _ABANDONED_S
+        handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if old or part.name.startswith(f".{_here()}-"):
+                part.unlink()
+        except BlockingIOError:
+            pass
+        except OSError:  # a disk without locks
+            if old:
+                part.unlink()
+        finally:
+            os.close(handle)
+
+
+@functools.cache
+def _here() -> str:
+    """A sign of this machine: on a disk that several share, its locks say nothing of the others' writes."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _umask() -> int:

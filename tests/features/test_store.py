@@ -178,10 +178,44 @@ def test_a_file_is_whole_wherever_the_write_is_killed(tmp_path, step):
     done = subprocess.run([sys.executable, "-c", KILLED, step, path])
     assert done.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
-    for left in tmp_path.glob(".*.part"):
-        os.utime(left, (0, 0))
     files.tidy(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_writes_left_goes_with_the_next_write(tmp_path):
+    path = tmp_path / "f"
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", KILLED, "fsync", path])
+    assert len(list(tmp_path.iterdir())) == 1  # each finds what the one before left
+    files.write_text(path, "whole")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_goes_on_is_not_tidied_away(tmp_path):
+    with files.whole_file(tmp_path / "f") as part:
+        os.utime(part, (0, 0))
+        files.tidy(tmp_path)
+        part.write_bytes(b"whole")
+    assert (tmp_path / "f").read_bytes() == b"whole"
+
+
+def test_what_another_machine_left_goes_when_it_is_old(tmp_path):
+    theirs = tmp_path / ".0123-x.part"
+    theirs.touch()
+    files.tidy(tmp_path)
+    assert theirs.exists()
+    os.utime(theirs, (0, 0))
+    files.tidy(tmp_path)
+    assert not theirs.exists()
+
+
+def test_a_request_to_stop_waits_for_the_end_of_a_write(tmp_path):
+    """SIGTERM comes while the file is synced, and ends the process only when the file is there."""
+    code = KILLED.replace("SIGKILL", "SIGTERM")
+    done = subprocess.run([sys.executable, "-c", code, "fsync", tmp_path / "f"])
+    assert done.returncode == -signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert len((tmp_path / "f").read_bytes()) == 300_000
 
 
 def test_json_of_names_that_are_no_text_and_of_numbers_that_are_none(tmp_path):

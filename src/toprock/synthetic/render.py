@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import multiprocessing
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ import cv2
 import numpy as np
 
 from toprock.errors import UsageError
-from toprock.files import storage_errors, write_text
+from toprock.files import storage_errors, whole_file, write_text
 from toprock.machine import cores
 from toprock.performance import Performance, write_manifest
 from toprock.synthetic.choreography import FPS, PlantedMoment, choreograph
@@ -130,17 +128,8 @@ def write_video(frames: Iterable[np.ndarray], path: Path, *, fps: int = FPS, sou
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
     """
-    path = Path(path)
-    with storage_errors(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
-        os.close(handle)
-        try:
-            _encode(frames, name, fps, sound)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    with whole_file(path) as part:
+        _encode(frames, str(part), fps, sound)
 
 
 def _encode(frames: Iterable[np.ndarray], name: str, fps: int, sound: np.ndarray | None) -> None:
@@ -198,13 +187,8 @@ def _write_tables(out: Path, performances: Sequence[SyntheticPerformance], *, ev
     quality = [(p.id, f"{p.quality:.6f}", f"{p.duration_s:.2f}") for p in performances]
     write_text(out / "quality.csv", _csv(("id", "quality", "duration_s"), quality))
     listed = [Performance(p.id, p.video, (), p.performer, event) for p in performances]
-    temporary = out / ".manifest.csv.part"
-    with storage_errors(out):
-        try:
-            write_manifest(listed, temporary)
-            temporary.replace(out / "manifest.csv")
-        finally:
-            temporary.unlink(missing_ok=True)
+    with whole_file(out / "manifest.csv") as part:
+        write_manifest(listed, part)
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

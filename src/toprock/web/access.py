@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from threading import Lock
 from typing import Literal
 
 from sqlalchemy import delete
 
-from toprock.files import storage_errors
+from toprock.files import write_bytes
 from toprock.library import Library, tables
 from toprock.web.settings import Settings
 
@@ -53,7 +50,7 @@ class Access:
         self._counting = Lock()
         path = library.folder.root / "token"
         if not path.is_file() or not path.read_text().strip():
-            _write_for_this_user(path, secrets.token_urlsafe(32) + "\n")
+            write_bytes(path, secrets.token_urlsafe(32).encode() + b"\n", private=True)
         self.token = path.read_text().strip()
         passwords = {"owner": settings.password, "judge": settings.judge_password}
         self._marks = {role: self._mark(password) for role, password in passwords.items() if password}
@@ -123,21 +120,6 @@ class Access:
 
     def _proof(self, whose: str) -> str:
         return hmac.new(self.token.encode(), whose.encode(), hashlib.sha256).hexdigest()
-
-
-def _write_for_this_user(path: Path, text: str) -> None:
-    """A file that is whole or absent, and that at no time anybody else may read."""
-    with storage_errors(path):
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")  # made with 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(part).replace(path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
 
 
 def same_proof(given: str, wanted: str) -> bool:
