@@ -62,7 +62,7 @@ def attempt(path: Path, how: str) -> Outcome:
         what, wrong = WAYS[how](path)
     except VideoError as error:
         what = type(error).__name__
-        if str(path) not in str(error) or not error.advice:
+        if str(path) not in str(error) or not error.advice or "nonsense" in error.what:
             wrong = f"an error without file or advice: {error}"
     except Hang:
         wrong = f"no answer within {LONGEST_S:g} s"
@@ -80,11 +80,12 @@ def attempt(path: Path, how: str) -> Outcome:
 
 
 def _frames(path: Path) -> tuple[str, str]:
-    last_s, count = -1.0, 0
+    last_s, count, shape = -1.0, 0, None
     with read_frames(path, rate_hz=30, short_side=48, limits=LIMITS) as frames:
         for time_s, image in frames:
-            if not (math.isfinite(time_s) and time_s > last_s and image.ndim == 3 and image.size):
-                return "", f"frame {count} at {time_s} s after {last_s} s, shape {image.shape}"
+            shape = shape or image.shape
+            if not (math.isfinite(time_s) and time_s > last_s and image.shape == shape and image.size):
+                return "", f"frame {count} at {time_s} s after {last_s} s, {image.shape} after {shape}"
             last_s, count = time_s, count + 1
     if count == 0:
         return "", "no frame and no error"
@@ -124,12 +125,17 @@ WAYS = {"frames": _frames, "features": _features, "pictures": _pictures, "sound"
 _TURNS = ("frames", "features", "frames", "features", "pictures", "sound")
 
 
-def fuzz(folder: Path, names: Sequence[str], count: int, seed: int) -> Iterator[tuple[str, str, Outcome]]:
-    """Damage `count` copies of the films `names` in turn and read them: film, damage and way, what came of it."""
+def fuzz(
+    folder: Path, names: Sequence[str], count: int, seed: int, ways: Sequence[str] = tuple(WAYS)
+) -> Iterator[tuple[str, str, Outcome]]:
+    """Damage `count` copies of the films `names` in turn and read them: film, damage and way, what came of it.
+
+    Before that, each film is read undamaged in all `ways`, and must come out whole.
+    """
     whole = {name: films.make(name, folder) for name in names}
     bytes_of = {name: path.read_bytes() for name, path in whole.items()}
     for name, path in whole.items():
-        for way in WAYS:
+        for way in ways:
             found = attempt(path, way)
             yield name, f"none, {way}", Outcome(found.what, found.seconds, found.wrong or _unless_whole(found))
     for number in range(count):

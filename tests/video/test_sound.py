@@ -51,6 +51,15 @@ def test_pieces_follow_each_other_and_sound_may_start_late(make_video, tone, tmp
     assert all(isinstance(p, Sound) and p.samples.dtype == np.float32 for p in pieces)
 
 
+def test_sound_whose_times_fall_back_is_left_out(make_video, tone, tmp_path):
+    once = make_video(tmp_path / "once.ts", frames=30, sound=tone)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(2 * once.read_bytes())
+    times = [piece.time_s for piece in read_sound(twice, rate_hz=RATE_HZ)]
+    assert times == sorted(times)
+    assert times[-1] <= len(tone) / RATE_HZ
+
+
 def test_stereo_at_another_rate_is_mixed(tmp_path):
     t = np.arange(96_000) / 48_000
     both = np.stack([np.sin(2 * np.pi * 500 * t), np.sin(2 * np.pi * 500 * t)]).astype(np.float32) / 2

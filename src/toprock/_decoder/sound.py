@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,12 +54,17 @@ def sounds(source: Source, rate_hz: int) -> Iterator[tuple[float, memoryview]]:
 def _resampled(source: Source, container: Any, stream: Any, rate_hz: int) -> Iterator[tuple[float, memoryview]]:
     resampler, form = None, None
     next_s = 0.0  # where the sound would go on if a frame does not say
+    reached_s = -math.inf
     for frame in _frames(source, container, stream):
         if (now := (frame.format.name, frame.layout.name, frame.sample_rate)) != form:
             resampler, form = av.AudioResampler(format="flt", layout="mono", rate=rate_hz), now
         if frame.pts is not None:
             next_s = source.since_start_s(frame.pts * (frame.time_base or stream.time_base))
+        if next_s < reached_s - _JITTER_S:  # a time from before what has sounded, as damage makes it
+            source.damaged += 1
+            continue
         start_s, next_s = next_s, next_s + frame.samples / frame.sample_rate
+        reached_s = next_s
         frame.pts = None  # times are kept here; the resampler would stretch over gaps
         for piece in resampler.resample(frame):  # type: ignore[union-attr]
             yield start_s, memoryview(piece.planes[0])[: 4 * piece.samples]

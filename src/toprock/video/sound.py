@@ -31,7 +31,7 @@ def read_sound(path: str | Path, *, rate_hz: int, limits: Limits = Limits()) -> 
         limits: bounds on what the decoder may use.
 
     Yields:
-        Pieces whose times are those of the pictures. Where sound starts late or is damaged, a gap is left.
+        Pieces whose times are those of the pictures, and rise. Where sound starts late or is damaged, a gap is left.
 
     Raises:
         VideoError: the video cannot be used.
