@@ -43,7 +43,7 @@ def main() -> int:
         output.error(
             "DecoderFailed",
             f"the decoder cannot start ({str(problem)[:200]})",
-            "Raise Limits(memory_mb=...) if it is below 1024; else install it again: pip install av.",
+            "Raise memory_mb (toprock settings shows where) if it is below 1024; else pip install av again.",
         )
     except Exception as problem:
         output.error(

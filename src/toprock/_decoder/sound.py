@@ -37,7 +37,7 @@ def sounds(source: Source, rate_hz: int) -> Iterator[tuple[float, memoryview]]:
                 raise Refusal(
                     "VideoTooLarge",
                     f"its sound is longer than the limit of {longest_s:g} s",
-                    "Cut it into parts, or raise Limits(max_duration_s=...).",
+                    "Cut it into parts, or raise max_duration_s (toprock settings shows where).",
                 )
             if held and abs(time_s - (held_s + len(held) / 4 / rate_hz)) > _JITTER_S:
                 yield held_s, memoryview(held)

@@ -107,14 +107,14 @@ class Source:
             raise Refusal(
                 "VideoTooLarge",
                 f"it declares a length of {self.declared_s:.0f} s, the limit is {longest:g} s",
-                "Cut it into parts (ffmpeg -ss START -to END -c copy), or raise Limits(max_duration_s=...). "
-                "A damaged header can lie: copying the streams with ffmpeg -c copy mends that.",
+                "Cut it into parts (ffmpeg -ss START -to END -c copy), or raise max_duration_s (toprock settings shows "
+                "where). A damaged header can lie: copying the streams with ffmpeg -c copy mends that.",
             )
         if self._stream.frames > frames:
             raise Refusal(
                 "VideoTooLarge",
                 f"it declares {self._stream.frames} frames, the limit is {frames}",
-                "Cut it into parts, or raise Limits(max_frames=...).",
+                "Cut it into parts, or raise max_frames (toprock settings shows where).",
             )
 
     def check_size(self, width: int, height: int) -> None:
@@ -126,7 +126,7 @@ class Source:
                 f"its pictures are {width} x {height}, {width * height / 1e6:.1f} million pixels; "
                 f"the limit is {most / 1e6:.1f} million",
                 f"Scale it down: ffmpeg -i '{self.name}' -vf scale=-2:1080 -c:v libx264 out.mp4, "
-                "or raise Limits(max_pixels=...).",
+                "or raise max_pixels (toprock settings shows where).",
             )
 
     def check_refused(self) -> None:
@@ -215,7 +215,7 @@ class Source:
                     raise Refusal(
                         "VideoTooLarge",
                         f"it holds more than the limit of {self.limits['max_frames']} frames",
-                        "Cut it into parts, or raise Limits(max_frames=...).",
+                        "Cut it into parts, or raise max_frames (toprock settings shows where).",
                     )
                 time_s = self._time(frame, last_s)
                 if frame.is_corrupt or time_s <= last_s:
@@ -225,7 +225,7 @@ class Source:
                     raise Refusal(
                         "VideoTooLarge",
                         f"it is longer than the limit of {self.limits['max_duration_s']:g} s",
-                        "Cut it into parts, or raise Limits(max_duration_s=...).",
+                        "Cut it into parts, or raise max_duration_s (toprock settings shows where).",
                     )
                 self.check_size(frame.width, frame.height)
                 last_s = time_s

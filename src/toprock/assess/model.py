@@ -116,7 +116,7 @@ class Model:
 
     def __init__(self, saved: SavedModel, *, limits: Limits | None = None, compute: Compute | None = None) -> None:
         self.saved = saved
-        self.limits = limits or Limits()
+        self.limits = limits
         self._encoding = Encoding(compute)  # networks are loaded once, however many videos are scored
 
     @property

@@ -53,12 +53,25 @@ def main() -> None:
             importing,
             making,
             serving,
+            settings,
             usage,
             versions,
         )
 
         # importing them adds their commands
-        del assessing, benchmarking, datasets, evaluating, exporting, importing, making, serving, usage, versions
+        del (
+            assessing,
+            benchmarking,
+            datasets,
+            evaluating,
+            exporting,
+            importing,
+            making,
+            serving,
+            settings,
+            usage,
+            versions,
+        )
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command

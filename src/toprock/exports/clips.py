@@ -43,7 +43,7 @@ def cut_clips(
     folder: str | Path,
     *,
     padding_s: float = 1.0,
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> list[Clip]:
     """Cut each moment out of the video, with `padding_s` around it, as MP4 that browsers play.
@@ -95,7 +95,9 @@ def cut_clips(
     return clips
 
 
-def _cut(info: VideoInfo, span: tuple[float, float], path: Path, sound: np.ndarray | None, limits: Limits) -> float:
+def _cut(
+    info: VideoInfo, span: tuple[float, float], path: Path, sound: np.ndarray | None, limits: Limits | None
+) -> float:
     """Write one clip; returns the second of the video at which it ends."""
     start_s, end_s = span
     feed = Feed(iter([] if sound is None else [sound]))

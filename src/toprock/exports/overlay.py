@@ -22,7 +22,7 @@ def write_overlay(
     item: Item,
     path: str | Path,
     *,
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
     on_time: Callable[[float, float], None] | None = None,
 ) -> Path:
     """Write the performance as MP4 that browsers play, with the running score, evidence and moments drawn in.

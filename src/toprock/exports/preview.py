@@ -27,7 +27,7 @@ def write_preview(
     video: str | Path,
     path: str | Path,
     *,
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
     on_time: Callable[[float, float], None] | None = None,
 ) -> Path:
     """Write all of a video as MP4 that browsers play, in the same time: second 12 there is second 12 here.
@@ -51,7 +51,7 @@ def write_preview(
     spare_inputs(path, [video])
     info: VideoInfo = probe(video, limits=limits)
     length_s = info.duration_s or 0.0
-    spans = [(0.0, length_s or limits.max_duration_s)]
+    spans = [(0.0, length_s or (limits or Limits.chosen()).max_duration_s)]
     pieces = pieces_of(read_sound(video, rate_hz=SOUND_HZ, limits=limits), spans)
     begun = next(pieces, None)
     feed = Feed(iter(()) if begun is None else joined(chain([begun], pieces), spans))

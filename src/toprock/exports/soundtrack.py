@@ -42,7 +42,7 @@ def pieces_of(sound: Iterable[Sound], spans: Spans) -> Iterator[Piece]:
                 yield Piece(which, first - low, samples[first - start : after - start])
 
 
-def sound_of_each(video: str | Path, spans: Spans, *, limits: Limits = Limits()) -> list[np.ndarray] | None:
+def sound_of_each(video: str | Path, spans: Spans, *, limits: Limits | None = None) -> list[np.ndarray] | None:
     """Samples of each span, with silence where there is none; None where the video has no sound there at all.
 
     Spans may overlap. All of them are held in memory: 192 kB a second.

@@ -108,7 +108,7 @@ def extract(
         store.set_failures(known)
 
     count = min(workers or cores(), len(files))
-    job = _Job(files, store, backbones, limits or Limits(), count, finish, on_progress)
+    job = _Job(files, store, backbones, limits or Limits.chosen(), count, finish, on_progress)
     if any(isinstance(backbone, NetworkBackbone) for backbone in backbones):
         with Encoding(compute) as encoding:
             _run_threads(job, encoding)

@@ -72,7 +72,7 @@ def describe_video(
     watches = [_Watch(p, [_for_one(b, p, beats.get(p.id)) for b in backbones], encoding) for p in performances]
     with encoding.reading():
         try:
-            _one_pass(video, watches, backbones, limits or Limits(), on_time)
+            _one_pass(video, watches, backbones, limits, on_time)
             encoding.finish(rows for watch in watches for rows in watch.rows)
         except BaseException:
             encoding.forget(rows for watch in watches for rows in watch.rows)
@@ -142,7 +142,7 @@ def _one_pass(
     video: Path,
     watches: Sequence[_Watch],
     backbones: Sequence[Backbone],
-    limits: Limits,
+    limits: Limits | None,
     on_time: Callable[[float], None] | None,
 ) -> None:
     whole = any(not w.performance.intervals for w in watches)

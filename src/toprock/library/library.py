@@ -28,7 +28,7 @@ class Library:
     Args:
         root: the folder; made where it is absent.
         database: an SQLAlchemy URL; by default a file in the folder.
-        limits: bounds on what reading a video may use.
+        limits: bounds on what reading a video may use; None takes this machine's.
 
     Raises:
         LibraryError: the folder or the database cannot be used.
@@ -44,7 +44,7 @@ class Library:
         self.folder = Folder(Path(root).absolute())
         self.database = Database(database or self.folder.root / "library.db", new=self.folder.empty)
         self.database_url = database
-        self.limits = limits or Limits()
+        self.limits = limits
 
     def read(self) -> contextlib.AbstractContextManager[Session]:
         """A session to look things up."""

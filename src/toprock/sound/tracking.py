@@ -33,7 +33,7 @@ def track_beats(video: str | Path, *, limits: Limits | None = None) -> np.ndarra
     >>> track_beats("battle.mp4").tolist()  # a silent film
     []
     """
-    return beats_in(onset_envelope(read_sound(video, rate_hz=RATE_HZ, limits=limits or Limits())))
+    return beats_in(onset_envelope(read_sound(video, rate_hz=RATE_HZ, limits=limits)))
 
 
 def beats_in(envelope: np.ndarray) -> np.ndarray:

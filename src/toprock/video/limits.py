@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from toprock.errors import UsageError
+from toprock.settings import section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Limits:
         stall_s: wall-clock seconds without a decoded frame before the decoder is killed.
         cpu_s: processor seconds, all threads together.
         threads: decoding threads; 0 is one a core (at most 16). Give 1 where several videos are read at once.
+
+    Functions that are given no limits take those of this machine: `Limits.chosen()`.
 
     Raises:
         UsageError: a value is not a number above 0.
@@ -46,6 +49,15 @@ class Limits:
                 raise UsageError(
                     f"the limit {name} is {value!r}", advice="Give a number above 0 (threads: 0 or above)."
                 )
+
+    @classmethod
+    def chosen(cls) -> Limits:
+        """Those in this machine's settings; see `toprock.settings`.
+
+        Raises:
+            UsageError: the settings cannot be read.
+        """
+        return section("limits", cls)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; `Limits(**values)` makes an equal object."""

@@ -51,7 +51,7 @@ class VideoInfo:
     rotation: int
 
 
-def probe(path: str | Path, *, limits: Limits = Limits()) -> VideoInfo:
+def probe(path: str | Path, *, limits: Limits | None = None) -> VideoInfo:
     """Look at the header and the first frame of a video.
 
     Raises:
@@ -74,7 +74,7 @@ def read_frames(
     rate_hz: float,
     short_side: int,
     intervals: Sequence[tuple[float, float]] = (),
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
 ) -> FrameReader:
     """Read a video once, in order: frames on a time grid, scaled, upright.
 
@@ -84,7 +84,7 @@ def read_frames(
             all its frames. Intervals choose among these frames and never move the grid.
         short_side: pixels of the shorter side of a picture; the longer one keeps the aspect, rounded to even.
         intervals: spans wanted in seconds, in order; none is the whole video. Frames keep the file's times.
-        limits: bounds on what the decoder may use.
+        limits: bounds on what the decoder may use; None takes this machine's, as everywhere.
 
     Returns:
         An iterator of `Frame` that is also a context manager; see `FrameReader`.
@@ -121,7 +121,7 @@ def read_pictures(
     looks: Sequence[Look],
     starts_s: Sequence[float] = (),
     intervals: Sequence[tuple[float, float]] = (),
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
 ) -> PictureReader:
     """Read a video once, in order, for several that look at it, in sizes and at rates of their own.
 
@@ -172,7 +172,7 @@ class _Reader:
         looks: Sequence[Look],
         starts_s: Sequence[float],
         intervals: Sequence[tuple[float, float]],
-        limits: Limits,
+        limits: Limits | None,
         command: Sequence[str] = DECODER,
     ) -> None:
         self._child: GuardedDecoder | None = None
@@ -257,7 +257,7 @@ class FrameReader(_Reader, Iterator[Frame]):
         rate_hz: float,
         short_side: int,
         intervals: Sequence[tuple[float, float]] = (),
-        limits: Limits = Limits(),
+        limits: Limits | None = None,
         _command: Sequence[str] = DECODER,
     ) -> None:
         super().__init__(
@@ -279,7 +279,7 @@ class FrameReader(_Reader, Iterator[Frame]):
 
 
 def grab_pictures(
-    path: str | Path, times_s: Sequence[float], *, short_side: int, limits: Limits = Limits()
+    path: str | Path, times_s: Sequence[float], *, short_side: int, limits: Limits | None = None
 ) -> list[np.ndarray]:
     """One picture for each time, as a player would show it then: for thumbnails.
 
@@ -314,12 +314,14 @@ def grab_pictures(
     return [pictures[i] for i in range(len(times_s))]
 
 
-def start_decoder(path: Path, job: dict[str, Any], limits: Limits, command: Sequence[str] = DECODER) -> GuardedDecoder:
+def start_decoder(
+    path: Path, job: dict[str, Any], limits: Limits | None, command: Sequence[str] = DECODER
+) -> GuardedDecoder:
     """A guarded decoder at work on a job; errors of the file as in `read_frames`."""
     job = {**job, "path": str(path.absolute()), "format": container_of(path)}
     sides = [job.get("short_side", 0), *(side for side, _, _ in job.get("requests", ()))]
     largest = 4 * _MAX_ASPECT * int(max(sides)) ** 2
-    return GuardedDecoder(path, job, limits, max_body=largest, command=command)
+    return GuardedDecoder(path, job, limits or Limits.chosen(), max_body=largest, command=command)
 
 
 def _info(path: Path, child: GuardedDecoder) -> VideoInfo:

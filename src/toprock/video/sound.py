@@ -22,7 +22,7 @@ class Sound(NamedTuple):
     samples: np.ndarray
 
 
-def read_sound(path: str | Path, *, rate_hz: int, limits: Limits = Limits()) -> Iterator[Sound]:
+def read_sound(path: str | Path, *, rate_hz: int, limits: Limits | None = None) -> Iterator[Sound]:
     """Read the sound track of a video once, in order; nothing comes where it has none.
 
     Args:
