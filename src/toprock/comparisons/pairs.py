@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,7 +76,7 @@ def read_all_pairs(path: str | Path) -> list[Pair]:
     except (OSError, UnicodeDecodeError) as problem:
         raise PairsError(f"{path}: cannot be read ({problem})", advice="Give a text or CSV file in UTF-8.") from problem
     first = next((line for line in text.splitlines() if line.strip()), "")
-    names = [name.strip() for name in next(csv.reader([first]), [])]
+    names = [name.strip() for name in first.replace('"', "").split(",")]
     pairs = _from_csv(path) if {"better", "worse"} <= set(names) else _from_lines(path, text)
     if not pairs:
         raise PairsError(f"{path}: holds no pair", advice="Write one comparison a line: BETTER WORSE.")

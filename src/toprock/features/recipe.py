@@ -45,7 +45,7 @@ class Recipe:
         try:
             stream, backbone, settings = value["stream"], value["backbone"], dict(value["settings"])
             where = str(value.get("weights_at", ""))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise FeaturesError("the recipe is damaged", advice="Extract the features again.") from None
         if stream not in STREAMS or not isinstance(backbone, str):
             raise FeaturesError(

@@ -24,7 +24,7 @@ import numpy as np
 from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import FeaturesError, UnknownPerformance
 from toprock.features.recipe import Recipe
-from toprock.files import write_bytes, write_json
+from toprock.files import checksum, write_bytes, write_json
 
 FORMAT = 1
 _SUFFIX = ".safetensors"
@@ -98,7 +98,12 @@ class FeatureStore:
                 advice="Update toprock.",
             )
         recipes = head.get("recipes", [])
-        return [Recipe.from_json(value) for value in recipes] if isinstance(recipes, list) else []
+        try:
+            return [Recipe.from_json(value) for value in recipes]
+        except (FeaturesError, TypeError) as problem:
+            raise FeaturesError(
+                f"{self._head}: is damaged ({problem})", advice="Extract into a new folder."
+            ) from problem
 
     def add_recipes(self, *recipes: Recipe) -> None:
         """Note recipes whose features will be written."""
@@ -154,7 +159,7 @@ class FeatureStore:
         try:
             metadata, names = self._header(ident)
             same = _agree(json.loads(metadata["source"]), source, recipes)
-        except (FeaturesError, UnknownPerformance, ValueError):
+        except (FeaturesError, UnknownPerformance, ValueError, TypeError, AttributeError):
             return False
         return same and all(f"{r.hash}.features" in names for r in recipes)
 
@@ -176,6 +181,7 @@ class FeatureStore:
             "facts": json.dumps(found.facts),
             "source": json.dumps(found.source),
             "recipes": json.dumps([r.to_json() for r in self.recipes if f"{r.hash}.features" in arrays]),
+            "check": checksum(arrays),
         }
         write_bytes(self.path(found.id), save(arrays, metadata=metadata))
 
@@ -193,12 +199,17 @@ class FeatureStore:
         path = self.path(ident)
         try:
             arrays = load(path.read_bytes())
+            if metadata.get("check") not in (None, checksum(arrays)):
+                raise ValueError("a byte of it has changed")
             recipes = [Recipe.from_json(value) for value in json.loads(metadata["recipes"])]
             streams = {r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes}
             if any(s.features.ndim != 2 or s.times.shape != (len(s.features), 2) for s in streams.values()):
                 raise ValueError("features and times do not fit together")
-            return PerformanceFeatures(ident, streams, json.loads(metadata["facts"]), json.loads(metadata["source"]))
-        except (SafetensorError, KeyError, ValueError) as problem:
+            facts, source = json.loads(metadata["facts"]), json.loads(metadata["source"])
+            if not isinstance(facts, dict) or not isinstance(source, dict):
+                raise ValueError("its notes are none")
+            return PerformanceFeatures(ident, streams, facts, source)
+        except (SafetensorError, KeyError, ValueError, TypeError, FeaturesError) as problem:
             raise _damaged(path) from problem
 
     def failures(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from toprock.files import storage_errors, write_bytes
+from toprock.files import checksum, storage_errors, write_bytes
 from toprock.ranker.training import TrainingState
 
 
@@ -49,19 +49,29 @@ class Checkpoint:
             tensors |= {f"optimiser.{index}.{k}": v for k, v in values.items()}
         tensors["random"] = state.generator.get_state()
         head = {"step": state.step, "losses": state.losses, "notes": notes}
-        metadata = {"head": json.dumps(head)}
+        text = json.dumps(head)
+        metadata = {"head": text, "check": checksum(tensors, text)}
         write_bytes(self.folder / f"{stage}.safetensors", save(tensors, metadata=metadata))
 
     def load(self, stage: str, state: TrainingState) -> Any:
-        """Bring a fresh state to where the stage had come; returns the notes, or None if there is nothing."""
+        """Bring a fresh state to where the stage had come; returns the notes, or None if there is nothing.
+
+        What was damaged since it was written is as good as nothing.
+        """
         path = self.folder / f"{stage}.safetensors" if self.folder else None
         if path is None or not path.is_file():
             return None
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            head = json.loads(file.metadata()["head"])
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                metadata = file.metadata() or {}
+        except (SafetensorError, OSError):
+            return None
+        if metadata.get("check") != checksum(tensors, metadata.get("head", "")):
+            return None
+        head = json.loads(metadata["head"])
         for ranker, prefix in ((state.ranker, "mean."), (state.learner, "weight.")):
             ranker.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -85,8 +95,13 @@ class Checkpoint:
         path = self.folder / f"{name}.json" if self.folder else None
         if path is None or not path.is_file():
             return None
-        return json.loads(path.read_text(encoding="utf-8"))
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return found["value"] if found["check"] == checksum({}, json.dumps(found["value"])) else None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
 
     def _write(self, name: str, value: Any) -> None:
         if self.folder is not None:
-            write_bytes(self.folder / f"{name}.json", json.dumps(value).encode())
+            kept = {"value": value, "check": checksum({}, json.dumps(value))}
+            write_bytes(self.folder / f"{name}.json", json.dumps(kept).encode())

@@ -15,7 +15,7 @@ from toprock.backbones.base import STREAMS, Stream
 from toprock.calibration import Chance, Domain, MarksScale, Scaled, Slope, TrainingScale, Unseen
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
-from toprock.files import as_bytes, json_text, write_together
+from toprock.files import as_bytes, checksum, json_text, write_together
 from toprock.ranker.card import card
 from toprock.ranker.learning import LearningCurve
 from toprock.ranker.model import Ranker, RankerConfig
@@ -195,7 +195,7 @@ class SavedModel:
         for stream, rows in self.typical.items():
             tensors[f"{_TYPICAL}{stream}"] = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
         files = {
-            "model.safetensors": save(tensors, metadata={"format": str(FORMAT)}),
+            "model.safetensors": save(tensors, metadata={"format": str(FORMAT), "check": checksum(tensors)}),
             "README.md": as_bytes(card(self.config)),
             "config.json": as_bytes(json_text(self.config.model_dump(mode="json"))),
         }
@@ -208,8 +208,7 @@ class SavedModel:
         Raises:
             ModelError: it is none, is damaged, or was written by another version.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors import SafetensorError, safe_open
 
         folder = Path(folder)
         path = folder / "config.json"
@@ -226,7 +225,11 @@ class SavedModel:
                     advice="Update toprock.",
                 )
             config = ModelConfig.model_validate(plain)
-            tensors = load_file(folder / "model.safetensors")
+            with safe_open(folder / "model.safetensors", framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                check = (file.metadata() or {}).get("check")
+            if check not in (None, checksum(tensors)) or not all(bool(t.isfinite().all()) for t in tensors.values()):
+                raise ValueError("a byte of its weights has changed")
             typical = {s: tensors.pop(f"{_TYPICAL}{s}").numpy() for s in STREAMS if f"{_TYPICAL}{s}" in tensors}
             held = len({name.partition(".")[0] for name in tensors})
             if held != config.members:
