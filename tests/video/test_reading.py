@@ -30,6 +30,17 @@ def long_gop(make_video, tmp_path_factory) -> Path:
     )
 
 
+def test_a_picture_far_behind_a_gap_is_damage(make_video, tmp_path):
+    times = [n / 10 for n in range(30)]
+    path = make_video(tmp_path / "v.mkv", times_s=[*times, 70_000.0])
+    with pytest.raises(TruncatedVideo, match=r"stop at 2\.9 s and go on at 70000\.0 s; the longest gap may be 600 s"):
+        read(path, 10)
+    frames, _ = read(path, 10, intervals=[(0, 2.5)])
+    assert [frame.time_s for frame in frames] == pytest.approx(times[:25], abs=0.002)
+    frames, _ = read(path, 10, limits=Limits(max_gap_s=80_000))
+    assert frames[-1].time_s == pytest.approx(70_000.0)
+
+
 def test_all_frames_with_their_times_and_pictures(plain, read_number):
     frames, reader = read(plain)
     assert [read_number(f.image) for f in frames] == list(range(90))

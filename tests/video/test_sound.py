@@ -60,6 +60,21 @@ def test_sound_whose_times_fall_back_is_left_out(make_video, tone, tmp_path):
     assert times[-1] <= len(tone) / RATE_HZ
 
 
+def test_sound_far_behind_a_gap_is_left_out(make_video, tone, tmp_path):
+    """The gap is no longer filled with hours of silence."""
+    path = make_video(tmp_path / "v.mp4", times_s=range(0, 720, 10), sound=tone, sound_from_s=700)
+    assert together(read_sound(path, rate_hz=RATE_HZ))[0] == pytest.approx(700, abs=0.1)  # it begins late: no gap
+    twice = make_video(tmp_path / "v.ts", frames=30, sound=tone).read_bytes()
+    later = make_video(
+        tmp_path / "l.ts", times_s=[900 + n / 30 for n in range(30)], sound=tone, sound_from_s=900
+    ).read_bytes()
+    (tmp_path / "both.ts").write_bytes(twice + later)
+    start_s, samples = together(read_sound(tmp_path / "both.ts", rate_hz=RATE_HZ))
+    assert (start_s, len(samples) / RATE_HZ) == (pytest.approx(0, abs=0.1), pytest.approx(4, abs=0.2))
+    both = [piece.time_s for piece in read_sound(tmp_path / "both.ts", rate_hz=RATE_HZ, limits=Limits(max_gap_s=1000))]
+    assert both[-1] > 900
+
+
 def test_stereo_at_another_rate_is_mixed(tmp_path):
     t = np.arange(96_000) / 48_000
     both = np.stack([np.sin(2 * np.pi * 500 * t), np.sin(2 * np.pi * 500 * t)]).astype(np.float32) / 2

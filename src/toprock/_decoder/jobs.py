@@ -144,6 +144,13 @@ def _judge(source: Source, sent: int, until_s: float | None, ended: bool) -> Non
     wanted_s = source.wanted_end_s(until_s)
     reached_s = source.reached_s()
     if not ended and wanted_s is not None and wanted_s - reached_s > min(5.0, max(1.0, 0.02 * wanted_s)):
+        if source.gap is not None:
+            raise Refusal(
+                "TruncatedVideo",
+                f"its pictures stop at {source.gap[0]:.1f} s and go on at {source.gap[1]:.1f} s; "
+                f"the longest gap may be {source.limits['max_gap_s']:g} s",
+                "Copy it again from where it came; or raise max_gap_s (toprock settings shows where).",
+            )
         raise Refusal(
             "TruncatedVideo",
             f"it ends at {reached_s:.1f} s of {source.declared_s:.1f} s declared",

@@ -60,7 +60,10 @@ def _resampled(source: Source, container: Any, stream: Any, rate_hz: int) -> Ite
             resampler, form = av.AudioResampler(format="flt", layout="mono", rate=rate_hz), now
         if frame.pts is not None:
             next_s = source.since_start_s(frame.pts * (frame.time_base or stream.time_base))
-        if next_s < reached_s - _JITTER_S:  # a time from before what has sounded, as damage makes it
+        late_s = max(0.0, reached_s) + source.limits["max_gap_s"]
+        if reached_s < 0:  # sound may begin at any time that the video has
+            late_s = max(late_s, source.declared_s or 0.0)
+        if not reached_s - _JITTER_S <= next_s <= late_s:  # times as damage makes them
             source.damaged += 1
             continue
         start_s, next_s = next_s, next_s + frame.samples / frame.sample_rate

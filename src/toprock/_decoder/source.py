@@ -29,6 +29,7 @@ class Source:
         declared_s: length of the pictures as declared, or None.
         damaged: packets and frames lost so far.
         shown: frames decoded so far.
+        gap: times before and behind the first gap that is longer than the limit, or None.
 
     Raises:
         Refusal: it cannot be used.
@@ -38,6 +39,7 @@ class Source:
         self._job, self.limits, self.output = job, job["limits"], output
         self.name = os.path.basename(job["path"])  # noqa: PTH119
         self.damaged = self.shown = 0
+        self.gap: tuple[float, float] | None = None
         self.end_s = self.packets_end_s = 0.0
         self._refused_size = (0, 0)
         self._container = self._open()
@@ -218,7 +220,10 @@ class Source:
                         "Cut it into parts, or raise max_frames (toprock settings shows where).",
                     )
                 time_s = self._time(frame, last_s)
-                if frame.is_corrupt or time_s <= last_s:
+                far = last_s >= 0 and time_s - last_s > self.limits["max_gap_s"]
+                if far:
+                    self.gap = self.gap or (last_s, time_s)
+                if frame.is_corrupt or time_s <= last_s or far:
                     self.damaged += 1
                     continue
                 if time_s > self.limits["max_duration_s"]:

@@ -18,6 +18,7 @@ class Limits:
         max_pixels: width x height, as declared and of every frame. The default holds 5.3K, not 8K.
         max_duration_s: as declared and as decoded.
         max_frames: as declared and as decoded.
+        max_gap_s: from one picture or sound to the next; what lies behind a longer gap is left out as damage.
         max_streams: pictures, sound, subtitles and all others together.
         memory_mb: address space of the decoder process; ten times what a Full HD video takes.
         stall_s: wall-clock seconds without a decoded frame before the decoder is killed.
@@ -36,6 +37,7 @@ class Limits:
     max_pixels: int = 25_000_000
     max_duration_s: float = 86_400.0
     max_frames: int = 6_000_000
+    max_gap_s: float = 600.0
     max_streams: int = 64
     memory_mb: int = 4096
     stall_s: float = 30.0
