@@ -18,6 +18,7 @@ from hardening.chapter import Scale
 
 REPORT = Path(__file__).resolve().parents[1] / "docs/reliability.md"
 CHAPTERS = {
+    "threats": "Threats, controls, tests",
     "fuzz_videos": "Damaged videos",
     "fuzz_readers": "Damaged files of other kinds",
     "fuzz_api": "Strange requests",

@@ -37,7 +37,7 @@ def main() -> int:
         output.error(
             "DecoderFailed",
             f"decoding needs more than the limit of {limits['memory_mb']} MB of memory",
-            "Scale it down first: " + scaled_down(job),
+            "It may be damaged: copy it again; if it is large, scale it down: " + scaled_down(job),
         )
     except ImportError as problem:
         output.error(
