@@ -1,12 +1,8 @@
 """Videos as cameras make them are read as a player shows them; what compares them is not blind."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from hardening.cameras import KINDS, turned_180
 from hardening.chapter import Scale
 from hardening.real_videos import Compared, Truth, alike, compare, run, shown
