@@ -9,6 +9,7 @@ from typing import Any
 
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from toprock._decoder.fields import Weave
 from toprock._decoder.geometry import upright
 from toprock._decoder.grid import EPSILON_S, Grid
 from toprock._decoder.output import Output, Refusal
@@ -33,11 +34,11 @@ class Scaler:
         self._width, self._height = (
             (short_side, _even(height * scale)) if width <= height else (_even(width * scale), short_side)
         )
-        self._reformatter = VideoReformatter()
+        self._weave, self._reformatter = Weave(), VideoReformatter()
 
     def __call__(self, frame: Any) -> Any:
         return self._reformatter.reformat(
-            frame, self._width, self._height, "rgb24", interpolation=Interpolation.AREA, threads=1
+            self._weave(frame), self._width, self._height, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
 
 

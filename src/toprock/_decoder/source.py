@@ -43,6 +43,7 @@ class Source:
         self.end_s = self.packets_end_s = 0.0
         self._refused_size = (0, 0)
         self._container = self._open()
+        self._moved = False
         self._stream = self._choose()
         self._codec = self._stream.codec_context
         self._base: Fraction = self._stream.time_base or Fraction(1, 1000)
@@ -184,12 +185,12 @@ class Source:
                 yield from frames
                 return
             margin *= 8
-        if from_s > 0 or self.shown:
+        if self._moved:
             self._rewind()
         yield from self._decoded()
 
     def _from_seek(self, time_s: float) -> Iterator[tuple[float, Any]]:
-        start = self._start_s or 0
+        start, self._moved = self._start_s or 0, True
         try:
             self._container.seek(int((Fraction(time_s) + start) / self._base), stream=self._stream)
         except av.FFmpegError:
@@ -197,19 +198,16 @@ class Source:
         return self._decoded()
 
     def _rewind(self) -> None:
-        """Start anew; a fresh opening where the container cannot seek."""
-        try:
-            begin = min(0, self._stream.start_time or 0)
-            self._container.seek(begin, stream=self._stream)
-        except av.FFmpegError:
-            self._container.close()
-            self._container = self._open()
-            self._stream = self._container.streams[self._stream.index]
-            self._codec = self._stream.codec_context
-            self._prepare()
+        """Start anew, with a fresh opening: seeking to the first picture may land behind it."""
+        index = self._stream.index  # a stream goes with its container
+        self._container.close()
+        self._container = self._open()
+        self._stream = self._container.streams[index]
+        self._codec = self._stream.codec_context
+        self._prepare()
 
     def _decoded(self) -> Iterator[tuple[float, Any]]:
-        last_s = -1.0
+        last_s, self._moved = -1.0, True
         for packet in self._packets():
             for frame in self._decode(packet):
                 self.shown += 1
@@ -249,7 +247,7 @@ class Source:
                     if not wanted and packet.pts is not None and packet.time_base:
                         ends = (packet.pts + (packet.duration or 0)) * packet.time_base - (self._start_s or 0)
                         self.packets_end_s = max(self.packets_end_s, float(ends))
-                    if packet.stream_index == self._stream.index:
+                    if packet.stream.index == self._stream.index:  # the last one, which is empty, says so here alone
                         yield packet
                 return
             except MemoryError:
