@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from safetensors import safe_open
+
 from hardening.chapter import Table
 from hardening.commands import Command, Hung, marked
 
@@ -66,7 +68,7 @@ def chain(target: Target, count: int, folder: Path, draw: random.Random, tally: 
     """Kill `target` so often, and compare each result with that of an undisturbed run, which comes first."""
     folder.mkdir()
     whole, start = folder / "undisturbed", time.monotonic()
-    command = target.start(whole, folder / "temporary")
+    command = target.start(whole, temporary_of(whole))
     if command.status() != 0:
         tally.lost.append(f"{target.name}: fails undisturbed: {last_line(command)}")
         return
@@ -80,7 +82,7 @@ def chain(target: Target, count: int, folder: Path, draw: random.Random, tally: 
             tally.compared[target.name] += 1
             same_files(out, whole)
             target.check_done(out, whole)
-            nothing_stays(temporary_of(out))
+            nothing_stays(temporary_of(out), temporary_of(whole))
         except (Wrong, Hung) as problem:
             tally.lost.append(f"{label}: {problem}")
         shutil.rmtree(out, ignore_errors=True)
@@ -175,13 +177,13 @@ def same_files(out: Path, whole: Path) -> None:
         raise Wrong(f"files are missing: {', '.join(fewer)}")
 
 
-def nothing_stays(temporary: Path) -> None:
-    """Whether all temporary files and all processes that had them are gone.
+def nothing_stays(temporary: Path, undisturbed: Path) -> None:
+    """Whether there are no more temporary files than undisturbed (torch makes itself a folder), and no processes.
 
     Raises:
-        Wrong: they are not.
+        Wrong: there are.
     """
-    if left := sorted(listing(temporary)):
+    if left := sorted(listing(temporary) - listing(undisturbed)):
         raise Wrong(f"temporary files stay: {', '.join(left)}")
     if running := marked(temporary):
         raise Wrong(f"{len(running)} processes stay")
@@ -214,3 +216,10 @@ def last_line(command: Command) -> str:
     """What a command said last."""
     lines = command.told.read_text(errors="replace").strip().splitlines()
     return lines[-1][-300:] if lines else "it said nothing"
+
+
+def contents(path: Path) -> tuple[dict[str, str], dict[str, bytes]]:
+    """What a file of features says, whatever the order in which it says it."""
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return file.metadata(), {name: f"{a.dtype}{a.shape}".encode() + a.tobytes() for name, a in arrays.items()}

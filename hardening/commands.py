@@ -59,7 +59,9 @@ class Command:
     def kill(self, name: str = "") -> bool:
         """SIGKILL to all its processes at once; or to the first one whose command line holds `name`, or is `first`."""
         if name == "first":
-            return not self.over() and _killed(self.pid)
+            hit = not self.over() and _killed(self.pid)
+            self.over(_WITHIN_S)
+            return hit
         if name:
             return any(_killed(pid) for pid in self.others() if name in command_line(pid))
         hit = not self.over() and _killed(self.pid)

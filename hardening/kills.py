@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 from hardening import writers
@@ -20,18 +19,21 @@ from hardening.chains import (
     Target,
     Wrong,
     chain,
+    contents,
     killed,
     last_line,
     nothing_stays,
     parts,
 )
-from hardening.chapter import Chapter, Scale
+from hardening.chapter import Chapter, Scale, Table
 from hardening.commands import Command, Hung, Start, commands
+from hardening.killed_room import Work, rooms
 from toprock.errors import ModelError, ToprockError
 from toprock.features import FeatureStore
 from toprock.ranker import SavedModel
 
 VIDEOS = 4
+_FRAMES = 60
 PAIRS = ((0, 1), (1, 2), (2, 3), (0, 2), (1, 3))
 _LAST = 2000  # float16 counts no further than 2048
 _ROUND = 10
@@ -52,24 +54,30 @@ def run(scale: Scale) -> Chapter:
         training(start, scale, pairs, tally)
         writing_features(start, scale, tally)
         notes.append(writing_models(start, scale, tally))
-    return Chapter(LEAD, (tally.table(), tally.ends()), tally.lost, notes)
+        at_work = using_rooms(start, scale, videos, pairs, tally)
+    return Chapter(LEAD, (tally.table(), at_work, tally.ends()), tally.lost, notes)
 
 
 def make_videos(folder: Path) -> Path:
-    """Small videos in which a disc moves, each in its own way."""
+    """Small videos, each another one."""
+    folder.mkdir()
+    for number in range(VIDEOS):
+        make_video(folder / f"v{number}.mp4", number)
+    return folder
+
+
+def make_video(path: Path, number: int) -> Path:
+    """A small video in which a disc moves in its own way."""
     from tests.conftest import _encode
 
-    folder.mkdir()
     y, x = np.mgrid[:64, :96]
 
-    def picture(number: int, frame: int) -> np.ndarray:
+    def picture(frame: int) -> np.ndarray:
         at_x, at_y = 48 + 30 * np.sin(frame / (3 + number)), 32 + (5 + 3 * number) * np.cos(frame / 4)
         inside = (x - at_x) ** 2 + (y - at_y) ** 2 < 100
         return np.repeat(np.where(inside, 220, 30).astype(np.uint8)[:, :, None], 3, axis=2)
 
-    for number in range(VIDEOS):
-        _encode(folder / f"v{number}.mp4", pictures=[picture(number, i) for i in range(60)], frames=60)
-    return folder
+    return _encode(path, pictures=[picture(i) for i in range(_FRAMES)], frames=_FRAMES)
 
 
 def extracting(start: Start, scale: Scale, videos: Path, tally: Tally) -> None:
@@ -107,13 +115,6 @@ def features_done(out: Path, whole: Path) -> None:
         raise Wrong("the store holds other ids")
     if (out / "store.json").read_bytes() != (whole / "store.json").read_bytes():
         raise Wrong("store.json differs")
-
-
-def contents(path: Path) -> tuple[dict[str, str], dict[str, bytes]]:
-    """What a file of features says, whatever the order in which it says it."""
-    with safe_open(path, framework="numpy") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return file.metadata(), {name: f"{a.dtype}{a.shape}".encode() + a.tobytes() for name, a in arrays.items()}
 
 
 def told_what_was_lost(command: Command) -> None:
@@ -154,6 +155,14 @@ def model_done(out: Path, whole: Path) -> None:
     here, there = (load_file(folder / "model.safetensors") for folder in (out, whole))
     if here.keys() != there.keys() or any(here[k].numpy().tobytes() != there[k].numpy().tobytes() for k in here):
         raise Wrong("the weights differ from those of an undisturbed run")
+
+
+def using_rooms(start: Start, scale: Scale, videos: Path, pairs: Path, tally: Tally) -> Table:
+    """A judging room: videos are taken in and looked at, a model is trained (or brought, if short), all is scored."""
+    upload = make_video(scale.folder / "upload.mp4", VIDEOS)
+    work = Work(videos, upload, pairs, None if scale.full else scale.folder / "train/undisturbed")
+    draw, count = random.Random(f"room {scale.seed}"), scale.of(100, 3)
+    return rooms(start, scale.folder / "rooms", work, count, draw, tally, workers=scale.of(2, 1))
 
 
 def writing_features(start: Start, scale: Scale, tally: Tally) -> None:
@@ -241,7 +250,7 @@ def writing(
                     raise Wrong(f"writing again ends with {versions(out)}: {last_line(last)}")
                 if parts(out):
                     raise Wrong(f"{len(parts(out))} files that were not finished stay")
-                nothing_stays(temporary)
+                nothing_stays(temporary, folder / "no temporary files")
                 tally.compared[name] += 1
                 version, kept = 1, {}
         except (ToprockError, Wrong, Hung) as problem:

@@ -38,7 +38,7 @@ class Watch(Protocol):
         """Something worth keeping: a loss, an accuracy, a warning."""
 
     def at_end(self, change: Callable[[Session], None]) -> None:
-        """What else changes in the database when the job is done: both or neither, so that nothing comes of it twice."""
+        """What else changes in the database when the job is done: both or neither, so nothing comes of it twice."""
 
 
 class Stopped(BaseException):
