@@ -84,15 +84,14 @@ def extracting(start: Start, scale: Scale, videos: Path, tally: Tally) -> None:
     """`toprock extract` of several videos, in two workers."""
     whom = 3 * [("", "all at once")] + [
         ("first", "the command alone"),
-        ("toprock.features._worker", "a worker"),
-        ("toprock._decoder", "a decoder"),
+        *2 * [("toprock.features._worker", "a worker"), ("toprock._decoder", "a decoder")],
     ]
 
     def begin(out: Path, temporary: Path) -> Command:
         return start("extract", videos, "--out", out, "--workers", 2, temporary=temporary)
 
     target = Target("`toprock extract`", begin, whom, features_left, features_done, told_what_was_lost)
-    chain(target, scale.of(100, 4), scale.folder / "extract", random.Random(f"extract {scale.seed}"), tally)
+    chain(target, scale.of(100, 3), scale.folder / "extract", random.Random(f"extract {scale.seed}"), tally)
 
 
 def features_left(out: Path, whole: Path) -> None:
@@ -234,20 +233,25 @@ def writing(
     for number in range(count):
         out = folder / f"{number // _ROUND}"
         command = start(out, version, _LAST, *more, temporary=temporary, module=writers.__name__)
-        killed(command, "", out, draw, 0.3, after=lambda command=command: command.out.stat().st_size > 0)
+        if not killed(command, "", out, draw, 0.3, after=lambda command=command: command.out.stat().st_size > 0):
+            tally.lost.append(f"{name}: it ended by itself: {last_line(command)}")
+            return
         here = parts(out)
         tally.moments[name, "the process"][DURING if here else BETWEEN if out.exists() else BEFORE] += 1
         kept |= finished(command)
         try:
             found = versions(out)
-            if early := [ident for ident in found if not 0 <= found[ident] - kept.get(ident, 0) <= 1]:
-                raise Wrong(f"not the last version of {', '.join(early)}")
+            for ident, last in found.items():
+                if not kept.get(ident, 0) <= last <= max(kept.get(ident, 0), version - 1) + 1:
+                    raise Wrong(f"version {last} of {ident} is not the last one, {kept.get(ident, 0)}")
+            if not more and (gone := kept.keys() - found.keys()):
+                raise Wrong(f"{', '.join(sorted(gone))} were written, and are gone")
             version = max([version, *found.values(), *kept.values()]) + 1
             if number % _ROUND == _ROUND - 1 or number == count - 1:
-                last = start(out, version, version + 1, *more, temporary=temporary, module=writers.__name__)
-                last.status()
-                if finished(last) != versions(out) or set(versions(out).values()) != {version}:
-                    raise Wrong(f"writing again ends with {versions(out)}: {last_line(last)}")
+                again = start(out, version, version + 1, *more, temporary=temporary, module=writers.__name__)
+                again.status()
+                if finished(again) != versions(out) or set(versions(out).values()) != {version}:
+                    raise Wrong(f"writing again ends with {versions(out)}: {last_line(again)}")
                 if parts(out):
                     raise Wrong(f"{len(parts(out))} files that were not finished stay")
                 nothing_stays(temporary, folder / "no temporary files")
