@@ -38,8 +38,10 @@ def serve(server: socket.socket) -> None:
         server.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
 
 
-def become(streams: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
-    """Be `python -m toprock ARGUMENTS` to the end, without taking the libraries apart again, which takes long."""
+def become(
+    streams: list[int], arguments: list[str], folder: str, environment: dict[str, str], module: str = "toprock"
+) -> None:
+    """Be `python -m MODULE ARGUMENTS` to the end, without taking the libraries apart again, which takes long."""
     for number, stream in enumerate(streams, 1):
         os.dup2(stream, number)
         os.close(stream)
@@ -50,7 +52,7 @@ def become(streams: list[int], arguments: list[str], folder: str, environment: d
     sys.argv[1:] = arguments
     status = 1
     try:
-        runpy.run_module("toprock", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         status = end.code
     except BaseException:

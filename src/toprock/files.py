@@ -191,6 +191,11 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def is_part(path: Path) -> bool:
+    """Whether a file is one that is being written, or whose writing was killed."""
+    return path.match(_PARTS)
+
+
 def tidy(folder: str | Path) -> None:
     """Remove what writes that were killed left below a folder; a write that goes on, here or elsewhere, is left alone.
 

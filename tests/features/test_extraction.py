@@ -96,6 +96,7 @@ def test_one_bad_neighbour_in_a_file_fails_alone(one_video, tmp_path):
     assert set(store.failures()) == {"late"}
     done = extract([Performance("late", one_video, ((4.0, 5.0),)), them[0]], store, [build("posture")])
     assert (done.written, done.kept, store.failures()) == (["late"], ["good"], {})
+    assert not (store.folder / "failures.json").exists()
 
 
 def copies(video, folder, count):

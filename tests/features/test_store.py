@@ -191,6 +191,15 @@ def test_what_killed_writes_left_goes_with_the_next_write(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_store_whose_first_write_was_killed_is_begun_again(tmp_path):
+    """And so is one that another process is about to begin."""
+    folder = tmp_path / "f"
+    subprocess.run([sys.executable, "-c", KILLED, "fsync", folder / "store.json"])
+    assert len(list(folder.iterdir())) == 1
+    assert FeatureStore(folder, create=True).ids() == []
+    assert [path.name for path in folder.iterdir()] == ["store.json"]
+
+
 def test_a_write_that_goes_on_is_not_tidied_away(tmp_path):
     with files.whole_file(tmp_path / "f") as part:
         os.utime(part, (0, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from toprock.errors import LibraryError, Refused, StorageError
-from toprock.library import Library, Supervisor, catalogue, intake, jobs, tables, worker
+from toprock.library import Library, Supervisor, catalogue, intake, jobs, models, tables, work, worker
+from toprock.web.serving import alone
 
 
 @pytest.fixture
@@ -133,6 +136,82 @@ def test_cancelling_and_trying_again(library):
         with pytest.raises(Refused, match="cancelled"):
             jobs.cancel(session, runs)
     assert state_of(library, waits)[0] == state_of(library, runs)[0] == "cancelled"
+
+
+def test_what_follows_from_a_job_comes_with_its_end_or_not_at_all(library, place):
+    """A worker is lost between its work and the note that it is done: what the job brings about is there once."""
+    models.bring(library, place / "model")
+    intake.add_video(library, place.video(0), filename="v.mp4", owned=False)
+    for attempt in ("lost", "whole"):
+        with library.write() as session:
+            job = jobs.claim(session, attempt, ("extract",))
+        if attempt == "lost":
+            beat = worker.Beat(library, job, "lost")
+            work.do(library, job, beat)
+            beat.end()
+            with library.write() as session:
+                jobs.recover(session, worker="lost")
+        else:
+            worker._do(library, job, attempt)
+            with library.write() as session:
+                beat.done(session, {})  # it was slow, not dead: too late
+    with library.read() as session:
+        assert [job.state for job in jobs.listed(session) if job.kind == "extract"] == ["done"]
+        assert len([job for job in jobs.listed(session) if job.kind == "score" and job.payload]) == 1
+
+
+def test_the_only_server_waits_for_no_lease_and_clears_away_what_dead_workers_wrote(library):
+    (number,) = put(library, "a")
+    with library.write() as session:
+        jobs.claim(session, "gone")
+    with pytest.raises(subprocess.TimeoutExpired):
+        code = "import sys, time; from toprock.files import whole_file\nwith whole_file(sys.argv[1]): time.sleep(60)"
+        subprocess.run([sys.executable, "-c", code, library.folder.thumbnail("0" * 16)], timeout=1.5)
+    assert list(library.folder.root.rglob("*.part"))
+    with Supervisor(library, workers=0):
+        assert state_of(library, number) == ("running", 1)
+    assert not list(library.folder.root.rglob("*.part"))
+    with Supervisor(library, workers=0, alone=True):
+        assert state_of(library, number) == ("queued", 0)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from toprock.library import Library, intake, models
+from toprock.ranker import SavedModel
+
+def fatal(does):
+    def done(*given, **more):
+        does(*given, **more)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+root, source, what = sys.argv[1:]
+library = Library(root)
+if what == "videos":
+    Path.replace = fatal(Path.replace)
+    intake.add_video(library, Path(source), filename="v.mp4", owned=True)
+else:
+    SavedModel.save = fatal(SavedModel.save)
+    models.bring(library, Path(source))
+"""
+
+
+@pytest.mark.parametrize("what", ["videos", "models"])
+def test_what_was_on_its_way_in_when_the_server_was_killed_goes_with_the_next_start(library, place, what):
+    source = place / "model"
+    if what == "videos":
+        source = Path(shutil.copy(place.video(0), library.folder.incoming / "upload"))
+    done = subprocess.run([sys.executable, "-c", KILLED, library.folder.root, source, what])
+    assert done.returncode == -signal.SIGKILL
+    assert len(list((library.folder.root / what).iterdir())) == 1  # it is there, and the database knows nothing of it
+    with alone(library), library.read() as session:
+        assert not session.scalars(select(tables.Coming)).all()
+    assert not list((library.folder.root / what).iterdir())
+    key = models.bring(library, place / "model")
+    with alone(library):
+        assert library.folder.model(key).is_dir()  # what has arrived stays
 
 
 def until(condition, seconds=60.0):

@@ -22,12 +22,26 @@ class Watch:
 
     def __init__(self, then=lambda: None):
         self._then = then
+        self.changes = []
 
     def progress(self, done, stage):
         self._then()
 
     def log(self, entry):
         pass
+
+    def at_end(self, change):
+        self.changes.append(change)
+
+
+def done(library, job):
+    """Do a job to its end; gives its result."""
+    watch = Watch()
+    result = work.do(library, job, watch)
+    with library.write() as session:
+        for change in watch.changes:
+            change(session)
+    return result
 
 
 def waiting(library, kind):
@@ -60,9 +74,9 @@ def test_what_is_looked_at_is_scored_by_the_chosen_model(library, place):
     key = models.bring(library, place / "model")
     performance = intake.add_video(library, place.video(0), filename="v.mp4", owned=False)
     (job,) = waiting(library, "extract")
-    assert work.do(library, job, Watch()) == {"looked_at": 1, "failed": {}}
+    assert done(library, job) == {"looked_at": 1, "failed": {}}
     job = next(job for job in waiting(library, "score") if job.payload)
-    assert work.do(library, job, Watch())["scored"] == 1
+    assert done(library, job)["scored"] == 1
     with library.read() as session:
         assert models.assessment(session, performance).id == catalogue.get(library, performance).name
         assert session.get(tables.Assessment, (performance, key)).score is not None

@@ -27,6 +27,7 @@ from toprock.cli.common import (
     say_left_out,
 )
 from toprock.errors import ModelError, PairsError, UsageError
+from toprock.files import is_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -324,9 +325,9 @@ def _trust(config: ModelConfig) -> list[str]:
 def _check_place(out: Path) -> None:
     """A model is written into a folder of its own, so that it never overwrites anything else's files."""
     if out.is_dir():
-        names = {path.name for path in out.iterdir()}
+        names = {path.name for path in out.iterdir() if not is_part(path)}
         begun = out / "checkpoint"
-        kept = {path.name for path in begun.iterdir() if path.suffix != ".part"} if begun.is_dir() else {"nothing"}
+        kept = {path.name for path in begun.iterdir() if not is_part(path)} if begun.is_dir() else {"nothing"}
         ours = not kept or "inputs.json" in kept or names >= {"config.json", "model.safetensors"}
         if names and not ours:
             raise ModelError(f"{out}: is a folder with other things in it", advice="Give an empty or a new folder.")

@@ -3,7 +3,7 @@
 ::
 
     FEATURES/store.json                      format number and the recipes in use
-    FEATURES/failures.json                   id -> why it has no features
+    FEATURES/failures.json                   id -> why it has no features; absent where all have
     FEATURES/ab/cd/<id>.safetensors          arrays `<recipe hash>.features` (T, D) float16 and
                                              `<recipe hash>.times` (T, 2) float64 seconds; facts as metadata
 """
@@ -24,7 +24,7 @@ import numpy as np
 from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import FeaturesError, UnknownPerformance
 from toprock.features.recipe import Recipe
-from toprock.files import checksum, write_bytes, write_json
+from toprock.files import checksum, is_part, storage_errors, write_bytes, write_json
 
 FORMAT = 1
 _SUFFIX = ".safetensors"
@@ -80,7 +80,7 @@ class FeatureStore:
                     f"{self.folder}: is no feature store",
                     advice="Make one with: toprock extract VIDEOS --out FOLDER.",
                 )
-            if self.folder.is_dir() and any(self.folder.iterdir()):
+            if self.folder.is_dir() and any(not is_part(path) for path in self.folder.iterdir()):
                 raise FeaturesError(
                     f"{self.folder}: is a folder with other things in it",
                     advice="Give an empty or a new folder.",
@@ -220,8 +220,12 @@ class FeatureStore:
 
     def set_failures(self, failures: Mapping[str, str]) -> None:
         """Replace the list of failures."""
-        if dict(failures) != self.failures():
-            write_json(self.folder / "failures.json", dict(sorted(failures.items())))
+        path = self.folder / "failures.json"
+        if not failures:
+            with storage_errors(path):
+                path.unlink(missing_ok=True)
+        elif dict(failures) != self.failures():
+            write_json(path, dict(sorted(failures.items())))
 
     def _header(self, ident: str) -> tuple[dict[str, str], set[str]]:
         from safetensors import SafetensorError, safe_open

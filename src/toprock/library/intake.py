@@ -16,6 +16,7 @@ from toprock.errors import Refused, ToprockError, VideoError
 from toprock.library import catalogue, jobs, tables
 from toprock.library.catalogue import checked_intervals, free_name
 from toprock.library.library import Library
+from toprock.library.sweeping import arriving
 from toprock.performance import Performance, find_performances, format_intervals
 from toprock.video import VideoInfo, probe
 
@@ -61,23 +62,18 @@ def add_video(
     try:
         _check_name(path)
         info = probe(path, limits=library.limits)
-        digest = _digest(path)
-        with library.write() as session:
-            if (lost := _lost(library, session, digest)) is not None:
-                path = _moved(library, lost, path, info, owned)
-                return lost.performances[0].key
-            _refuse_known(session, path, digest, owned, performance)
-            video = _video_row(info, filename, digest, owned)
-            session.add(video)
-            session.flush()
-            path = _moved(library, video, path, info, owned)
-            told = performance or Performance(free_name(session, Path(filename).stem), path)
-            row = _row_of(told, video.key)
-            checked_intervals(row.intervals, video)
-            session.add(row)
-            session.flush()
-            jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video.key)
-            return row.key
+        video = _video_row(info, filename, _digest(path), owned)
+        if not owned:
+            video.path = str(path.absolute())
+            with library.write() as session:
+                return _made_known(library, session, video, path, performance)
+        place = library.folder.video(video.key + _SUFFIXES.get(info.container, ".mp4"))
+        video.path = place.name
+        with arriving(library, place) as arrived, library.write() as session:
+            arrived(session)
+            key = _made_known(library, session, video, path, performance)
+            path = path.replace(place)
+            return key
     except BaseException as problem:
         if owned:
             path.unlink(missing_ok=True)
@@ -191,7 +187,6 @@ def _video_row(info: VideoInfo, filename: str, digest: str, owned: bool) -> tabl
     return tables.Video(
         key=tables.new_key(),
         filename=filename,
-        path=tables.new_key(),
         owned=owned,
         size=info.path.stat().st_size,
         digest=digest,
@@ -212,21 +207,28 @@ def _refuse_outside(place: Path, roots: Sequence[Path]) -> None:
         )
 
 
+def _made_known(
+    library: Library, session: Session, video: tables.Video, path: Path, performance: Performance | None
+) -> str:
+    """Put a video into the database, or note where one that was lost lies from now on; gives a performance's key."""
+    if (lost := _lost(library, session, video.digest)) is not None:
+        lost.owned, lost.path = video.owned, video.path
+        return lost.performances[0].key
+    _refuse_known(session, path, video.digest, video.owned, performance)
+    session.add(video)
+    session.flush()
+    row = _row_of(performance or Performance(free_name(session, Path(video.filename).stem), path), video.key)
+    checked_intervals(row.intervals, video)
+    session.add(row)
+    session.flush()
+    jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video.key)
+    return row.key
+
+
 def _lost(library: Library, session: Session, digest: str) -> tables.Video | None:
     """This very video, where it is known and no longer lies where it was."""
     same = session.scalars(select(tables.Video).where(tables.Video.digest == digest)).first()
     return same if same is not None and not catalogue.file_of(library, same).is_file() else None
-
-
-def _moved(library: Library, video: tables.Video, path: Path, info: VideoInfo, owned: bool) -> Path:
-    """Note where a video lies from now on; one that was brought in is moved there."""
-    video.owned = owned
-    if not owned:
-        video.path = str(path.absolute())
-        return path
-    place = library.folder.video(video.key + _SUFFIXES.get(info.container, ".mp4"))
-    video.path = place.name
-    return path.replace(place)
 
 
 def _refuse_known(session: Session, path: Path, digest: str, owned: bool, performance: Performance | None) -> None:

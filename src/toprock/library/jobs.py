@@ -89,7 +89,9 @@ def finish(
     return bool(ended.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def recover(session: Session, *, worker: str = "", but: Sequence[str] = (), blamed: bool = True) -> int:
+def recover(
+    session: Session, *, worker: str = "", but: Sequence[str] = (), blamed: bool = True, everybody: bool = False
+) -> int:
     """Put jobs back whose lease has run out, or all of one worker that is known to be dead; returns how many.
 
     One that has been lost for the third time is failed: it most likely kills what does it.
@@ -100,10 +102,15 @@ def recover(session: Session, *, worker: str = "", but: Sequence[str] = (), blam
         but: workers that live, whatever their leases say (a machine that slept).
         blamed: whether the job may be why that worker is gone; not so where the room was closed. A lease that ran out
             says that a server is gone, which is no job's fault.
+        everybody: all workers there were are dead, whatever their leases say.
     """
     blamed = blamed and bool(worker)
-    lost = (Job.worker == worker) if worker else (Job.lease < tables.now()) & Job.worker.not_in(but)
-    jobs = session.scalars(select(Job).where(Job.state == "running", lost)).all()
+    query = select(Job).where(Job.state == "running")
+    if worker:
+        query = query.where(Job.worker == worker)
+    elif not everybody:
+        query = query.where(Job.lease < tables.now(), Job.worker.not_in(but))
+    jobs = session.scalars(query).all()
     for job in jobs:
         job.worker, job.lease = "", None
         if not blamed:

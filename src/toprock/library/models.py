@@ -19,7 +19,7 @@ from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
 from toprock.library.judgments import pairs_of
 from toprock.library.library import Library
-from toprock.library.sweeping import note_gone, sweep
+from toprock.library.sweeping import arriving, note_gone, sweep
 
 if TYPE_CHECKING:
     from toprock.library.work import Watch
@@ -96,12 +96,15 @@ def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     model.save(folder)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     summary = summary_of(model.config)
-    with library.write() as session:
+
+    def keep(session: Session) -> None:
         session.merge(tables.Model(key=key, name=name, criterion=criterion, summary=summary))
         session.flush()
         if not setting(session, "model"):
             set_setting(session, "model", key)
         jobs.enqueue(session, "score", f"Score all with {name}", subject=key)
+
+    watch.at_end(keep)
     return {"model": key, **summary}
 
 
@@ -240,14 +243,16 @@ def bring(library: Library, source: Path, *, name: str = "") -> str:
         model, key = SavedModel.load(source), tables.new_key()
     except OSError as problem:
         raise ModelError(f"{source}: cannot be read ({problem.strerror})", advice="Check the path.") from None
-    model.save(library.folder.model(key))
-    name = name.strip()[:200] or model.config.name[:200]
-    with library.write() as session:
-        session.add(tables.Model(key=key, name=name, summary=summary_of(model.config)))
-        session.flush()
-        if not setting(session, "model"):
-            set_setting(session, "model", key)
-        jobs.enqueue(session, "score", f"Score all with {name}", subject=key)
+    name, folder = name.strip()[:200] or model.config.name[:200], library.folder.model(key)
+    with arriving(library, folder) as arrived:
+        model.save(folder)
+        with library.write() as session:
+            arrived(session)
+            session.add(tables.Model(key=key, name=name, summary=summary_of(model.config)))
+            session.flush()
+            if not setting(session, "model"):
+                set_setting(session, "model", key)
+            jobs.enqueue(session, "score", f"Score all with {name}", subject=key)
     return key
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from toprock.errors import ToprockError
+from toprock.files import tidy
 from toprock.library import catalogue, jobs, tables
 from toprock.library.library import DATABASE, Library
 from toprock.library.sweeping import forget_old_jobs, sweep
@@ -41,10 +42,11 @@ class Supervisor:
     Args:
         library: whose jobs.
         workers: processes: the first one looks at videos and scores, the second one trains too, and so do others.
+        alone: whether no other server can be at this library: then what runs is nobody's, whatever its lease says.
     """
 
-    def __init__(self, library: Library, *, workers: int | None = None) -> None:
-        self._library = library
+    def __init__(self, library: Library, *, workers: int | None = None, alone: bool = False) -> None:
+        self._library, self._alone = library, alone
         mark = f"{os.getpid()}-{tables.new_key()[:6]}"
         count = workers if workers is not None else min(2, max(1, cores()))
         everything, quick = ",".join(jobs.KINDS), "take,extract,score"
@@ -55,7 +57,8 @@ class Supervisor:
 
     def __enter__(self) -> Supervisor:
         with self._library.write() as session:
-            jobs.recover(session)
+            jobs.recover(session, everybody=self._alone)
+        tidy(self._library.folder.root)
         self._thread.start()
         return self
 
@@ -121,6 +124,7 @@ class Supervisor:
                     worker.process.stdin.close()
             worker.process.wait()
             worker.process, worker.stopping = None, {}
+            tidy(self._library.folder.root)
             with contextlib.suppress(ToprockError), self._library.write() as session:
                 jobs.recover(session, worker=worker.name, blamed=blamed)
 

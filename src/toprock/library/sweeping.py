@@ -1,16 +1,20 @@
-"""Deleting files: what is to go is noted together with the deletion, so that a crash or a refusal only delays it."""
+"""Deleting files: what is to go is noted together with the deletion, so that a crash or a refusal only delays it.
+
+What comes in is noted before it is there, so that a crash before the database knows it leaves nothing for good.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from toprock.errors import ToprockError
 from toprock.library import jobs, tables
 from toprock.library.folder import resolve_inside
 from toprock.library.library import Library
@@ -20,8 +24,41 @@ _TOLD = timedelta(days=30)
 
 def note_gone(library: Library, session: Session, paths: Iterable[Path]) -> None:
     """Note files and folders of the library that are to go; they do with the next `sweep`."""
-    root = library.folder.root.resolve()
-    session.add_all(tables.Gone(path=path.resolve().relative_to(root).as_posix()) for path in paths)
+    session.add_all(tables.Gone(path=_noted(library, path)) for path in paths)
+
+
+@contextlib.contextmanager
+def arriving(library: Library, path: Path) -> Iterator[Callable[[Session], None]]:
+    """Put something at `path` in the block, and call what this gives in the transaction that makes it known.
+
+    Where that does not come to pass it is removed: at once, or by `sweep_arrivals` where the process was killed.
+    """
+    noted = _noted(library, path)
+    with library.write() as session:
+        session.add(tables.Coming(path=noted))
+
+    def arrived(session: Session) -> None:
+        session.execute(delete(tables.Coming).where(tables.Coming.path == noted))
+
+    try:
+        yield arrived
+    except BaseException:
+        with contextlib.suppress(ToprockError, OSError):
+            _remove(path)
+            with library.write() as session:
+                arrived(session)
+        raise
+
+
+def sweep_arrivals(library: Library) -> None:
+    """Remove what was on its way into the library when its server was killed; nobody else may be at the library."""
+    with library.read() as session:
+        noted = session.scalars(select(tables.Coming)).all()
+    for one in noted:
+        with contextlib.suppress(OSError):
+            _remove(resolve_inside(library.folder.root, one.path))
+            with library.write() as session:
+                session.execute(delete(tables.Coming).where(tables.Coming.id == one.id))
 
 
 def sweep(library: Library) -> int:
@@ -32,7 +69,7 @@ def sweep(library: Library) -> int:
     for one in noted:
         path = resolve_inside(library.folder.root, one.path)
         with contextlib.suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            _remove(path)
             gone.append(one.id)
     if gone:
         with library.write() as session:
@@ -48,3 +85,11 @@ def forget_old_jobs(library: Library) -> None:
         old = select(tables.Job.subject).where(tables.Job.kind == "train", tables.Job.finished < before)
         note_gone(library, session, [library.folder.model(key) for key in set(session.scalars(old)) - models])
         jobs.prune(session, videos=select(tables.Video.key), before=before)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _noted(library: Library, path: Path) -> str:
+    return path.resolve().relative_to(library.folder.root.resolve()).as_posix()

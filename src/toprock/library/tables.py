@@ -225,6 +225,15 @@ class Gone(Base):
     path: Mapped[str] = mapped_column(Text)
 
 
+class Coming(Base):
+    """A place below the library's folder that something is on its way to; the row goes once the database knows it."""
+
+    __tablename__ = "coming"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(Text)
+
+
 class Session(Base):
     """Somebody who has been let in, by which password; of that and of the cookie only digests are kept.
 

@@ -37,6 +37,9 @@ class Watch(Protocol):
     def log(self, entry: dict[str, Any]) -> None:
         """Something worth keeping: a loss, an accuracy, a warning."""
 
+    def at_end(self, change: Callable[[Session], None]) -> None:
+        """What else changes in the database when the job is done: both or neither, so nothing comes of it twice."""
+
 
 class Stopped(BaseException):
     """Somebody cancelled the job, or it is another worker's by now."""
@@ -80,16 +83,17 @@ def look_at(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
         failed = _look_at(library, video, rows, watch, copy=bool(job.payload.get("preview")))
     except VideoError as problem:  # people know it by the name that it came with
         told = type(problem)(video.filename, problem.what, advice=problem.advice)
-        _note_states(library, rows, {row.name: str(told) for row in rows})
+        _note_failed(library, rows, {row.name: str(told) for row in rows})
         raise told from None
     except ToprockError as problem:
-        _note_states(library, rows, {row.name: str(problem) for row in rows})
+        _note_failed(library, rows, {row.name: str(problem) for row in rows})
         raise
     finally:
         _leave_nothing_of_deleted(library, video, rows)
-    _note_states(library, rows, failed)
     if failed and len(failed) == len(rows):
+        _note_failed(library, rows, failed)
         raise Refused(next(iter(failed.values())))
+    watch.at_end(lambda session: _note_states(session, rows, failed))
     return {"looked_at": len(rows) - len(failed), "failed": failed}
 
 
@@ -212,19 +216,23 @@ def _make_preview(library: Library, video: tables.Video, watch: Watch) -> None:
             row.preview = name
 
 
-def _note_states(library: Library, rows: Sequence[tables.Performance], failed: dict[str, str]) -> None:
-    """What became of each performance; those that are ready are scored by the chosen model."""
+def _note_failed(library: Library, rows: Sequence[tables.Performance], failed: dict[str, str]) -> None:
     with library.write() as session:
-        ready = []
-        for row in rows:
-            there = session.get(tables.Performance, row.key)
-            if there is None:  # deleted in the meantime
-                continue
-            there.state = "failed" if row.name in failed else "ready"
-            there.problem = failed.get(row.name, "")
-            if there.state == "ready":
-                ready.append(there.key)
-        _have_scored(session, ready)
+        _note_states(session, rows, failed)
+
+
+def _note_states(session: Session, rows: Sequence[tables.Performance], failed: dict[str, str]) -> None:
+    """What became of each performance; those that are ready are scored by the chosen model."""
+    ready = []
+    for row in rows:
+        there = session.get(tables.Performance, row.key)
+        if there is None:  # deleted in the meantime
+            continue
+        there.state = "failed" if row.name in failed else "ready"
+        there.problem = failed.get(row.name, "")
+        if there.state == "ready":
+            ready.append(there.key)
+    _have_scored(session, ready)
 
 
 def _have_scored(session: Session, keys: Sequence[str]) -> None:

@@ -12,7 +12,10 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from toprock.errors import ToprockError
 from toprock.library import jobs, tables
@@ -34,6 +37,7 @@ class Beat:
         self._stop, self._over = threading.Event(), threading.Event()
         self._log: list[Any] = []
         self._news: dict[str, Any] = {}
+        self._changes: list[Callable[[Session], None]] = []
         self._told = 0.0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._keep, daemon=True)
@@ -53,6 +57,16 @@ class Beat:
         self._log.append(entry)
         if len(self._log) > _MOST_LOG:
             self._log = self._log[::2]
+
+    def at_end(self, change: Callable[[Session], None]) -> None:
+        """What else changes in the database when the job is done."""
+        self._changes.append(change)
+
+    def done(self, session: Session, result: dict[str, Any]) -> None:
+        """The job is done, and all changes that are to come with that are made."""
+        if jobs.finish(session, self._job.id, self._worker, "done", result=result):
+            for change in self._changes:
+                change(session)
 
     def end(self) -> None:
         """The work is over; nothing is told after this."""
@@ -93,7 +107,7 @@ def work(library: Library, worker: str, kinds: tuple[str, ...], over: threading.
 
 def _do(library: Library, job: tables.Job, worker: str) -> None:
     beat = Beat(library, job, worker)
-    state, problem, result = "done", "", {}
+    state, problem = "", ""
     try:
         result = do(library, job, beat)
     except Stopped:
@@ -107,15 +121,22 @@ def _do(library: Library, job: tables.Job, worker: str) -> None:
             f"something unforeseen happened ({type(trouble).__name__}: {trouble}). Please report it.",
         )
     beat.end()
-    _finish(library, job, worker, state, problem, result)
+
+    def finish(session: Session) -> None:
+        if state:
+            jobs.finish(session, job.id, worker, state, problem=problem)
+        else:
+            beat.done(session, result)
+
+    _finish(library, finish)
 
 
-def _finish(library: Library, job: tables.Job, worker: str, state: str, problem: str, result: dict[str, Any]) -> None:
+def _finish(library: Library, change: Callable[[Session], None]) -> None:
     """Say how a job has ended, and again until it is heard: only then the next one begins."""
     for pause_s in (*_PAUSES_S, None):
         try:
             with library.write() as session:
-                jobs.finish(session, job.id, worker, state, problem=problem, result=result)
+                change(session)
             return
         except ToprockError as trouble:
             if pause_s is None:

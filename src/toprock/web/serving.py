@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from toprock.errors import LibraryError, UsageError
 from toprock.library import Library, Supervisor
+from toprock.library.sweeping import sweep_arrivals
 from toprock.web.app import create_app
 from toprock.web.settings import Settings
 
@@ -58,6 +59,7 @@ def alone(library: Library) -> Iterator[IO[str]]:
         lock.truncate(0)
         for left in library.folder.incoming.iterdir():
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+        sweep_arrivals(library)
         yield lock
         lock.truncate(0)
 
@@ -78,7 +80,7 @@ def _serve(
             advice="Choose another --port or --host.",
         ) from None
     server = server_of(create_app(library, settings))
-    with listener, Supervisor(library, workers=workers):
+    with listener, Supervisor(library, workers=workers, alone=True):
         port = listener.getsockname()[1]
         shown = "localhost" if settings.local else settings.host
         lock.write(f"http://{shown}:{port}")

@@ -1,0 +1,25 @@
+"""The chapter on kills, on a small scale."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from hardening import kills
+from hardening.chapter import Scale
+
+
+def test_what_is_killed_at_random_moments_ends_as_if_undisturbed(tmp_path):
+    chapter = kills.run(Scale(False, tmp_path))
+    assert not chapter.lost
+    moments, rooms, ends = chapter.tables
+    assert {row[0] for row in ends.rows} == {
+        "`toprock extract`",
+        "`toprock train`",
+        "overwriting features",
+        "overwriting a model folder",
+        "a judging room",
+    }
+    assert sum(row[2] for row in moments.rows) == 3 + 3 + 6 + 4
+    assert sum(row[1] for row in rooms.rows) == 3
+    assert any(row[moments.head.index("in a write")] for row in moments.rows)
