@@ -17,6 +17,7 @@ from hardening.readers import READERS, SLOW
 from toprock.errors import RecipeMismatch, ToprockError
 
 LONGEST_S = 10.0
+LED_S = 30
 
 
 def attempt(name: str, path: Path) -> tuple[str, str]:
@@ -86,7 +87,7 @@ def run(scale: Scale) -> Chapter:
     guided = scale.full and importlib.util.find_spec("atheris") is not None
     for name in READERS:
         slow = name.startswith(SLOW)
-        count = scale.of(1500 if slow else 10_000, 40 if slow else 200)
+        count = scale.of(500 if slow else 10_000, 40 if slow else 200)
         folder = scale.folder / name.replace(" ", "-")
         folder.mkdir()
         results = list(fuzz(name, folder, count, scale.seed))
@@ -95,7 +96,7 @@ def run(scale: Scale) -> Chapter:
         refused = ", ".join(f"{what} {times:,}" for what, times in counts.most_common() if what not in ("read", ""))
         row: list[object] = [name, count, counts["read"], refused or "none"]
         if guided:
-            tried, problem = led(name, scale.folder / f"led-{name.replace(' ', '-')}", 45)
+            tried, problem = led(name, scale.folder / f"led-{name.replace(' ', '-')}", LED_S)
             row.append(tried)
             lost += [f"{name}, led by coverage: {problem}"] if problem else []
         rows.append(row)
@@ -108,7 +109,7 @@ def run(scale: Scale) -> Chapter:
         f"{LONGEST_S:g} s; a training whose notes are damaged starts that stage afresh."
     )
     if guided:
-        lead += " Then atheris changed each file for 45 s more, led by the code that it reached."
+        lead += f" Then atheris changed each file for {LED_S} s more, led by the code that it reached."
     return Chapter(lead, [Table(head, rows)], lost)
 
 

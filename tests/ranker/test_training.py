@@ -136,7 +136,7 @@ def test_a_checkpoint_of_other_inputs_is_not_used(toy, tmp_path):
     other = Checkpoint(tmp_path / "c", "two")
     assert other.result("fold") is None
     assert other.load("fold", state) is None
-    assert json.loads((tmp_path / "c" / "inputs.json").read_text()) == "two"
+    assert json.loads((tmp_path / "c" / "inputs.json").read_text())["value"] == "two"
 
 
 def test_the_global_random_state_is_left_alone(toy):
