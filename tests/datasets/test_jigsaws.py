@@ -90,6 +90,19 @@ def test_a_zip_with_damaged_contents(tmp_path, write_jigsaws, kind):
         jigsaws.read_trials(folder)
 
 
+@pytest.mark.parametrize("changed", [("é".encode(), b"\xe4\xe4"), (b"\x14\x00\x00\x08", b"\x14\x00\x01\x08")])
+def test_a_zip_with_names_that_are_no_text_or_with_a_password(tmp_path, write_jigsaws, changed):
+    folder = write_jigsaws(tmp_path)
+    archive = tmp_path / "Suturing.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("Suturing/é.txt", "1 2 3")
+    bad = archive.read_bytes().replace(*changed, *([1] if b"\xe4" in changed[1] else []))
+    assert bad != archive.read_bytes()
+    archive.write_bytes(bad)
+    with pytest.raises(FeaturesError, match=r"Suturing\.zip: is damaged"):
+        jigsaws.read_trials(folder)
+
+
 @pytest.mark.parametrize("length", [0, 10, 3000])
 def test_a_zip_that_was_cut_off(tmp_path, write_jigsaws, length):
     folder = write_jigsaws(tmp_path, zipped=True)

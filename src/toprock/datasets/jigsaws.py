@@ -32,7 +32,7 @@ from toprock.features.store import PerformanceFeatures
 TASKS = ("Suturing", "Needle_Passing", "Knot_Tying")
 RATE_HZ = 30.0
 _COLUMNS = 76
-_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, OSError, EOFError)
+_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, OSError, EOFError)
 _SETTINGS = {"version": 2, "window_s": WINDOW_S, "stride_s": STRIDE_S}
 RECIPES: dict[Stream, Recipe] = {
     "dynamic": Recipe("dynamic", "kinematics-motion", _SETTINGS),
