@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from toprock.errors import NotThere, Refused
@@ -102,7 +102,7 @@ def recover(session: Session, *, worker: str = "", but: Sequence[str] = (), blam
             says that a server is gone, which is no job's fault.
     """
     blamed = blamed and bool(worker)
-    lost = (Job.worker == worker) if worker else (Job.lease < tables.now()) & Job.worker.not_in(but)
+    lost = (Job.worker == worker) if worker else run_out() & Job.worker.not_in(but)
     jobs = session.scalars(select(Job).where(Job.state == "running", lost)).all()
     for job in jobs:
         job.worker, job.lease = "", None
@@ -115,6 +115,12 @@ def recover(session: Session, *, worker: str = "", but: Sequence[str] = (), blam
         else:
             job.state = "queued"
     return len(jobs)
+
+
+def run_out() -> ColumnElement[bool]:
+    """Of jobs whose lease has run out, or ends later than any can: the clock was set back since."""
+    now, most = tables.now(), timedelta(seconds=2 * LEASE_S)
+    return (Job.lease < now) | (Job.lease > now + most)
 
 
 def cancel(session: Session, job_id: int) -> Job:
