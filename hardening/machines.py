@@ -123,13 +123,13 @@ class Clock:
     def set(self, off_s: int) -> None:
         """Let it be off by so many seconds from now on."""
         part = self._file.with_suffix(".new")
-        part.write_text(f"{off_s:+d}s\n")
+        part.write_text(f"{off_s:+d}\n")
         part.replace(self._file)
 
     @property
     def env(self) -> dict[str, str]:
         """For the processes that have this clock."""
-        off = {"FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1"}
+        off = {"FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1"}
         return {"LD_PRELOAD": faketime(), "FAKETIME_DONT_FAKE_MONOTONIC": "1", **off}
 
 
@@ -191,7 +191,9 @@ class Room:
                     if children_of(pid):
                         return pid
             time.sleep(0.02)
-        raise TimeoutError(f"nobody does job {number}")
+            if job["state"] in ("done", "failed"):
+                raise TimeoutError(f"job {number} is {job['state']} already: {job['problem']}")
+        raise TimeoutError(f"nobody does job {number}, which is {job['state']}: {job['stage']}, {self.workers()}")
 
 
 @contextlib.contextmanager

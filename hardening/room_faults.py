@@ -41,7 +41,7 @@ def room_faults(place: Place, scale: Scale) -> list[Trial]:
     folder = scale.folder / "rooms"
     folder.mkdir()
     long = folder / "long.mp4"
-    repeat_video(place.video(2), long, scale.of(240, 60))
+    repeat_video(place.video(2), long, scale.of(240, 120))
     trials: list[Trial] = []
     with open_room(_library(folder / "room", place)) as room:
         steps: list[Callable[[Room, Path, Place, Scale], Iterator[Trial]]] = [lost_worker, starved_worker, locked]
@@ -130,14 +130,22 @@ def starved_worker(room: Room, long: Path, place: Place, scale: Scale) -> Iterat
     """A worker may have no more memory than it has."""
     for turn, more in enumerate((0, 1 << 20, 4 << 20, 16 << 20, 64 << 20)[: scale.of(9, 1)]):
         number, key = _pointed_at(room, long, 20 + turn, room.folder.parent / "starved")
-        pid = room.worker_of(number)
-        starve(pid, more)
+        room.ask("POST", f"/jobs/{number}/cancel")
+        room.wait(number, "cancelled", "done")
+        for pid in room.workers().values():
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(4.0)  # new ones have imported what they need to wait for jobs
+        pids = list(room.workers().values())
+        for pid in pids:
+            starve(pid, more)
+        room.ask("POST", f"/jobs/{number}/retry")
         job = room.wait(number, "failed", "done")
         lost = _answers(room)
         if job["state"] == "failed" and "memory" not in job["problem"]:
             lost = lost or f"not named: {job['problem']}"
-        with contextlib.suppress(ProcessLookupError):
-            feed(pid)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                feed(pid)
         if job["state"] == "failed":
             room.ask("POST", f"/jobs/{number}/retry")
             room.wait(number, "done")
@@ -212,13 +220,17 @@ def torn_away(room: Room, long: Path, place: Place, scale: Scale) -> Iterator[Tr
             lost = lost or f"not named: {job['problem']}"
         status, told = room.ask("GET", f"/performances/{key}/video")
         lost = lost or ("" if status == 404 and told["advice"] else f"the video: {status}")
-        yield Trial("folder of videos taken away", "an extraction and the player", lost, job["problem"] or told["error"])
+        yield Trial(
+            "folder of videos taken away", "an extraction and the player", lost, job["problem"] or told["error"]
+        )
     shutil.copy(kept, folder / "long-40.mp4")
     if job["state"] == "failed":
         room.ask("POST", f"/jobs/{number}/retry")
         room.wait(number, "done")
     status, _ = room.ask("GET", f"/performances/{key}/video")
-    yield Trial("folder of videos taken away", "and back", _ready(room, key) or ("" if status == 200 else f"{status}"), "")
+    yield Trial(
+        "folder of videos taken away", "and back", _ready(room, key) or ("" if status == 200 else f"{status}"), ""
+    )
     room.idle()
 
 
@@ -250,7 +262,9 @@ def full_disk(folder: Path, place: Place, scale: Scale) -> Iterator[Trial]:
                     )  # fmt: skip
                 ended = [job for job in _settled(room) if job["state"] == "failed"]
                 unsaid = [job["problem"] for job in ended if "disk is full" not in job["problem"]]
-                yield Trial("full disk of the library", "a job", "; ".join(unsaid), ended[0]["problem"] if ended else "")
+                yield Trial(
+                    "full disk of the library", "a job", "; ".join(unsaid), ended[0]["problem"] if ended else ""
+                )
                 (at / ".ballast").unlink()
                 for job in ended:
                     room.ask("POST", f"/jobs/{job['id']}/retry")

@@ -104,7 +104,7 @@ def _do(library: Library, job: tables.Job, worker: str) -> None:
     except Stopped:
         state = "cancelled"
     except ToprockError as trouble:
-        state, problem = "failed", str(trouble)
+        state, problem = "failed", str(trouble).replace("run the same command again; it resumes", "try again")
     except Exception as trouble:
         traceback.print_exc()
         unforeseen = f"something unforeseen happened ({type(trouble).__name__}: {trouble}). Please report it."
@@ -131,6 +131,7 @@ def main() -> None:
     """Serve until standard input ends."""
     root, worker, kinds = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the keyboard is the server's to answer
+    os.nice(_NICE)
     library = Library(root, database=os.environ.get(DATABASE, ""), patience_s=_PATIENCE_S)
     over = threading.Event()
 
