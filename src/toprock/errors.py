@@ -16,11 +16,12 @@
     ├── FeaturesError               a feature store, or a file in it
     │   └── RecipeMismatch          features were made by another recipe than the model's
     ├── WeightsError                weights of a backbone: absent, damaged, of the wrong kind
-    ├── ComputeError                networks cannot run here: no such device, no memory left, stopped
+    ├── ComputeError                it cannot run here: no such device, no memory left, too few open files, stopped
     ├── ModelError                  a model folder
     ├── LibraryError                a library: its folder, its database, or what is asked of it
     │   ├── NotThere                what is asked for is not, or no more, in the library
-    │   └── Refused                 what is asked for cannot be done as things stand
+    │   ├── Refused                 what is asked for cannot be done as things stand
+    │   └── Busy                    another program holds the database
     └── StorageError                the disk is full, or a folder cannot be written
 
 Each carries `message` (what happened) and `advice` (what to do next); `str(error)` is both.
@@ -112,7 +113,7 @@ class WeightsError(ToprockError):
 
 
 class ComputeError(ToprockError):
-    """Networks cannot run here: there is no such device, no memory is left, or they were stopped."""
+    """It cannot run here: there is no such device, no memory is left, too few files may be open, or it was stopped."""
 
 
 class ModelError(ToprockError):
@@ -129,6 +130,10 @@ class NotThere(LibraryError):
 
 class Refused(LibraryError):
     """What is asked for cannot be done as things stand."""
+
+
+class Busy(LibraryError):
+    """Another program holds the database of a library."""
 
 
 class StorageError(ToprockError):

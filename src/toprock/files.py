@@ -26,6 +26,7 @@ _TROUBLES = {
     errno.ENOSPC: ("the disk is full", "Free some space and run the same command again; it resumes."),
     errno.EDQUOT: ("your share of the disk is full", "Free some space and run the same command again; it resumes."),
     errno.EFBIG: ("it grows larger than a file may be here", "Raise the limit (ulimit -f), or use another disk."),
+    errno.EMFILE: ("too many files are open", "Let more be open at a time (ulimit -n 4096), and try again."),
     errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another folder."),
     errno.EEXIST: ("a file stands where a folder is needed", "Choose another folder."),
     errno.EISDIR: ("a folder stands where a file is needed", "Choose another name."),
@@ -62,7 +63,7 @@ def write_together(files: Sequence[tuple[Path, bytes | memoryview]], *, private:
             for path, data in files:
                 with storage_errors(path):
                     file, part = _part_beside(path)
-                    held.enter_context(file)
+                    held.callback(_let_go, file)
                     parts.append((part, path))
                     file.write(data)
                     file.flush()
@@ -244,6 +245,12 @@ def _part_beside(path: Path) -> tuple[IO[bytes], Path]:
             fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:  # else it was taken for abandoned before it was locked
             return file, Path(name)
+        file.close()
+
+
+def _let_go(file: IO[bytes]) -> None:
+    """Close a file whose end is known: on a full disk, closing tries once more to write what did not fit."""
+    with contextlib.suppress(OSError):
         file.close()
 
 

@@ -6,17 +6,19 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from toprock.errors import LibraryError, Refused, StorageError
-from toprock.library import Library, Supervisor, catalogue, intake, jobs, models, tables, work, worker
+from toprock.errors import Busy, LibraryError, Refused, StorageError
+from toprock.library import Library, Supervisor, catalogue, intake, jobs, models, supervisor, tables, work, worker
 from toprock.web.serving import alone
 
 
@@ -95,6 +97,49 @@ def test_a_room_that_is_closed_or_killed_is_no_jobs_fault(library):
             assert jobs.recover(session, but=["one"]) == 0  # it lives; the machine slept
             assert jobs.recover(session) == 1
     assert state_of(library, number) == ("queued", 0)
+
+
+def test_a_lease_that_ends_after_a_day_is_none(library):
+    """The clock was set back, and the server that had it is gone."""
+    (number,) = put(library, "a")
+    with library.write() as session:
+        jobs.claim(session, "one").lease = tables.now() + timedelta(days=1)
+        session.flush()
+        assert jobs.recover(session, but=["one"]) == 0
+        assert jobs.recover(session) == 1
+    assert state_of(library, number)[0] == "queued"
+
+
+def test_a_clock_that_was_set_deletes_nothing(library, monkeypatch):
+    ahead = [0.0]
+    real = time.time
+    monkeypatch.setattr(supervisor.time, "time", lambda: real() + ahead[0])
+    clock = supervisor._Clock()
+    assert clock.steady()
+    ahead[0] = 40 * 86_400.0
+    assert not clock.steady()
+    assert clock.steady()  # it has stayed so
+
+
+def test_writers_that_come_together_wait_together_and_those_after_them_hardly(tmp_path):
+    """Another program holds the lock: nobody waits for the others' waiting as well."""
+    with contextlib.closing(Library(tmp_path / "held", patience_s=1.0)) as library:
+        (number,) = put(library, "a")
+        other = sqlite3.connect(library.folder.root / "library.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+
+        def change(_):
+            start = time.monotonic()
+            with pytest.raises(Busy, match="another program holds the database"):
+                put(library, "b")
+            return time.monotonic() - start
+
+        with ThreadPoolExecutor(8) as many:
+            assert max(many.map(change, range(8))) < 4.0
+        assert change(0) < 1.0
+        other.close()
+        with library.write() as session:
+            assert jobs.claim(session, "one").id == number
 
 
 def test_a_busy_database_ends_neither_work_nor_worker(library, monkeypatch):

@@ -76,6 +76,12 @@ class Source:
             raise self._unopened(problem) from problem
 
     def _unopened(self, problem: Exception) -> Refusal:
+        if isinstance(problem, (FileNotFoundError, PermissionError)):  # it was there and readable a moment ago
+            return Refusal(
+                "UnreadableVideo",
+                f"it cannot be opened any more ({problem.strerror})",
+                "See to it that the file and its disk are where they were, and may be read; then try again.",
+            )
         if not isinstance(problem, av.InvalidDataError):
             return self._unreadable(f"it cannot be opened ({type(problem).__name__}: {str(problem)[:200]})")
         index = " (moov)" if self._job["format"] == "mov" else ""

@@ -13,6 +13,7 @@ import typer
 
 from toprock._version import __version__
 from toprock.errors import ToprockError, UsageError
+from toprock.shortage import lacking
 
 _INTERRUPTED = 130
 
@@ -86,8 +87,12 @@ def main() -> None:
         _let_go_of_output()
         if isinstance(problem, BrokenPipeError):
             sys.exit(1)
-        _tell(f"{problem.filename or 'standard output'}: {problem.strerror or problem}.", 1)
+        what = f"{problem.filename or 'standard output'}: {problem.strerror or problem}."
+        told = lacking(problem) or f"{what} See to it that it is there, may be used and has room; then try again."
+        _tell(str(told), 1)
     except Exception as problem:
+        if short := lacking(problem):
+            _tell(str(short), 1)
         if not hasattr(problem, "format_message"):
             raise
         command = getattr(getattr(problem, "ctx", None), "command_path", "toprock")

@@ -30,6 +30,7 @@ from toprock.features.store import FeatureStore
 from toprock.files import tidy
 from toprock.machine import cores
 from toprock.performance import Performance, format_intervals, parse_intervals
+from toprock.shortage import lacking
 from toprock.video import Limits
 
 
@@ -306,9 +307,11 @@ class _Worker:
                         break
                 else:
                     raise BrokenPipeError
-            except OSError:
+            except OSError as problem:
                 self.kill()
-                lost = f"{video}: the process that read it was lost. Run the command again to try once more."
+                short = lacking(problem)
+                again = "Run the command again to try once more."
+                lost = f"{video}: " + (str(short) if short else f"the process that read it was lost. {again}")
                 news.put((video, {"failed": {p.id: lost for p in group}}))
 
     def _ask(self, job: dict[str, Any]) -> Iterable[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from toprock.errors import LibraryError, Refused, StorageError, ToprockError
+from toprock.errors import Busy, LibraryError, Refused, StorageError, ToprockError
 from toprock.library.tables import SCHEMA, Base, Setting
 
 _WAIT_S = 30.0
+_SHORT_S = 0.5
+"""How long writers still wait where one before them has waited in vain."""
 _LOCK = 0x746F70
 """For which writers of a PostgreSQL database queue, as those of SQLite do."""
 
@@ -26,18 +29,18 @@ class Database:
     Args:
         where: a file (SQLite), or an SQLAlchemy URL such as postgresql+psycopg://user@host/name.
         new: whether an empty one may be begun; else it has to be there.
+        patience_s: how long a writer waits, from when it comes, while another program holds the database (SQLite).
 
     Raises:
         LibraryError: it cannot be opened, or a newer version made it.
     """
 
-    def __init__(self, where: Path | str, *, new: bool = True) -> None:
+    def __init__(self, where: Path | str, *, new: bool = True, patience_s: float = _WAIT_S) -> None:
         self.url = f"sqlite:///{where}" if isinstance(where, Path) else where
         self._name = str(where) if isinstance(where, Path) else where.rpartition("@")[2]
         # SQLite has writers sleep and try again, and some never get their turn; those of one process queue here instead
-        self._turn: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if self.url.startswith("sqlite") else contextlib.nullcontext()
-        )
+        self._turn = threading.Lock() if self.url.startswith("sqlite") else None
+        self._patience_s, self._held = patience_s, False
         try:
             self._engine = (
                 _sqlite(self.url)
@@ -76,16 +79,36 @@ class Database:
         """A session whose changes are kept together when the block ends well, and not at all otherwise.
 
         Raises:
+            Busy: another program holds the database.
             LibraryError: the database does not answer, or its disk is full.
         """
-        engine = self._engine.execution_options(toprock_write=True)
         try:
-            with self._turn, Session(engine, expire_on_commit=False) as session, session.begin():
-                if self._queue is not None:
-                    session.execute(self._queue)
-                yield session
+            with self._my_turn() as patience_s:
+                engine = self._engine.execution_options(toprock_write=True, toprock_patience_s=patience_s)
+                with Session(engine, expire_on_commit=False) as session, session.begin():
+                    if self._queue is not None:
+                        session.execute(self._queue)
+                    elif self._turn is not None:
+                        session.connection()  # waits for other programs
+                        self._held = False
+                    yield session
         except DBAPIError as problem:
+            self._held = self._held or _is_locked(problem)
             raise self._unusable(problem) from problem
+
+    @contextlib.contextmanager
+    def _my_turn(self) -> Iterator[float]:
+        """Wait for the writers of this process that came before; gives the seconds that are left for other programs."""
+        if self._turn is None:
+            yield 0.0
+            return
+        until = time.monotonic() + (_SHORT_S if self._held else self._patience_s)
+        if not self._turn.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise self._busy()
+        try:
+            yield max(0.0, (time.monotonic() + _SHORT_S if self._held else until) - time.monotonic())
+        finally:
+            self._turn.release()
 
     def _check_schema(self, new: bool) -> None:
         with self.write() as session:
@@ -108,12 +131,20 @@ class Database:
             return Refused("something else was changed at the same moment", advice="Try it once more.")
         if isinstance(problem, DataError):  # PostgreSQL takes no zero byte, and no number beyond its column
             return Refused("a text or number in what was given cannot be kept", advice="Leave out what cannot be seen.")
+        if _is_locked(problem):
+            return self._busy()
         told = str(getattr(problem, "orig", None) or problem).strip().splitlines()
         if "disk is full" in str(problem) or "No space left" in str(problem):
             return StorageError("the disk is full", advice="Free some space, and try again.")
         return LibraryError(
             f"{self._name}: the database cannot be used ({told[0] if told else type(problem).__name__})",
             advice="See to it that it is there, may be written and has room; then try again.",
+        )
+
+    def _busy(self) -> Busy:
+        return Busy(
+            f"{self._name}: another program holds the database",
+            advice="Try again in a moment. If it stays so, end the program that has it open, as a backup does.",
         )
 
 
@@ -148,7 +179,16 @@ def _sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        writes = connection.get_execution_options().get("toprock_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("toprock_write"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * options['toprock_patience_s'])}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * _WAIT_S)}")
 
     return engine
+
+
+def _is_locked(problem: Exception) -> bool:
+    return "database is locked" in str(getattr(problem, "orig", None) or "")

@@ -107,7 +107,7 @@ def desk(library: Library, criterion: str, *, fresh: bool = False) -> Desk:
     with _shelves_guard:
         shelf = _shelves.setdefault(library, _Shelf())
     with library.read() as session:
-        signature = _signature(session, criterion)
+        signature = signature_of(session, criterion)
     known = shelf.desks.get(criterion)
     if known is not None and known.signature == signature:
         return known
@@ -120,7 +120,7 @@ def desk(library: Library, criterion: str, *, fresh: bool = False) -> Desk:
     try:
         known = shelf.desks.get(criterion)
         with library.read() as session:
-            signature = _signature(session, criterion)
+            signature = signature_of(session, criterion)
         if known is None or known.signature != signature:
             known = shelf.desks[criterion] = _made(library, criterion)
         return known
@@ -128,7 +128,7 @@ def desk(library: Library, criterion: str, *, fresh: bool = False) -> Desk:
         lock.release()
 
 
-def _signature(session: Session, criterion: str) -> tuple[object, ...]:
+def signature_of(session: Session, criterion: str) -> tuple[object, ...]:
     """Changes whenever a judgment comes or is taken back, or a performance comes, goes or changes its state."""
     mine = tables.Judgment.criterion == criterion
     judged = session.execute(
@@ -166,7 +166,7 @@ def watchable(session: Session) -> list[str]:
 def _made(library: Library, criterion: str) -> Desk:
     begun = time.monotonic()
     with library.read() as session:
-        signature = _signature(session, criterion)
+        signature = signature_of(session, criterion)
         everybody = watchable(session)
         pairs = key_pairs(session, criterion)
     known = frozenset(everybody)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from toprock.errors import NotThere, Refused
@@ -109,7 +109,7 @@ def recover(
     if worker:
         query = query.where(Job.worker == worker)
     elif not everybody:
-        query = query.where(Job.lease < tables.now(), Job.worker.not_in(but))
+        query = query.where(run_out(), Job.worker.not_in(but))
     jobs = session.scalars(query).all()
     for job in jobs:
         job.worker, job.lease = "", None
@@ -122,6 +122,12 @@ def recover(
         else:
             job.state = "queued"
     return len(jobs)
+
+
+def run_out() -> ColumnElement[bool]:
+    """Of jobs whose lease has run out, or ends later than any can: the clock was set back since."""
+    now, most = tables.now(), timedelta(seconds=2 * LEASE_S)
+    return (Job.lease < now) | (Job.lease > now + most)
 
 
 def cancel(session: Session, job_id: int) -> Job:

@@ -29,6 +29,7 @@ class Library:
         root: the folder; made where it is absent.
         database: an SQLAlchemy URL; by default a file in the folder.
         limits: bounds on what reading a video may use; None takes this machine's.
+        patience_s: how long changes wait while another program holds the database (SQLite).
 
     Raises:
         LibraryError: the folder or the database cannot be used.
@@ -40,9 +41,12 @@ class Library:
     1
     """
 
-    def __init__(self, root: str | Path, *, database: str = "", limits: Limits | None = None) -> None:
+    def __init__(
+        self, root: str | Path, *, database: str = "", limits: Limits | None = None, patience_s: float = 10.0
+    ) -> None:
         self.folder = Folder(Path(root).absolute())
-        self.database = Database(database or self.folder.root / "library.db", new=self.folder.empty)
+        where = database or self.folder.root / "library.db"
+        self.database = Database(where, new=self.folder.empty, patience_s=patience_s)
         self.database_url = database
         self.limits = limits
 

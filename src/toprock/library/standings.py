@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from toprock.comparisons import Judge, Pair, Rating, Share, check_consistency, judges_agreement, rate
 from toprock.library import models, tables
-from toprock.library.desk import desk
+from toprock.library.desk import desk, signature_of
 from toprock.library.judgments import judged_pairs
 from toprock.library.library import Library
 
@@ -103,8 +105,53 @@ class Standings:
     model: str
 
 
+@dataclass
+class _Kept:
+    """The standings of a library by criterion, each with what they follow from."""
+
+    found: dict[str, tuple[tuple[object, ...], Standings]] = field(default_factory=dict)
+    making: threading.Lock = field(default_factory=threading.Lock)
+
+
+_MOST_KEPT = 16
+_kept: WeakKeyDictionary[Library, _Kept] = WeakKeyDictionary()
+_kept_guard = threading.Lock()
+
+
 def standings(library: Library, criterion: str = "") -> Standings:
-    """The standings by a criterion, as things are now."""
+    """The standings by a criterion, as things are now; worked out anew when something that they show has changed."""
+    with _kept_guard:
+        kept = _kept.setdefault(library, _Kept())
+    mark = _mark(library, criterion)
+    known = kept.found.get(criterion)
+    if known is not None and known[0] == mark:
+        return known[1]
+    with kept.making:
+        mark = _mark(library, criterion)  # before it is worked out: what comes meanwhile changes the next mark
+        known = kept.found.get(criterion)
+        if known is None or known[0] != mark:
+            if len(kept.found) >= _MOST_KEPT:
+                kept.found.clear()
+            known = kept.found[criterion] = (mark, _worked_out(library, criterion))
+        return known[1]
+
+
+def _mark(library: Library, criterion: str) -> tuple[object, ...]:
+    """Changes with every judgment, performance, name and score."""
+    people = select(tables.Performance.key, tables.Performance.name, tables.Performance.performer)
+    scores = select(func.count(), func.max(tables.Assessment.created))
+    with library.read() as session:
+        model = models.chosen(session)
+        of_model = tables.Assessment.model_key == (model.key if model else "")
+        return (
+            signature_of(session, criterion),
+            hash(tuple(map(tuple, session.execute(people.order_by(tables.Performance.key))))),
+            (model.key, model.name) if model else None,
+            tuple(session.execute(scores.where(of_model)).one()),
+        )
+
+
+def _worked_out(library: Library, criterion: str) -> Standings:
     known = desk(library, criterion, fresh=True)
     with library.read() as session:
         found = judged_pairs(session, criterion=criterion, repeats=True)

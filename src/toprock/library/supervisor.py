@@ -24,6 +24,7 @@ _LOOK_S = 0.5
 _PATIENCE_S = 5.0
 _SWEEP_S = 1800.0
 _CALM_S = 2.0
+_CLOCK_OFF_S = 600.0
 
 
 @dataclass
@@ -33,7 +34,23 @@ class _Worker:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0
+    lost: bool = False
+    blamed: bool = False
     stopping: dict[int, float] = field(default_factory=dict)
+
+
+class _Clock:
+    """Notices that the machine's clock was set, so that nothing is deleted before somebody could put it right."""
+
+    def __init__(self) -> None:
+        self._wall, self._ran = time.time(), time.monotonic()
+
+    def steady(self) -> bool:
+        """Whether the clock has gone on as time did since it was asked last."""
+        wall, ran = time.time(), time.monotonic()
+        off_s = (wall - self._wall) - (ran - self._ran)
+        self._wall, self._ran = wall, ran
+        return abs(off_s) < _CLOCK_OFF_S
 
 
 class Supervisor:
@@ -54,6 +71,7 @@ class Supervisor:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_after, daemon=True)
         self._swept = 0.0
+        self._clock = _Clock()
 
     def __enter__(self) -> Supervisor:
         with self._library.write() as session:
@@ -79,12 +97,12 @@ class Supervisor:
 
     def _look_at(self, worker: _Worker) -> None:
         if worker.process is None:
+            self._give_back(worker)
             self._start(worker)
         elif worker.process.poll() is not None:
             self._end(worker)
             worker.deaths = worker.deaths + 1 if time.monotonic() - worker.started < 10 else 0
             self._over.wait(min(30.0, _CALM_S * worker.deaths))
-            self._start(worker)
         else:
             self._stop_cancelled(worker)
 
@@ -112,7 +130,7 @@ class Supervisor:
             self._end(worker)
 
     def _end(self, worker: _Worker, *, blamed: bool = True) -> None:
-        """End a process with all that it started, and put its job back or call it cancelled.
+        """End a process with all that it started, and give its job back, now or as soon as that can be noted.
 
         A job is `blamed` where its process ended by itself: after three times it is not tried again.
         """
@@ -124,22 +142,31 @@ class Supervisor:
                     worker.process.stdin.close()
             worker.process.wait()
             worker.process, worker.stopping = None, {}
+            worker.lost, worker.blamed = True, blamed
+        with contextlib.suppress(ToprockError, OSError):
+            self._give_back(worker)
             tidy(self._library.folder.root)
-            with contextlib.suppress(ToprockError), self._library.write() as session:
-                jobs.recover(session, worker=worker.name, blamed=blamed)
+
+    def _give_back(self, worker: _Worker) -> None:
+        """Put the job of a process that has ended back into the queue, or call it cancelled."""
+        if worker.lost:
+            with self._library.write() as session:
+                jobs.recover(session, worker=worker.name, blamed=worker.blamed)
+            worker.lost = False
 
     def _tidy(self) -> None:
         """Jobs of servers that are gone, and performances that have been kept for long enough."""
         if time.monotonic() - self._swept > _SWEEP_S or not self._swept:
             self._swept = time.monotonic()
-            catalogue.expire(self._library)
+            if self._clock.steady():
+                catalogue.expire(self._library)
             forget_old_jobs(self._library)
             sweep(self._library)
         with self._library.read() as session:
             stale = session.scalars(
                 select(tables.Job.id).where(
                     tables.Job.state == "running",
-                    tables.Job.lease < tables.now(),
+                    jobs.run_out(),
                     tables.Job.worker.not_in([worker.name for worker in self._workers]),  # these are looked after
                 )
             ).first()

@@ -21,11 +21,16 @@ from toprock.errors import ToprockError
 from toprock.library import jobs, tables
 from toprock.library.library import DATABASE, Library
 from toprock.library.work import Stopped, do
+from toprock.shortage import lacking
 
 _IDLE_S = 0.5
 _BEAT_S = 5.0
 _TELL_S = 0.5
 _MOST_LOG = 4000
+_PATIENCE_S = 600.0
+"""Hours of work are not given up because another program holds the database."""
+_NICE = 10
+"""Pages come first: whoever looks at one waits for it, and nobody for a job."""
 _PAUSES_S = (1.0, 5.0, 30.0, 60.0)
 
 
@@ -113,13 +118,11 @@ def _do(library: Library, job: tables.Job, worker: str) -> None:
     except Stopped:
         state = "cancelled"
     except ToprockError as trouble:
-        state, problem = "failed", str(trouble)
+        state, problem = "failed", str(trouble).replace("run the same command again; it resumes", "try again")
     except Exception as trouble:
         traceback.print_exc()
-        state, problem = (
-            "failed",
-            f"something unforeseen happened ({type(trouble).__name__}: {trouble}). Please report it.",
-        )
+        unforeseen = f"something unforeseen happened ({type(trouble).__name__}: {trouble}). Please report it."
+        state, problem = "failed", str(lacking(trouble) or unforeseen)
     beat.end()
 
     def finish(session: Session) -> None:
@@ -149,7 +152,8 @@ def main() -> None:
     """Serve until standard input ends."""
     root, worker, kinds = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the keyboard is the server's to answer
-    library = Library(root, database=os.environ.get(DATABASE, ""))
+    os.nice(_NICE)
+    library = Library(root, database=os.environ.get(DATABASE, ""), patience_s=_PATIENCE_S)
     over = threading.Event()
 
     def serve() -> None:

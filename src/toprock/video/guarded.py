@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from toprock import errors
 from toprock.errors import DecoderFailed, VideoError
+from toprock.shortage import advice_on
 from toprock.video.limits import Limits
 
 # -P: nothing in the folder that the user works in is imported in place of a library.
@@ -81,7 +82,7 @@ class GuardedDecoder:
             raise DecoderFailed(
                 path,
                 f"the decoder could not be started ({problem.strerror})",
-                advice="Close programs, see to it that the disk has room, and try again.",
+                advice=advice_on(problem),
             ) from problem
         assert self._process.stdin and self._process.stdout
         self._leash, self._pipe = self._process.stdin, self._process.stdout

@@ -14,9 +14,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from toprock._version import __version__
-from toprock.errors import ToprockError
+from toprock.errors import StorageError, ToprockError
 from toprock.library import Library
 from toprock.library.loaded import Loaded
+from toprock.shortage import lacking
 from toprock.web import api, pages
 from toprock.web.access import Access
 from toprock.web.guard import Guard
@@ -88,6 +89,13 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(ToprockError)
     def known(request: Request, trouble: ToprockError) -> Response:
         return problem(request, trouble)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(MemoryError)
+    def short(request: Request, trouble: OSError | MemoryError) -> Response:
+        what = f"{getattr(trouble, 'filename', None) or 'a file'}: {getattr(trouble, 'strerror', None) or trouble}"
+        advice = "See to it that the disk of the library is there, has room and may be written."
+        return problem(request, lacking(trouble) or StorageError(what, advice=advice))
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, trouble: RequestValidationError) -> Response:

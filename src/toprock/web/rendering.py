@@ -12,6 +12,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from toprock._version import __version__
 from toprock.errors import (
+    Busy,
+    ComputeError,
     ManifestError,
     ModelError,
     NotThere,
@@ -32,6 +34,8 @@ from toprock.web.access import Visitor
 _STATUS = (
     (NotThere, 404),
     (Refused, 409),
+    (Busy, 503),
+    (ComputeError, 503),
     (VideoTooLarge, 413),
     (VideoError, 422),
     (ModelError, 422),
@@ -41,6 +45,8 @@ _STATUS = (
     (UnknownPerformance, 422),
     (StorageError, 507),
 )
+RETRY_S = "5"
+"""After how long to try again where another program holds the database."""
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +75,9 @@ def visitor_of(request: Request) -> Visitor:
     return found
 
 
-def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+def page(
+    request: Request, template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any
+) -> HTMLResponse:
     """A whole page, or with a template whose name begins with `_`, a part of one.
 
     A part that is as the page has it already is not sent again (204): what is looked at and has the keyboard stays.
@@ -85,7 +93,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
             common["waiting"] = jobs.waiting(session) if visitor.role == "owner" else 0
     html = environment().get_template(template).render(**common, **values)
     if not template.startswith("_"):
-        return HTMLResponse(html.encode("utf-8", "replace"), status)
+        return HTMLResponse(html.encode("utf-8", "replace"), status, headers)
     mark = mark_of(html)
     if request.headers.get("if-none-match") == mark:
         return HTMLResponse(b"", 204, {"etag": mark})
@@ -100,9 +108,10 @@ def problem(request: Request, trouble: ToprockError) -> Response:
         "error": _public(request, trouble.message),
         "advice": advice,
     }
+    headers = {"retry-after": RETRY_S} if status == 503 else None
     if request.url.path.startswith("/api/"):
-        return JSONResponse(told, status)
-    return page(request, "error.html.j2", status=status, title="That did not work", **told)
+        return JSONResponse(told, status, headers)
+    return page(request, "error.html.j2", status=status, headers=headers, title="That did not work", **told)
 
 
 def warm() -> None:

@@ -1,0 +1,24 @@
+"""The readers of the long run, for a few seconds: every kind of request is answered while two workers work."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from hardening import load
+from hardening.chapter import Scale
+from hardening.machines import open_room
+
+
+def test_fifty_read_while_two_extractions_run(place, tmp_path):
+    scale = Scale(False, tmp_path)
+    folder, keys = load.make_room(tmp_path, place)
+    with open_room(folder) as room:
+        busy = load.keep_busy(room, scale, place)
+        found = load.read(room, keys, 8, think=True, seed=0)
+        assert all(load.running(room, number) for number in busy)
+    assert found["troubles"] == []
+    assert {kind for kind, times in found["times"].items() if len(times) > 10} == {
+        *("library page", "picture", "performance page", "assessment JSON", "part of a video", "standings page")
+    }
