@@ -7,7 +7,7 @@ The file is `$TOPROCK_SETTINGS`; by default `toprock/settings.toml` in the user'
     memory_mb = 2048
     stall_s = 60
 
-    [room]                  # toprock.web.settings.Bounds
+    [room]                  # toprock.library.Bounds
     max_upload_mb = 4096
 
 Values are read anew for every video, so that a room that is open obeys a change from then on.

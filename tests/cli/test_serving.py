@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -66,3 +69,29 @@ def test_it_opens_says_where_and_closes(tmp_path, how):
         _, rest = room.communicate(timeout=30)
     assert "the room is closed" in rest
     assert room.returncode == 0
+
+
+def test_it_keeps_to_the_bounds_that_are_set(tmp_path):
+    """More connections than may be are told to come again, and those that go make room."""
+    chosen = tmp_path / "settings.toml"
+    chosen.write_text("[room]\nmax_connections = 4\nworkers = 1\n")
+    command = [sys.executable, "-m", "toprock", "serve", str(tmp_path / "library"), "--port", "0"]
+    environment = os.environ | {"TOPROCK_SETTINGS": str(chosen)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as room:
+        try:
+            address = re.search(r"http://\S+", room.stderr.readline())[0]
+            port = int(address.rpartition(":")[2])
+            with contextlib.ExitStack() as held:
+                for _ in range(4):
+                    held.enter_context(socket.create_connection(("127.0.0.1", port)))
+                time.sleep(0.5)
+                with pytest.raises(urllib.error.HTTPError) as refused_with:
+                    urllib.request.urlopen(address + "/healthz", timeout=20)
+                assert refused_with.value.code == 503
+                refused_with.value.close()
+            time.sleep(0.5)
+            with urllib.request.urlopen(address + "/healthz", timeout=20) as answer:
+                assert answer.status == 200
+        finally:
+            room.terminate()
+        room.communicate(timeout=30)

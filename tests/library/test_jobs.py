@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -18,7 +19,19 @@ import pytest
 from sqlalchemy import select
 
 from toprock.errors import Busy, LibraryError, Refused, StorageError
-from toprock.library import Library, Supervisor, catalogue, intake, jobs, models, supervisor, tables, work, worker
+from toprock.library import (
+    Bounds,
+    Library,
+    Supervisor,
+    catalogue,
+    intake,
+    jobs,
+    models,
+    supervisor,
+    tables,
+    work,
+    worker,
+)
 from toprock.web.serving import alone
 
 
@@ -330,3 +343,27 @@ with Supervisor(Library({str(library.folder.root)!r}), workers=1) as supervisor:
         pid = int(server.stdout.readline())
         server.kill()
     until(lambda: not Path(f"/proc/{pid}").exists(), 10)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (Bounds(worker_memory_mb=20), r"needs more than the 20 MB of memory.*worker_memory_mb under \[room\]"),
+        (Bounds(job_hours=1 / 3600), r"longer than the 0\.000277778 hours.*job_hours under \[room\]"),
+    ],
+)
+def test_a_job_beyond_its_bounds_is_given_up_and_the_next_one_is_done(library, make_video, tmp_path, bounds, words):
+    video = make_video(tmp_path / "long.mp4", frames=6000, size=(320, 180))
+    intake.add_video(library, video, filename="long.mp4", owned=False)
+    with Supervisor(library, workers=1, bounds=bounds):
+        until(lambda: ended(library))
+    with library.read() as session:
+        (job,) = jobs.listed(session)
+        assert job.state == "failed"
+        assert re.search(words, job.problem)
+        jobs_again = job.id
+    with library.write() as session:
+        jobs.retry(session, jobs_again)
+    with Supervisor(library, workers=1, bounds=Bounds()):
+        until(lambda: ended(library))
+    assert state_of(library, jobs_again)[0] == "done"

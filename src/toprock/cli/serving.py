@@ -55,9 +55,10 @@ def serve(
             f"the room needs a part that is not installed ({problem.name})",
             advice="Install it: pip install 'toprock[web]'.",
         ) from None
-    from toprock.library import Library
+    from toprock.library import Bounds, Library
     from toprock.web import Settings
 
+    bounds = Bounds.chosen()
     settings = Settings(
         host=host,
         port=port,
@@ -65,6 +66,9 @@ def serve(
         judge_password=os.environ.get("TOPROCK_JUDGE_PASSWORD", ""),
         hosts=tuple(allow_host or ()),
         folders=tuple(videos or ()),
+        max_upload=bounds.max_upload_mb << 20,
+        stall_s=bounds.upload_stall_s,
+        max_connections=bounds.max_connections,
     )
     shown = Library(library, database=database)
     if dynamic is not None or static is not None:

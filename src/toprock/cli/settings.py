@@ -40,7 +40,11 @@ def settings(json: JsonOption = False) -> None:
 def _kinds() -> dict[str, type[Any]]:
     from toprock.video import Limits
 
-    return {"limits": Limits}
+    try:
+        from toprock.library import Bounds
+    except ImportError:  # the room is not installed
+        return {"limits": Limits}
+    return {"limits": Limits, "room": Bounds}
 
 
 def _told(kind: type[Any]) -> dict[str, str]:

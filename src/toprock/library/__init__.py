@@ -3,7 +3,8 @@
 It knows nothing of pages: the room (`toprock.web`) and programs use it alike.
 """
 
+from toprock.library.bounds import Bounds
 from toprock.library.library import Library
 from toprock.library.supervisor import Supervisor
 
-__all__ = ["Library", "Supervisor"]
+__all__ = ["Bounds", "Library", "Supervisor"]

@@ -90,7 +90,13 @@ def finish(
 
 
 def recover(
-    session: Session, *, worker: str = "", but: Sequence[str] = (), blamed: bool = True, everybody: bool = False
+    session: Session,
+    *,
+    worker: str = "",
+    but: Sequence[str] = (),
+    blamed: bool = True,
+    everybody: bool = False,
+    because: str = "",
 ) -> int:
     """Put jobs back whose lease has run out, or all of one worker that is known to be dead; returns how many.
 
@@ -103,6 +109,7 @@ def recover(
         blamed: whether the job may be why that worker is gone; not so where the room was closed. A lease that ran out
             says that a server is gone, which is no job's fault.
         everybody: all workers there were are dead, whatever their leases say.
+        because: why the jobs are given up and not put back.
     """
     blamed = blamed and bool(worker)
     query = select(Job).where(Job.state == "running")
@@ -117,8 +124,9 @@ def recover(
             job.attempts = max(0, job.attempts - 1)
         if job.cancel:
             job.state, job.finished = "cancelled", tables.now()
-        elif blamed and job.attempts >= ATTEMPTS:
-            job.state, job.finished, job.problem = "failed", tables.now(), _LOST.format(times=job.attempts)
+        elif because or (blamed and job.attempts >= ATTEMPTS):
+            job.state, job.finished = "failed", tables.now()
+            job.problem = because or _LOST.format(times=job.attempts)
         else:
             job.state = "queued"
     return len(jobs)

@@ -16,14 +16,16 @@ from sqlalchemy import select
 from toprock.errors import ToprockError
 from toprock.files import tidy
 from toprock.library import catalogue, jobs, tables
+from toprock.library.bounds import Bounds
 from toprock.library.library import DATABASE, Library
 from toprock.library.sweeping import forget_old_jobs, sweep
-from toprock.machine import cores
+from toprock.machine import cores, memory_of
 
 _LOOK_S = 0.5
 _PATIENCE_S = 5.0
 _SWEEP_S = 1800.0
 _CALM_S = 2.0
+_RAISE = "Retry it when it may have more: raise {name} under [room] (toprock settings shows where)."
 _CLOCK_OFF_S = 600.0
 
 
@@ -36,6 +38,8 @@ class _Worker:
     deaths: int = 0
     lost: bool = False
     blamed: bool = False
+    because: str = ""
+    running: dict[int, float] = field(default_factory=dict)
     stopping: dict[int, float] = field(default_factory=dict)
 
 
@@ -59,13 +63,16 @@ class Supervisor:
     Args:
         library: whose jobs.
         workers: processes: the first one looks at videos and scores, the second one trains too, and so do others.
+        bounds: on what they may use; None takes this machine's.
         alone: whether no other server can be at this library: then what runs is nobody's, whatever its lease says.
     """
 
-    def __init__(self, library: Library, *, workers: int | None = None, alone: bool = False) -> None:
-        self._library, self._alone = library, alone
+    def __init__(
+        self, library: Library, *, workers: int | None = None, bounds: Bounds | None = None, alone: bool = False
+    ) -> None:
+        self._library, self._alone, self._bounds = library, alone, bounds or Bounds.chosen()
         mark = f"{os.getpid()}-{tables.new_key()[:6]}"
-        count = workers if workers is not None else min(2, max(1, cores()))
+        count = workers if workers is not None else self._bounds.workers or min(2, max(1, cores()))
         everything, quick = ",".join(jobs.KINDS), "take,extract,score"
         self._workers = [_Worker(f"{mark}-{n}", quick if n == 0 and count > 1 else everything) for n in range(count)]
         self._over = threading.Event()
@@ -105,6 +112,7 @@ class Supervisor:
             self._over.wait(min(30.0, _CALM_S * worker.deaths))
         else:
             self._stop_cancelled(worker)
+            self._keep_in_bounds(worker)
 
     def _start(self, worker: _Worker) -> None:
         command = [sys.executable, "-P", "-m", "toprock.library.worker"]
@@ -121,18 +129,33 @@ class Supervisor:
     def _stop_cancelled(self, worker: _Worker) -> None:
         """Work looks at its cancellation between its steps; where a step takes too long, the process ends."""
         with self._library.read() as session:
-            query = select(tables.Job.id).where(
-                tables.Job.worker == worker.name, tables.Job.state == "running", tables.Job.cancel.is_(True)
+            query = select(tables.Job.id, tables.Job.cancel).where(
+                tables.Job.worker == worker.name, tables.Job.state == "running"
             )
-            wanted = set(session.scalars(query))
-        worker.stopping = {job: worker.stopping.get(job, time.monotonic()) for job in wanted}
-        if any(time.monotonic() - since > _PATIENCE_S for since in worker.stopping.values()):
+            found = session.execute(query).all()
+        now = time.monotonic()
+        worker.running = {job: worker.running.get(job, now) for job, _ in found}
+        worker.stopping = {job: worker.stopping.get(job, now) for job, cancel in found if cancel}
+        if any(now - since > _PATIENCE_S for since in worker.stopping.values()):
             self._end(worker)
 
-    def _end(self, worker: _Worker, *, blamed: bool = True) -> None:
+    def _keep_in_bounds(self, worker: _Worker) -> None:
+        """Give up a job that needs more than it may have, before the machine swaps or another program dies of it."""
+        if worker.process is None or not worker.running:
+            return
+        most_mb, hours = self._bounds.memory_mb, self._bounds.job_hours
+        if memory_of(worker.process.pid) > most_mb:
+            what = f"it needs more than the {most_mb} MB of memory that a job may take"
+            self._end(worker, because=f"{what}. {_RAISE.format(name='worker_memory_mb')}")
+        elif any(time.monotonic() - since > 3600 * hours for since in worker.running.values()):
+            what = f"it took longer than the {hours:g} hours that a job may take"
+            self._end(worker, because=f"{what}. {_RAISE.format(name='job_hours')}")
+
+    def _end(self, worker: _Worker, *, blamed: bool = True, because: str = "") -> None:
         """End a process with all that it started, and give its job back, now or as soon as that can be noted.
 
-        A job is `blamed` where its process ended by itself: after three times it is not tried again.
+        A job is `blamed` where its process ended by itself: after three times it is not tried again; and at once where
+        it is known `because` of what.
         """
         if worker.process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -141,8 +164,8 @@ class Supervisor:
                 with contextlib.suppress(OSError):
                     worker.process.stdin.close()
             worker.process.wait()
-            worker.process, worker.stopping = None, {}
-            worker.lost, worker.blamed = True, blamed
+            worker.process, worker.stopping, worker.running = None, {}, {}
+            worker.lost, worker.blamed, worker.because = True, blamed, because
         with contextlib.suppress(ToprockError, OSError):
             self._give_back(worker)
             tidy(self._library.folder.root)
@@ -151,7 +174,7 @@ class Supervisor:
         """Put the job of a process that has ended back into the queue, or call it cancelled."""
         if worker.lost:
             with self._library.write() as session:
-                jobs.recover(session, worker=worker.name, blamed=worker.blamed)
+                jobs.recover(session, worker=worker.name, blamed=worker.blamed, because=worker.because)
             worker.lost = False
 
     def _tidy(self) -> None:

@@ -79,7 +79,7 @@ def _serve(
             f"{settings.host}:{settings.port} cannot be listened at ({problem.strerror})",
             advice="Choose another --port or --host.",
         ) from None
-    server = server_of(create_app(library, settings))
+    server = server_of(create_app(library, settings), settings.max_connections)
     with listener, Supervisor(library, workers=workers, alone=True):
         port = listener.getsockname()[1]
         shown = "localhost" if settings.local else settings.host
@@ -92,7 +92,7 @@ def _serve(
     say("the room is closed; jobs that were running go on when it is opened again.")
 
 
-def server_of(app: FastAPI) -> uvicorn.Server:
+def server_of(app: FastAPI, max_connections: int = Settings.max_connections) -> uvicorn.Server:
     """The web server of a room: it says little of itself, and does not wait long for those who do not speak."""
     return uvicorn.Server(
         uvicorn.Config(
@@ -102,6 +102,7 @@ def server_of(app: FastAPI) -> uvicorn.Server:
             access_log=False,
             server_header=False,
             timeout_keep_alive=30,
+            limit_concurrency=max_connections,
             h11_max_incomplete_event_size=64 << 10,
             timeout_graceful_shutdown=3,
         )
