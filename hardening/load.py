@@ -62,7 +62,7 @@ def run(scale: Scale) -> Chapter:
     return Chapter(LEAD, tables, lost, notes)
 
 
-def make_room(folder: Path, place: Any) -> tuple[Path, list[str]]:
+def make_room(folder: Path, place: Any, count: int = 6) -> tuple[Path, list[str]]:
     """A library of real and of invented performances, all scored; gives the keys of the real ones."""
     from sqlalchemy import select
 
@@ -73,7 +73,7 @@ def make_room(folder: Path, place: Any) -> tuple[Path, list[str]]:
     root = folder / "room"
     Library(root).close()
     with open_room(root) as room:
-        for number in range(place.count):
+        for number in range(count):
             room.ask("POST", f"/performances?filename=b{number}.mp4", place.video(number).read_bytes())
         room.idle()
         room.ask("POST", "/models/folder", {"path": str(place / "model")})
@@ -107,7 +107,7 @@ def keep_busy(room: Any, scale: Scale, place: Any) -> list[int]:
     folder = scale.folder / "long"
     folder.mkdir()
     for number in range(2):
-        repeat_video(place.video(number), folder / f"long{number}.mp4", scale.of(5 * 3600, 1500))
+        repeat_video(place.video(number), folder / f"long{number}.mp4", scale.of(5 * 3600, 1200))
     _, job = room.ask("POST", "/performances/folder", {"path": str(folder)})
     room.wait(job["job"], "done")
     end = time.monotonic() + 60
@@ -194,8 +194,11 @@ class Reader:
         """Look around, and think in between."""
         if self.asked["think"]:
             await asyncio.sleep(self.draw.uniform(0, _PAUSE_S[1]))
+        steps = [self.library, self.performance, self.watch, self.standings]
+        begin = self.draw.randrange(len(steps))
+        self.key = self.draw.choice(self.asked["keys"])
         while time.monotonic() < until:
-            for step in (self.library, self.performance, self.watch, self.standings):
+            for step in (*steps[begin:], *steps[:begin]):
                 await step()
                 if self.asked["think"]:
                     await asyncio.sleep(self.draw.uniform(*_PAUSE_S))

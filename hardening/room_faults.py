@@ -128,14 +128,15 @@ def lost_worker(room: Room, long: Path, place: Place, scale: Scale) -> Iterator[
 
 def starved_worker(room: Room, long: Path, place: Place, scale: Scale) -> Iterator[Trial]:
     """A worker may have no more memory than it has."""
-    for turn, more in enumerate((0, 1 << 20, 4 << 20, 16 << 20, 64 << 20)[: scale.of(9, 1)]):
+    for turn, more in enumerate((24 << 20, 0, 1 << 20, 4 << 20, 16 << 20, 64 << 20)[: scale.of(9, 1)]):
         number, key = _pointed_at(room, long, 20 + turn, room.folder.parent / "starved")
         room.ask("POST", f"/jobs/{number}/cancel")
-        room.wait(number, "cancelled", "done")
-        for pid in room.workers().values():
+        room.wait(number, "cancelled")
+        before = set(room.workers().values())
+        for pid in before:
             os.kill(pid, signal.SIGKILL)
-        time.sleep(4.0)  # new ones have imported what they need to wait for jobs
-        pids = list(room.workers().values())
+        while len(pids := {pid for pid in room.workers().values() if _waits(pid)} - before) < len(before):
+            time.sleep(0.1)
         for pid in pids:
             starve(pid, more)
         room.ask("POST", f"/jobs/{number}/retry")
@@ -149,8 +150,16 @@ def starved_worker(room: Room, long: Path, place: Place, scale: Scale) -> Iterat
         if job["state"] == "failed":
             room.ask("POST", f"/jobs/{number}/retry")
             room.wait(number, "done")
-        yield Trial("worker without memory", "an extraction", lost or _ready(room, key), job["problem"])
+        told = job["problem"] or f"done, by worker number {job['attempts']}"
+        yield Trial("worker without memory", "an extraction", lost or _ready(room, key), told)
         room.idle()
+
+
+def _waits(pid: int) -> bool:
+    """Whether a worker has begun to wait for jobs: it has the database open."""
+    with contextlib.suppress(OSError):
+        return any(link.readlink().name == "library.db" for link in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def locked(room: Room, long: Path, place: Place, scale: Scale) -> Iterator[Trial]:

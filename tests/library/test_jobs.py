@@ -181,6 +181,17 @@ def test_a_busy_database_ends_neither_work_nor_worker(library, monkeypatch):
     assert state_of(library, number)[0] == "done"
 
 
+def test_work_that_needs_more_memory_than_there_is_fails_in_words(library, monkeypatch):
+    (number,) = put(library, "a")
+    with library.write() as session:
+        job = jobs.claim(session, "one")
+    monkeypatch.setattr(worker, "do", lambda *_: {"n": len(bytearray(1 << 46))})
+    worker._do(library, job, "one")
+    with library.read() as session:
+        found = jobs.get(session, number)
+        assert (found.state, found.problem.partition(".")[0]) == ("failed", "there is not enough memory for this")
+
+
 def test_cancelling_and_trying_again(library):
     waits, runs = put(library, "a", "b")
     with library.write() as session:

@@ -16,6 +16,7 @@ from toprock.library import Library, catalogue, choosing, judgments, tables
 from toprock.library import desk as desk_module
 from toprock.library.desk import key_pairs
 from toprock.library.judgments import HELD, answer, couple, offers, progress, undo
+from toprock.library.standings import standings
 
 from ..web.servers import invented
 
@@ -238,6 +239,23 @@ def test_answers_settle_the_standings_and_new_performances_unsettle_them(library
     assert settled > 0.8
     invented(library, 3)
     assert progress(library, "Anna").settled < settled
+
+
+def test_standings_are_worked_out_anew_when_something_has_changed_and_only_then(library):
+    keys = invented(library, 4)
+    found = [standings(library)]
+    changes = (
+        lambda: judge(library, "Anna"),
+        lambda: judge(library, "Bo", "tie"),
+        lambda: undo(library, "Bo"),
+        lambda: catalogue.describe(library, keys[0], performer="Cleo"),
+        lambda: catalogue.remove(library, keys[3:]),
+    )
+    for change in changes:
+        assert standings(library) is found[-1]
+        change()
+        found.append(standings(library))
+        assert found[-1] != found[-2]
 
 
 def test_what_is_deleted_is_not_asked_about(library):

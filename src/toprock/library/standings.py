@@ -138,14 +138,15 @@ def standings(library: Library, criterion: str = "") -> Standings:
 
 def _mark(library: Library, criterion: str) -> tuple[object, ...]:
     """Changes with every judgment, performance, name and score."""
-    people = select(tables.Performance.key, tables.Performance.name, tables.Performance.performer)
+    p = tables.Performance
+    people = select(p.key, p.name, p.performer, p.state).order_by(p.key)
     scores = select(func.count(), func.max(tables.Assessment.created))
     with library.read() as session:
         model = models.chosen(session)
         of_model = tables.Assessment.model_key == (model.key if model else "")
         return (
             signature_of(session, criterion),
-            hash(tuple(map(tuple, session.execute(people.order_by(tables.Performance.key))))),
+            hash(tuple(map(tuple, session.execute(people)))),
             (model.key, model.name) if model else None,
             tuple(session.execute(scores.where(of_model)).one()),
         )
