@@ -92,9 +92,9 @@ def storms(built: shelf.Shelf, scale: Scale) -> Chapter:
     lead = (
         "Requests drawn from the room's OpenAPI document, allowed and forbidden ones, singly and in sequences, to "
         "rooms with rendered performances, a model, scores and judgments. Every answer must be one that the document "
-        "names (status, kind of content, form), none a 5xx, none without the token; with the judges' password, none of the "
-        "owner's routes may do anything. Afterwards SQLite's `integrity_check` and `foreign_key_check` must find "
-        "nothing, and every file must belong to a row."
+        "names (status, kind of content, form), none a 5xx, none without the token; with the judges' password, none "
+        "of the owner's routes may do anything. Afterwards SQLite's `integrity_check` and `foreign_key_check` must "
+        "find nothing, and every file must belong to a row."
     )
     head = ("asked by", "requests", "routes", "2xx", "4xx", "5xx")
     return Chapter(lead, [Table(head, rows)], lost)

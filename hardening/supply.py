@@ -69,10 +69,9 @@ def run(scale: Scale) -> Chapter:
     tables.append(Table(("what", "version", "licence"), [*licences(bill)]))
     lead = (
         f"`constraints.txt` pins {len(pins())} releases: all that `toprock[all]` installs, compared with the "
-        "environment that runs the tests. The ranges in `pyproject.toml` are tried at both ends, in environments of their "
-        "own. "
-        "`docs/sbom.cdx.json` (CycloneDX, by `make sbom`) lists what toprock with its extras installs at run time, "
-        "what lies in it (htmx), and the libraries that wheels for Linux bring along."
+        "environment that runs the tests. The ranges in `pyproject.toml` are tried at both ends, each in an "
+        "environment of its own. `docs/sbom.cdx.json` (CycloneDX, by `make sbom`) lists what toprock with its extras "
+        "installs at run time, what lies in it (htmx), and the libraries that wheels for Linux bring along."
     )
     notes = [
         f"{FIXED} was tried at its pin alone. Of the ranges of tools for tests and development, nothing is claimed.",

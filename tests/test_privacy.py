@@ -12,15 +12,6 @@ from typing import Any
 
 import pytest
 
-SMALL_DEMO = """
-import sys
-from pathlib import Path
-from toprock import demo
-from toprock.ranker import Plan, TrainingConfig
-demo.TRAIN, demo.TEST = 6, 4
-demo.run_demo(Path(sys.argv[1]), seed=4, plan=Plan(training=TrainingConfig(steps=6), members=1))
-"""
-
 
 def quiet(*arguments: object, given: str = "") -> dict[str, Any]:
     """What `quiet.py` found."""
@@ -52,7 +43,6 @@ def test_commands_send_no_packet_but_to_fetch_what_was_asked_for(place, write_ji
         monkeypatch.setenv(variable, str(tmp_path / "nothing-here"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     write_jigsaws(tmp_path / "jigsaws")
-    (tmp_path / "demo").mkdir()
     store, model, pairs = place / "features", place / "model", place / "pairs.txt"
     stored = ("--features", store, "--model", model)
     first, second = place.video(0), place.video(1)
@@ -61,7 +51,7 @@ def test_commands_send_no_packet_but_to_fetch_what_was_asked_for(place, write_ji
         "train": ("train", "--features", store, "--pairs", pairs, "--out", tmp_path / "model", "--steps", 2),
         "evaluate": ("evaluate", *stored, "--pairs", pairs),
         "score": ("score", first, "--model", model, "--report", tmp_path / "report.html"),
-        "score, as PDF": ("score", *stored, "--report", tmp_path / "report.pdf"),
+        "score, as PDF": ("score", *stored, "battle-000", "--report", tmp_path / "report.pdf"),
         "compare": ("compare", first, second, "--model", model),
         "rank": ("rank", *stored),
         "benchmark": (
@@ -81,9 +71,8 @@ def test_commands_send_no_packet_but_to_fetch_what_was_asked_for(place, write_ji
     }
     asked = {name: ("backbones", "--download", name) for name in ("dinov2-small", "pose")}
     every = {name: ["-m", "toprock", *map(str, words)] for name, words in (silent | without_weights | asked).items()}
-    every["demo"] = ["-c", SMALL_DEMO, str(tmp_path / "demo")]
     found = quiet("commands", given=json.dumps(list(every.items())))
-    assert {name: told for name in (*silent, "demo") if (told := found[name])["status"] or told["sent"]} == {}
+    assert {name: told for name in silent if (told := found[name])["status"] or told["sent"]} == {}
     for name in without_weights:
         assert (found[name]["status"], found[name]["sent"]) == (1, 0), found[name]
         assert "toprock backbones --download" in " ".join(found[name]["told"].split()), found[name]
