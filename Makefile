@@ -4,7 +4,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TOPROCK_SHARED ?= ../shared
 JIGSAWS := --data $(TOPROCK_SHARED)/data/jigsaws --pairs $(TOPROCK_SHARED)/data/epic-skills
 
-.PHONY: demo test check format bench hardening clean
+.PHONY: demo test check format bench hardening sbom clean
 
 demo: .venv/.runtime ## Render battles, learn, evaluate, and write a report
 	$(BIN)/toprock demo --out demo
@@ -40,6 +40,12 @@ bench: .venv/.tools ## Print every figure that the documents claim
 
 hardening: .venv/.tools ## Try to break it, at length; writes docs/reliability.md
 	$(BIN)/python -m hardening
+
+sbom: .venv/.tools ## Write docs/sbom.cdx.json: what toprock installs, and under which licences
+	$(PYTHON) -m venv .venv/sbom
+	.venv/sbom/bin/python -m pip install --quiet cyclonedx-bom==7.5.0
+	.venv/sbom/bin/cyclonedx-py environment --output-reproducible --sv 1.6 -o .venv/sbom/all.json $(BIN)/python
+	$(BIN)/python -m hardening.bill .venv/sbom/all.json docs/sbom.cdx.json
 
 clean: ## Remove what make made
 	rm -rf .venv demo benchmark-jigsaws .pytest_cache .mypy_cache .ruff_cache .hypothesis

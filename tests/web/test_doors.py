@@ -71,6 +71,30 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(room, path):
     assert (status, json.loads(body)["advice"]) == (413, "Send it in several parts.")
 
 
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"retention_days": \xe9}', b'{"retention_days": true}', b"[]"])
+def test_a_body_that_is_not_what_it_should_be_is_refused_in_words_and_changes_nothing(room, body):
+    answer = room.ask("PUT", "/api/v1/settings", body, headers={"content-type": "application/json"})
+    assert answer.status == 422
+    assert all(answer.json[part] for part in ("error", "advice"))
+    assert room.ask("GET", "/api/v1/settings").json == {"retention_days": 0}
+
+
+def test_a_method_that_is_not_known_is_answered_with_one_that_is(room):
+    answer = room.ask("DELETE", "/api/v1/settings")
+    assert answer.status == 405
+    assert answer.headers["allow"] in ("GET", "GET, PUT")
+
+
+def test_the_document_says_how_to_be_let_in_and_what_errors_and_files_are(room):
+    document = room.ask("GET", "/api/openapi.json").json
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            problem = route["responses"]["409"]["content"]["application/json"]["schema"]["$ref"]
+            assert (problem, route["security"]) == ("#/components/schemas/Problem", [{"token": []}]), (method, path)
+    files = document["paths"]["/api/v1/performances/{key}/report"]["get"]["responses"]["200"]["content"]
+    assert set(files) == {"text/html", "application/pdf"}
+
+
 def test_bodies_of_undeclared_length_arrive_whole(room):
     body = json.dumps({"retention_days": 3}).encode()
     parts = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"

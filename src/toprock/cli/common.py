@@ -97,7 +97,10 @@ def bar(what: str, total: float | None = None) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(compact=True),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    if not console.is_terminal:  # a bar that is switched off ends in an empty line, before rich 15
+        yield lambda done, total=None, what=None: None
+        return
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=total)
 
         def advance(done: float, total: float | None = None, what: str | None = None) -> None:

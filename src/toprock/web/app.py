@@ -20,6 +20,7 @@ from toprock.library.loaded import Loaded
 from toprock.shortage import lacking
 from toprock.web import api, pages
 from toprock.web.access import Access
+from toprock.web.api.document import PROBLEMS, TOKEN
 from toprock.web.guard import Guard
 from toprock.web.rendering import page, problem, warm
 from toprock.web.settings import Settings
@@ -60,7 +61,7 @@ def create_app(library: Library, settings: Settings | None = None) -> FastAPI:
     app.state.library, app.state.settings = library, settings
     app.state.models = Loaded(library)
     access = app.state.access = Access(library, settings)
-    app.include_router(api.router, prefix="/api/v1")
+    app.include_router(api.router, prefix="/api/v1", dependencies=TOKEN, responses={**PROBLEMS})
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     _styles_of_the_report(app)
@@ -110,12 +111,13 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http(request: Request, trouble: HTTPException) -> Response:
-        advice = "It may have been deleted, or the address is wrong." if trouble.status_code == 404 else ""
-        text = "there is no such page" if trouble.status_code == 404 else str(trouble.detail)
+        status, text, advice = trouble.status_code, str(trouble.detail), ""
+        if status == 400:  # FastAPI's word for bodies that it cannot take apart
+            status, text, advice = 422, "the body cannot be read", "Send what /api/openapi.json says, in UTF-8."
+        elif status == 404:
+            text, advice = "there is no such page", "It may have been deleted, or the address is wrong."
         if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": text, "advice": advice}, trouble.status_code)
-        title = "The owner’s alone" if trouble.status_code == 403 else "Nothing here"
-        found: HTMLResponse = page(
-            request, "error.html.j2", status=trouble.status_code, title=title, error=text, advice=advice
-        )
+            return JSONResponse({"error": text, "advice": advice}, status, trouble.headers)
+        title = {403: "The owner’s alone", 422: "That did not work"}.get(status, "Nothing here")
+        found: HTMLResponse = page(request, "error.html.j2", status=status, title=title, error=text, advice=advice)
         return found

@@ -12,7 +12,8 @@ from toprock.library import catalogue
 from toprock.library.evidence import evidence_of_two
 from toprock.report import write_comparison
 from toprock.report.pictures import Pictures
-from toprock.web.api.exports import ModelKey, ReportFormat, report_answer
+from toprock.web.api.document import file_of
+from toprock.web.api.exports import REPORTS, ModelKey, ReportFormat, report_answer
 from toprock.web.depends import OWNER, TheLibrary, TheModels
 
 router = APIRouter(tags=["comparing"], dependencies=OWNER)
@@ -26,7 +27,7 @@ def compare(library: TheLibrary, models: TheModels, a: Key, b: Key, model: Model
     return models.compared(one, two).to_json()
 
 
-@router.get("/compare/report", response_class=Response)
+@router.get("/compare/report", response_class=Response, responses=file_of(*REPORTS))
 def report(
     library: TheLibrary,
     models: TheModels,

@@ -22,6 +22,7 @@ from toprock.library.evidence import Evidence, evidence
 from toprock.library.library import Library
 from toprock.report import write_report
 from toprock.report.pictures import Pictures
+from toprock.web.api.document import file_of
 from toprock.web.depends import OWNER, TheLibrary
 
 router = APIRouter(tags=["exports"], dependencies=OWNER)
@@ -36,9 +37,10 @@ _REPORT_POLICY = (
 _KINDS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 _TEXTS = {".csv": "text/csv", ".eaf": "application/xml", ".vtt": "text/vtt", ".json": "application/json"}
 _BLOCK = 1 << 20
+REPORTS = ("text/html", "application/pdf")
 
 
-@router.get("/performances/{key}/report", response_class=Response)
+@router.get("/performances/{key}/report", response_class=Response, responses=file_of(*REPORTS))
 def report(
     library: TheLibrary, key: str, format: ReportFormat = "html", pictures: Pictures = "full", model: ModelKey = ""
 ) -> Response:
@@ -53,7 +55,7 @@ def report(
     return report_answer(library, write, format, _title(found))
 
 
-@router.get("/performances/{key}/clips", response_class=StreamingResponse)
+@router.get("/performances/{key}/clips", response_class=Response, responses=file_of("application/zip"))
 def clips(
     library: TheLibrary, key: str, padding_s: Annotated[float, Query(ge=0, le=60)] = 1.0, model: ModelKey = ""
 ) -> Response:
@@ -69,7 +71,7 @@ def clips(
     return StreamingResponse(_blocks(archive), media_type="application/zip", headers=headers)
 
 
-@router.get("/performances/{key}/timeline", response_class=Response)
+@router.get("/performances/{key}/timeline", response_class=Response, responses=file_of(*_TEXTS.values()))
 def timeline(library: TheLibrary, key: str, format: TimelineName, model: ModelKey = "") -> Response:
     """Evidence and moments for other tools: a table, ELAN, WebVTT chapters, or a task of Label Studio."""
     found = evidence(library, key, model)

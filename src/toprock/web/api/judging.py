@@ -20,6 +20,7 @@ from toprock.comparisons import read_all_pairs
 from toprock.errors import PairsError, Refused
 from toprock.library import catalogue, interchange, judgments, label_studio, standings, tables
 from toprock.library.library import Library
+from toprock.web.api.document import body_of, file_of
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.receiving import received
 
@@ -135,7 +136,7 @@ def standing(library: TheLibrary, criterion: Criterion = "") -> dict[str, Any]:
     return told
 
 
-@router.get("/pairs.csv", dependencies=OWNER, response_class=Response)
+@router.get("/pairs.csv", dependencies=OWNER, response_class=Response, responses=file_of("text/csv"))
 def pairs_csv(library: TheLibrary, criterion: str | None = None) -> Response:
     """The comparisons as a pairs file, with all its columns; those of one criterion, or of all."""
     path = library.folder.incoming / tables.new_key()
@@ -147,14 +148,14 @@ def pairs_csv(library: TheLibrary, criterion: str | None = None) -> Response:
     return _file(content, "text/csv; charset=utf-8", "pairs.csv")
 
 
-@router.get("/pairs.json", dependencies=OWNER, response_class=Response)
+@router.get("/pairs.json", dependencies=OWNER, response_class=Response, responses=file_of("application/json"))
 def pairs_json(library: TheLibrary, criterion: str | None = None) -> Response:
     """The comparisons as tasks with annotations that Label Studio imports."""
     content = label_studio.tasks(library, criterion=criterion).encode()
     return _file(content, "application/json", "pairs.json")
 
 
-@router.post("/pairs", dependencies=OWNER)
+@router.post("/pairs", dependencies=OWNER, openapi_extra=body_of("text/csv", "application/json"))
 async def bring(
     request: Request, library: TheLibrary, format: Literal["", "pairs", "label-studio"] = ""
 ) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from toprock.files import name_of
 from toprock.library import models, tables
 from toprock.library.database import setting
+from toprock.web.api.document import file_of
 from toprock.web.api.performances import Place, allowed
 from toprock.web.depends import OWNER, TheLibrary
 
@@ -71,13 +72,13 @@ def delete(library: TheLibrary, key: str) -> dict[str, int]:
     return {"deleted": 1}
 
 
-@router.get("/models/{key}/card", response_class=PlainTextResponse)
+@router.get("/models/{key}/card", response_class=Response, responses=file_of("text/markdown"))
 def card(library: TheLibrary, key: str) -> PlainTextResponse:
     """The model card, as Markdown."""
     return PlainTextResponse(models.card_of(library, key), media_type="text/markdown; charset=utf-8")
 
 
-@router.get("/models/{key}/folder", response_class=StreamingResponse)
+@router.get("/models/{key}/folder", response_class=Response, responses=file_of("application/zip"))
 def folder(library: TheLibrary, key: str) -> Response:
     """The model folder as a zip file, for `toprock score --model` elsewhere."""
     with library.read() as session:

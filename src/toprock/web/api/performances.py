@@ -13,6 +13,7 @@ from toprock.errors import NotThere, Refused, UsageError
 from toprock.library import catalogue, comments, intake, models, tables
 from toprock.library.library import Library
 from toprock.performance import VIDEO_SUFFIXES
+from toprock.web.api.document import body_of
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.receiving import received
 from toprock.web.settings import Settings
@@ -69,7 +70,7 @@ def performances(
     return {"total": found.total, "start": found.start, "performances": [_row(row) for row in found.rows]}
 
 
-@router.post("/performances", status_code=201)
+@router.post("/performances", status_code=201, openapi_extra=body_of("application/octet-stream"))
 async def upload(
     request: Request, library: TheLibrary, filename: Annotated[str, Query(min_length=1, max_length=300)]
 ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ router = APIRouter(tags=["settings"], dependencies=OWNER)
 class Kept(BaseModel):
     """After how many days performances are deleted with all their traces; 0 keeps them."""
 
-    retention_days: int = Field(ge=0, le=36_500)
+    retention_days: int = Field(ge=0, le=36_500, strict=True)
 
 
 @router.get("/settings")
