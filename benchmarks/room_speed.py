@@ -33,12 +33,14 @@ from typing import Any
 
 from toprock.comparisons import Pair
 from toprock.features import extract
-from toprock.library import Library, catalogue, intake, jobs, models, tables
+from toprock.library import Library, catalogue, intake, models, tables
 from toprock.library.database import set_setting
-from toprock.library.work import do
 from toprock.performance import read_manifest
 from toprock.ranker import Plan, TrainingConfig, train_from_store
 from toprock.synthetic import choreograph, draw_performance, quality_pairs, render_performances, write_video
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tests.web.shelf import work
 
 SEED, LONG_S, LEARNT = 31, 180.0, 8
 _SERVE = """
@@ -57,12 +59,6 @@ _CLICK = """async (id) => {
 }"""
 _LAID_OUT = """() => new Promise((resolve) =>
   requestAnimationFrame(() => setTimeout(() => resolve(performance.now() / 1000))))"""
-
-
-class _Watch:
-    def progress(self, done: float, stage: str) -> None: ...
-
-    def log(self, entry: dict[str, Any]) -> None: ...
 
 
 def three_minutes(path: Path) -> Path:
@@ -93,18 +89,6 @@ def small_model(library: Library, folder: Path) -> str:
         session.add(tables.Model(key=key, name="small", summary=models.summary_of(model.config)))
         set_setting(session, "model", key)
     return key
-
-
-def work(library: Library) -> None:
-    """Do what waits."""
-    while True:
-        with library.write() as session:
-            job = jobs.claim(session, "benchmark")
-        if job is None:
-            return
-        result = do(library, job, _Watch())
-        with library.write() as session:
-            jobs.finish(session, job.id, "benchmark", "done", result=result)
 
 
 def invent(library: Library, rows: int, model: str, picture: Path) -> None:

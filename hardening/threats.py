@@ -90,8 +90,7 @@ THREATS = (
     (
         "privacy",
         "nothing leaves the machine; deleting removes every trace",
-        "web/test_privacy.py: test_a_room_sends_no_packet; "
-        "web/test_security.py: test_the_room_asks_nothing_of_any_network",
+        "test_privacy.py: test_a_room_sends_no_packet; web/test_security.py: test_the_room_asks_nothing_of_any_network",
     ),
     (
         "false authority",

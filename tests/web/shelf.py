@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import av
+from sqlalchemy.orm import Session
 
 from toprock.assess.assessment import Assessment
 from toprock.library import Library, catalogue, intake, jobs, models, tables
@@ -34,11 +36,18 @@ class Shelf:
 class Watch:
     """Work that is never cancelled, and tells nobody."""
 
+    def __init__(self) -> None:
+        self.changes: list[Callable[[Session], None]] = []
+
     def progress(self, done: float, stage: str) -> None:
         """Nobody asks."""
 
     def log(self, entry: dict[str, Any]) -> None:
         """Nobody reads it."""
+
+    def at_end(self, change: Callable[[Session], None]) -> None:
+        """What else changes when the job is done."""
+        self.changes.append(change)
 
 
 def work(library: Library) -> list[tables.Job]:
@@ -49,9 +58,12 @@ def work(library: Library) -> list[tables.Job]:
             job = jobs.claim(session, "test")
         if job is None:
             return done
-        result = do(library, job, Watch())
+        watch = Watch()
+        result = do(library, job, watch)
         with library.write() as session:
             jobs.finish(session, job.id, "test", "done", result=result)
+            for change in watch.changes:
+                change(session)
         with library.read() as session:
             done.append(jobs.get(session, job.id))
 
