@@ -182,7 +182,7 @@ def full_disk(place: Place, scale: Scale, toprock: Command) -> Iterator[Trial]:
     for command, steps in sizes.items():
         for step in range(steps):
             size = 4 + 4 * round(most[command] * (step / steps) ** 2 / 4)  # many small ones
-            folder = scale.folder / f"full-{command}-{size}"
+            folder = scale.folder / f"full-{command}-{step}"
             with Disk(folder, f"{size}k") as disk:
                 words = work_of(place, folder)[command]
                 ended = toprock(*words)

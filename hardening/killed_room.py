@@ -73,8 +73,9 @@ class Room:
         self.command = self._start(
             "serve", self.root, "--port", 0, "--workers", self._workers, temporary=self.temporary
         )
+        end = time.monotonic() + 120
         while not (said := re.search(r"http://localhost:(\d+)", self.command.told.read_text())):
-            if self.command.over(0.01):
+            if self.command.over(0.01) or time.monotonic() > end:
                 raise Wrong(f"the room does not open: {last_line(self.command)}")
         self._client = Client(int(said[1]), (self.root / "token").read_text().strip())
 
@@ -291,7 +292,8 @@ class State:
                 raise Wrong(f"{what} differ from those of an undisturbed room{told}")
         if self.scores.keys() != other.scores.keys():
             raise Wrong("other performances have scores than in an undisturbed room")
-        if worst := max((abs(score - other.scores[who]) for who, score in self.scores.items()), default=0.0) > 1e-5:
+        worst = max((abs(score - other.scores[who]) for who, score in self.scores.items()), default=0.0)
+        if not worst <= 1e-5:
             raise Wrong(f"a score differs by {worst}")
 
     def _named(self, name: str) -> str:

@@ -211,9 +211,12 @@ def open_room(folder: Path, *, env: Mapping[str, str] | None = None) -> Iterator
             time.sleep(0.05)
         room = Room(folder, process, int(found[1]))
         while True:
-            with contextlib.suppress(OSError):
+            try:
                 room.ask("GET", "/jobs/waiting")
                 break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
             time.sleep(0.05)
         yield room
     finally:

@@ -29,6 +29,8 @@ TOPROCK = (sys.executable, "-m", "toprock")
 TIMEOUT_S = 300
 SOUND_HZ = 16_000
 os.environ.setdefault("TOPROCK_LOG", "off")  # tests are no uses
+os.environ.pop("TOPROCK_SETTINGS", None)
+os.environ["XDG_CONFIG_HOME"] = os.devnull  # nobody's settings
 BITS = 12  # a numbered picture shows its number as this many black or white columns
 
 

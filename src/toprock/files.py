@@ -11,6 +11,7 @@ import json
 import math
 import os
 import platform
+import re
 import signal
 import tempfile
 import time
@@ -33,7 +34,8 @@ _TROUBLES = {
 }
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABANDONED_S = 3600.0
-_PARTS = ".*.part"
+_PART = re.compile(r"\.(?:[0-9a-f]{8}-)?[a-z0-9_]{8}\.part")
+"""Names of files that are being written, and of nobody else's; older ones lack the sign of the machine."""
 _tidied: set[Path] = set()
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # spreadsheets run what begins so, some of them in full width too
 _PLAIN = frozenset(" ._-")
@@ -194,7 +196,7 @@ def harmless(text: str) -> str:
 
 def is_part(path: Path) -> bool:
     """Whether a file is one that is being written, or whose writing was killed."""
-    return path.match(_PARTS)
+    return _PART.fullmatch(path.name) is not None
 
 
 def tidy(folder: str | Path) -> None:
@@ -202,8 +204,9 @@ def tidy(folder: str | Path) -> None:
 
     Those of this machine are known by a lock that nobody holds any more, those of others by their age.
     """
-    for path in Path(folder).rglob(_PARTS):
-        _remove_abandoned(path)
+    with contextlib.suppress(OSError):  # folders come and go
+        for path in Path(folder).rglob(".*.part"):
+            _remove_abandoned(path)
 
 
 @contextlib.contextmanager
@@ -222,7 +225,10 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _to_the_end() -> Iterator[None]:
-    """Let a request to stop that comes to this thread wait for the end of the block."""
+    """Let a request to stop wait for the end of the block, where this thread is the one that gets it.
+
+    Where another thread gets it, what is being written is lost, and nothing half-written is taken for whole.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -236,7 +242,7 @@ def _part_beside(path: Path) -> tuple[IO[bytes], Path]:
     folder.mkdir(parents=True, exist_ok=True)
     if folder not in _tidied:
         _tidied.add(folder)
-        for left in folder.glob(_PARTS):
+        for left in folder.glob(".*.part"):
             _remove_abandoned(left)
     while True:
         handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_here()}-", suffix=".part")
@@ -255,6 +261,8 @@ def _let_go(file: IO[bytes]) -> None:
 
 
 def _remove_abandoned(part: Path) -> None:
+    if not is_part(part):
+        return
     with contextlib.suppress(OSError):
         old = time.time() - part.stat().st_mtime > _ABANDONED_S
         handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW)

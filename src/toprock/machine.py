@@ -16,12 +16,18 @@ def cores() -> int:
 
 
 def memory_mb() -> int:
-    """Memory of the machine.
+    """Memory that this machine, or the container that this is, has.
 
     >>> memory_mb() > 100
     True
     """
-    return os.sysconf("SC_PHYS_PAGES") * _PAGE_KB >> 10
+    there = os.sysconf("SC_PHYS_PAGES") * _PAGE_KB >> 10
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            there = min(there, int(Path("/sys/fs/cgroup", limit).read_text()) >> 20)
+        except (OSError, ValueError):  # no such limit, or "max"
+            continue
+    return there
 
 
 def memory_of(pid: int) -> int:

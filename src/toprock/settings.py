@@ -10,7 +10,7 @@ The file is `$TOPROCK_SETTINGS`; by default `toprock/settings.toml` in the user'
     [room]                  # toprock.library.Bounds
     max_upload_mb = 4096
 
-Values are read anew for every video, so that a room that is open obeys a change from then on.
+A command and a job of the room read [limits] when they begin, a room reads [room] when it is opened.
 """
 
 from __future__ import annotations

@@ -209,13 +209,17 @@ def test_a_write_that_goes_on_is_not_tidied_away(tmp_path):
 
 
 def test_what_another_machine_left_goes_when_it_is_old(tmp_path):
-    theirs = tmp_path / ".0123-x.part"
+    theirs, foreign = tmp_path / ".01234567-abc_defg.part", tmp_path / ".film.mp4.part"
     theirs.touch()
+    foreign.touch()
+    os.utime(foreign, (0, 0))
     files.tidy(tmp_path)
     assert theirs.exists()
     os.utime(theirs, (0, 0))
+    files.write_text(tmp_path / "x", "x")
     files.tidy(tmp_path)
     assert not theirs.exists()
+    assert foreign.exists()  # some other program's download
 
 
 def test_a_request_to_stop_waits_for_the_end_of_a_write(tmp_path):

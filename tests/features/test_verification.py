@@ -24,6 +24,7 @@ def change(store, ident, **arrays):
         metadata = file.metadata()
     recipe = import_recipe("static", "rn50", 3, rate_hz=1).hash
     changed = {f"{recipe}.{name}": value for name, value in arrays.items()}
+    metadata.pop("check")
     save_file(load_file(path) | changed, path, metadata=metadata)
 
 

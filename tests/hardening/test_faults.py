@@ -29,6 +29,7 @@ def survived(trials):
     tried = list(trials)
     assert tried
     assert [(trial.fault, trial.where, trial.lost) for trial in tried if trial.lost] == []
+    assert any(trial.told for trial in tried)  # it was felt
 
 
 @pytest.mark.parametrize("name", ["full_disk", "read_only", "no_temporary"])

@@ -149,7 +149,7 @@ def test_writers_that_come_together_wait_together_and_those_after_them_hardly(tm
 
         with ThreadPoolExecutor(8) as many:
             assert max(many.map(change, range(8))) < 4.0
-        assert change(0) < 1.0
+        assert change(0) < 3.0
         other.close()
         with library.write() as session:
             assert jobs.claim(session, "one").id == number
@@ -185,7 +185,7 @@ def test_work_that_needs_more_memory_than_there_is_fails_in_words(library, monke
     (number,) = put(library, "a")
     with library.write() as session:
         job = jobs.claim(session, "one")
-    monkeypatch.setattr(worker, "do", lambda *_: {"n": len(bytearray(1 << 46))})
+    monkeypatch.setattr(worker, "do", lambda *_: {"n": len(bytearray(1 << 62))})
     worker._do(library, job, "one")
     with library.read() as session:
         found = jobs.get(session, number)
@@ -233,9 +233,13 @@ def test_the_only_server_waits_for_no_lease_and_clears_away_what_dead_workers_wr
     (number,) = put(library, "a")
     with library.write() as session:
         jobs.claim(session, "gone")
-    with pytest.raises(subprocess.TimeoutExpired):
-        code = "import sys, time; from toprock.files import whole_file\nwith whole_file(sys.argv[1]): time.sleep(60)"
-        subprocess.run([sys.executable, "-c", code, library.folder.thumbnail("0" * 16)], timeout=1.5)
+    code = (
+        "import sys; from toprock.files import whole_file\nwith whole_file(sys.argv[1]): print(1, flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, library.folder.thumbnail("0" * 16)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writes:
+        writes.stdout.readline()
+        writes.kill()
     assert list(library.folder.root.rglob("*.part"))
     with Supervisor(library, workers=0):
         assert state_of(library, number) == ("running", 1)

@@ -58,16 +58,16 @@ def _resampled(source: Source, container: Any, stream: Any, rate_hz: int) -> Ite
     for frame in _frames(source, container, stream):
         if (now := (frame.format.name, frame.layout.name, frame.sample_rate)) != form:
             resampler, form = av.AudioResampler(format="flt", layout="mono", rate=rate_hz), now
+        start_s = next_s
         if frame.pts is not None:
-            next_s = source.since_start_s(frame.pts * (frame.time_base or stream.time_base))
+            start_s = source.since_start_s(frame.pts * (frame.time_base or stream.time_base))
         late_s = max(0.0, reached_s) + source.limits["max_gap_s"]
         if reached_s < 0:  # sound may begin at any time that the video has
             late_s = max(late_s, source.declared_s or 0.0)
-        if not reached_s - _JITTER_S <= next_s <= late_s:  # times as damage makes them
+        if not reached_s - _JITTER_S <= start_s <= late_s:  # times as damage makes them
             source.damaged += 1
             continue
-        start_s, next_s = next_s, next_s + frame.samples / frame.sample_rate
-        reached_s = next_s
+        reached_s = next_s = start_s + frame.samples / frame.sample_rate
         frame.pts = None  # times are kept here; the resampler would stretch over gaps
         for piece in resampler.resample(frame):  # type: ignore[union-attr]
             yield start_s, memoryview(piece.planes[0])[: 4 * piece.samples]

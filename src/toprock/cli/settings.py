@@ -16,7 +16,7 @@ from toprock.cli.common import JsonOption, print_json
 def settings(json: JsonOption = False) -> None:
     """Show the bounds on what videos and the room may cost, as a settings file: save it, and change a line.
 
-    A line behind # is a default. The file is read for every video, so a change holds from the next one on.
+    A line behind # is a default. Commands and jobs read [limits] when they begin, a room reads [room] when it opens.
     """
     from toprock.settings import section, settings_file
 

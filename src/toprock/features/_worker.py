@@ -2,7 +2,7 @@
 
 The first line sets it up; every further one is a video. It answers with progress and then either
 `{"failed": {id: why}}`, `{"full": message}` or `{"weights": message}`, and ends when its input does. SIGTERM ends it
-at once, between writes: its decoder and its temporary files go with it.
+at once: its decoder and its temporary files go with it, and a write that it was at is finished, or as if never begun.
 """
 
 from __future__ import annotations

@@ -89,7 +89,6 @@ def extract(
         ComputeError: networks cannot run as they are to.
     """
     recipes = [Recipe.of(backbone) for backbone in backbones]
-    tidy(store.folder)
     store.add_recipes(*recipes)
     result = Extraction()
     files: dict[Path, list[Performance]] = {}
@@ -98,6 +97,8 @@ def extract(
             result.kept.append(performance.id)
         else:
             files.setdefault(performance.video.absolute(), []).append(performance)
+    if files:
+        tidy(store.folder)
     known = store.failures()
 
     def finish(group: Sequence[Performance], failed: dict[str, str]) -> None:

@@ -36,6 +36,8 @@ READ_HZ = 30.0
 CUTS_SIDE = 128
 """Every reading looks for shot cuts on this grid and in pictures of this short side, whatever backbones are asked for:
 the features of a stream are the same alone and beside another stream."""
+DECODING = 2
+"""Features of what an earlier decoder saw are made again. 2: interlaced pictures, last pictures, wrapped clocks."""
 _CUTS = Look(CUTS_SIDE, READ_HZ)
 
 
@@ -103,6 +105,7 @@ def source_of(performance: Performance, backbones: Iterable[Backbone]) -> dict[s
         "size": size,
         "changed_ns": changed,
         "intervals": format_intervals(performance.intervals),
+        "decoding": DECODING,
     }
     if performance.beats is not None:
         digest = hashlib.sha256(json.dumps(performance.beats).encode()).hexdigest()[:16]

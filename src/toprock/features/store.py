@@ -175,14 +175,12 @@ class FeatureStore:
         with contextlib.suppress(FeaturesError, UnknownPerformance):
             found = joined(self.read(found.id), found)
         arrays = _arrays(found.streams)
-        metadata = {
-            "format": str(FORMAT),
-            "id": found.id,
+        told = {
             "facts": json.dumps(found.facts),
             "source": json.dumps(found.source),
             "recipes": json.dumps([r.to_json() for r in self.recipes if f"{r.hash}.features" in arrays]),
-            "check": checksum(arrays),
         }
+        metadata = {"format": str(FORMAT), "id": found.id, **told, "check": checksum(arrays, *told.values())}
         write_bytes(self.path(found.id), save(arrays, metadata=metadata))
 
     def read(self, ident: str) -> PerformanceFeatures:
@@ -199,7 +197,8 @@ class FeatureStore:
         path = self.path(ident)
         try:
             arrays = load(path.read_bytes())
-            if metadata.get("check") not in (None, checksum(arrays)):
+            told = (metadata[name] for name in ("facts", "source", "recipes"))
+            if metadata.get("check") not in (None, checksum(arrays, *told)):
                 raise ValueError("a byte of it has changed")
             recipes = [Recipe.from_json(value) for value in json.loads(metadata["recipes"])]
             streams = {r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes}

@@ -17,9 +17,9 @@ class Bounds:
     Attributes:
         max_upload_mb: of one video.
         upload_stall_s: seconds after which an upload that sends nothing is ended.
-        max_connections: at once, those that wait included; further ones are told to come again.
+        max_connections: at once, those that wait included; further ones are refused (503).
         workers: processes that look, train and score; 0 is one a core, two at most.
-        worker_memory_mb: of one of them; a job that needs more is given up. 0 is three quarters of the machine's.
+        worker_memory_mb: of one (Linux); a job that needs more is given up. 0: they share three quarters of all.
         job_hours: that a job may take; one that needs longer is given up, and may be tried again from where it was.
 
     Raises:
@@ -51,7 +51,6 @@ class Bounds:
         """
         return section("room", cls)
 
-    @property
-    def memory_mb(self) -> int:
-        """What a worker may take."""
-        return self.worker_memory_mb or memory_mb() * 3 // 4
+    def share_mb(self, workers: int) -> int:
+        """Memory that one of so many workers may take."""
+        return self.worker_memory_mb or memory_mb() * 3 // 4 // max(1, workers)

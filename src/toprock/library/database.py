@@ -143,7 +143,7 @@ class Database:
 
     def _busy(self) -> Busy:
         return Busy(
-            f"{self._name}: another program holds the database",
+            f"{self._name}: another program holds the database, or very many write at once",
             advice="Try again in a moment. If it stays so, end the program that has it open, as a backup does.",
         )
 
@@ -184,8 +184,10 @@ def _sqlite(url: str) -> Engine:
             connection.exec_driver_sql("BEGIN")
             return
         connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * options['toprock_patience_s'])}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * _WAIT_S)}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * _WAIT_S)}")
 
     return engine
 

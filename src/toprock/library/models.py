@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +93,6 @@ def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
         on_advance=stages.advance,
     )
     model.save(folder)
-    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     summary = summary_of(model.config)
 
     def keep(session: Session) -> None:
@@ -103,6 +101,7 @@ def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
         if not setting(session, "model"):
             set_setting(session, "model", key)
         jobs.enqueue(session, "score", f"Score all with {name}", subject=key)
+        note_gone(library, session, [folder / "checkpoint"])  # until this is known, it is what is gone on from
 
     watch.at_end(keep)
     return {"model": key, **summary}

@@ -39,6 +39,7 @@ class _Worker:
     lost: bool = False
     blamed: bool = False
     because: str = ""
+    done: int = 0
     running: dict[int, float] = field(default_factory=dict)
     stopping: dict[int, float] = field(default_factory=dict)
 
@@ -83,7 +84,6 @@ class Supervisor:
     def __enter__(self) -> Supervisor:
         with self._library.write() as session:
             jobs.recover(session, everybody=self._alone)
-        tidy(self._library.folder.root)
         self._thread.start()
         return self
 
@@ -94,6 +94,7 @@ class Supervisor:
             self._end(worker, blamed=False)
 
     def _look_after(self) -> None:
+        tidy(self._library.folder.root)
         while not self._over.is_set():
             for worker in self._workers:
                 with contextlib.suppress(ToprockError, OSError):
@@ -134,6 +135,7 @@ class Supervisor:
             )
             found = session.execute(query).all()
         now = time.monotonic()
+        worker.done += len(worker.running.keys() - {job for job, _ in found})
         worker.running = {job: worker.running.get(job, now) for job, _ in found}
         worker.stopping = {job: worker.stopping.get(job, now) for job, cancel in found if cancel}
         if any(now - since > _PATIENCE_S for since in worker.stopping.values()):
@@ -143,10 +145,12 @@ class Supervisor:
         """Give up a job that needs more than it may have, before the machine swaps or another program dies of it."""
         if worker.process is None or not worker.running:
             return
-        most_mb, hours = self._bounds.memory_mb, self._bounds.job_hours
+        most_mb, hours = self._bounds.share_mb(len(self._workers)), self._bounds.job_hours
         if memory_of(worker.process.pid) > most_mb:
             what = f"it needs more than the {most_mb} MB of memory that a job may take"
-            self._end(worker, because=f"{what}. {_RAISE.format(name='worker_memory_mb')}")
+            because = f"{what}. {_RAISE.format(name='worker_memory_mb')}"
+            # what jobs before it left is not its own: it begins again in a fresh process
+            self._end(worker, blamed=False, because=because if worker.done == 0 else "")
         elif any(time.monotonic() - since > 3600 * hours for since in worker.running.values()):
             what = f"it took longer than the {hours:g} hours that a job may take"
             self._end(worker, because=f"{what}. {_RAISE.format(name='job_hours')}")
@@ -164,7 +168,7 @@ class Supervisor:
                 with contextlib.suppress(OSError):
                     worker.process.stdin.close()
             worker.process.wait()
-            worker.process, worker.stopping, worker.running = None, {}, {}
+            worker.process, worker.stopping, worker.running, worker.done = None, {}, {}, 0
             worker.lost, worker.blamed, worker.because = True, blamed, because
         with contextlib.suppress(ToprockError, OSError):
             self._give_back(worker)

@@ -44,9 +44,12 @@ def arriving(library: Library, path: Path) -> Iterator[Callable[[Session], None]
         yield arrived
     except BaseException:
         with contextlib.suppress(ToprockError, OSError):
-            _remove(path)
-            with library.write() as session:
-                arrived(session)
+            with library.read() as session:  # else it is known, whatever became of the answer
+                comes = session.scalars(select(tables.Coming.id).where(tables.Coming.path == noted)).first()
+            if comes is not None:
+                _remove(path)
+                with library.write() as session:
+                    arrived(session)
         raise
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from toprock.errors import ToprockError
 from toprock.library import jobs, tables
 from toprock.library.library import DATABASE, Library
+from toprock.library.sweeping import sweep
 from toprock.library.work import Stopped, do
 from toprock.shortage import lacking
 
@@ -132,6 +133,8 @@ def _do(library: Library, job: tables.Job, worker: str) -> None:
             beat.done(session, result)
 
     _finish(library, finish)
+    with contextlib.suppress(ToprockError):
+        sweep(library)  # what it was gone on from
 
 
 def _finish(library: Library, change: Callable[[Session], None]) -> None:

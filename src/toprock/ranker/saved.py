@@ -228,8 +228,10 @@ class SavedModel:
             with safe_open(folder / "model.safetensors", framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 check = (file.metadata() or {}).get("check")
-            if check not in (None, checksum(tensors)) or not all(bool(t.isfinite().all()) for t in tensors.values()):
+            if check not in (None, checksum(tensors)):
                 raise ValueError("a byte of its weights has changed")
+            if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+                raise ValueError("its weights hold what is no number")
             typical = {s: tensors.pop(f"{_TYPICAL}{s}").numpy() for s in STREAMS if f"{_TYPICAL}{s}" in tensors}
             held = len({name.partition(".")[0] for name in tensors})
             if held != config.members:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -94,9 +95,13 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     @app.exception_handler(MemoryError)
     def short(request: Request, trouble: OSError | MemoryError) -> Response:
-        what = f"{getattr(trouble, 'filename', None) or 'a file'}: {getattr(trouble, 'strerror', None) or trouble}"
+        if (known := lacking(trouble)) is not None:
+            return problem(request, known)
+        traceback.print_exception(trouble)  # a disk, or a mistake of ours
+        name = Path(str(getattr(trouble, "filename", None) or "a file")).name  # where it lies is nobody's business
+        what = f"{name}: {getattr(trouble, 'strerror', None) or 'cannot be used'}"
         advice = "See to it that the disk of the library is there, has room and may be written."
-        return problem(request, lacking(trouble) or StorageError(what, advice=advice))
+        return problem(request, StorageError(what, advice=advice))
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, trouble: RequestValidationError) -> Response:

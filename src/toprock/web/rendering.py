@@ -108,7 +108,7 @@ def problem(request: Request, trouble: ToprockError) -> Response:
         "error": _public(request, trouble.message),
         "advice": advice,
     }
-    headers = {"retry-after": RETRY_S} if status == 503 else None
+    headers = {"retry-after": RETRY_S} if isinstance(trouble, Busy) else None
     if request.url.path.startswith("/api/"):
         return JSONResponse(told, status, headers)
     return page(request, "error.html.j2", status=status, headers=headers, title="That did not work", **told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import resource
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -67,6 +68,7 @@ def alone(library: Library) -> Iterator[IO[str]]:
 def _serve(
     library: Library, settings: Settings, workers: int | None, say: Callable[[str], None], lock: IO[str]
 ) -> None:
+    _let_files_be_open(settings.max_connections)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,6 +92,16 @@ def _serve(
             server.run(sockets=[listener])
     library.close()
     say("the room is closed; jobs that were running go on when it is opened again.")
+
+
+def _let_files_be_open(connections: int) -> None:
+    """Allow as many open files as connections and workers need, where the system lets a process do so."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 500
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def server_of(app: FastAPI, max_connections: int = Settings.max_connections) -> uvicorn.Server:

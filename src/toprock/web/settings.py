@@ -25,7 +25,7 @@ class Settings:
         folders: where videos may be pointed at when the room is open to a network; on this machine alone, anywhere.
         max_upload: bytes of one video.
         stall_s: seconds after which an upload that sends nothing is ended.
-        max_connections: at once; further ones are told to come again (503).
+        max_connections: at once; further ones are refused (503).
 
     Raises:
         UsageError: it would be open to a network without a password, or a password is too short or both are one.
