@@ -39,6 +39,7 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/room_load.py --performances 500
 
 hardening: .venv/.tools ## Try to break it, at length; writes docs/reliability.md
+	-$(BIN)/python -m pip install --quiet atheris==3.0.0
 	$(BIN)/python -m hardening
 
 sbom: .venv/.tools ## Write docs/sbom.cdx.json: what toprock installs, and under which licences

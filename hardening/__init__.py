@@ -1,4 +1,5 @@
 """Tries to break the product, and writes down what came of it: `python -m hardening` makes docs/reliability.md.
 
-Each chapter is a module with `run(scale)`; tests/hardening runs the same code on a small scale. See `__main__.py`.
+Each chapter is a module of `chapters/` with `run(scale)`; tests/hardening runs the same code on a small scale. See
+`__main__.py`.
 """

@@ -52,7 +52,7 @@ def main() -> int:
         start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"hardening-{name}-") as folder:
             scale = Scale(not options.short, Path(folder), options.seed)
-            chapter = importlib.import_module(f"hardening.{name}").run(scale)
+            chapter = importlib.import_module(f"hardening.chapters.{name}").run(scale)
         text = chapter.markdown(CHAPTERS[name], name, time.monotonic() - start)
         print(text, flush=True)
         lost += len(chapter.lost)

@@ -12,7 +12,7 @@ def main() -> None:
     """Until the time is over, or something goes wrong."""
     name, folder, seconds = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     with atheris.instrument_imports(include=["toprock", "json", "csv"]):
-        from hardening.fuzz_readers import Whole, attempt
+        from hardening.chapters.fuzz_readers import Whole, attempt
     whole = Whole(name, folder)
     corpus = folder / "corpus"
     corpus.mkdir()

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hardening.chapter import Scale
-from hardening.faults import Trial, half_written
+from hardening.chapters.faults import Trial, half_written
 from hardening.machines import (
     Clock,
     Disk,

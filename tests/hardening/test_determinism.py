@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hardening.chapter import Scale
-from hardening.determinism import Bench, Differences, batches, built, extracted, run
+from hardening.chapters.determinism import Bench, Differences, batches, built, extracted, run
 from toprock.backbones import build
 from toprock.comparisons import Pair
 from toprock.performance import Performance

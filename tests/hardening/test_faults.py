@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from hardening import faults, room_faults
+from hardening import room_faults
 from hardening.chapter import Scale
+from hardening.chapters import faults
 from hardening.machines import mounts, open_room, ready_commands
 from tests.web.shelf import repeat_video
 

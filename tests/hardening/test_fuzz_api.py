@@ -1,4 +1,4 @@
-"""Strange requests to a room with real performances; see hardening/fuzz_api.py for what must hold."""
+"""Strange requests to a room with real performances; see hardening/chapters/fuzz_api.py for what must hold."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sqlite3
 
 import pytest
 
-from hardening import fuzz_api
 from hardening.chapter import Scale
+from hardening.chapters import fuzz_api
 from tests.web import shelf
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardening.fuzz_readers import Whole, attempt
+from hardening.chapters.fuzz_readers import Whole, attempt
 from hardening.mangle import mangled
 from hardening.readers import PAIRS, READERS, SLOW, plan
 from toprock.features.store import FeatureStore

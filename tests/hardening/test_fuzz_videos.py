@@ -8,7 +8,8 @@ from functools import partial
 
 import pytest
 
-from hardening import films, fuzz_videos
+from hardening import films
+from hardening.chapters import fuzz_videos
 from hardening.damage import KINDS, damaged
 
 NAMES = list(films.FILMS)

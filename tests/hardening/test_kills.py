@@ -1,12 +1,7 @@
 """The chapter on kills, on a small scale."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from hardening import kills
 from hardening.chapter import Scale
+from hardening.chapters import kills
 
 
 def test_what_is_killed_at_random_moments_ends_as_if_undisturbed(tmp_path):

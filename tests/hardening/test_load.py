@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from hardening import load
 from hardening.chapter import Scale
+from hardening.chapters import load
 from hardening.machines import open_room
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from hardening.cameras import KINDS, turned_180
 from hardening.chapter import Scale
-from hardening.real_videos import Compared, Truth, alike, compare, run, shown
+from hardening.chapters.real_videos import Compared, Truth, alike, compare, run, shown
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.short], ids=lambda kind: kind.make.__name__)
@@ -27,7 +27,7 @@ def test_pictures_that_lie_wrong_are_told(tmp_path):
 
 
 def test_the_chapter_holds_a_row_a_kind(tmp_path, monkeypatch):
-    monkeypatch.setattr("hardening.real_videos.KINDS", [kind for kind in KINDS if kind.make is turned_180])
+    monkeypatch.setattr("hardening.chapters.real_videos.KINDS", [kind for kind in KINDS if kind.make is turned_180])
     chapter = run(Scale(True, tmp_path))
     ((row,),) = (table.rows for table in chapter.tables)
     assert row == ["turned by 180 degrees", "mov, h264", 25, "0.00", "0.00", ""]

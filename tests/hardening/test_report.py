@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hardening import __main__ as report
-from hardening import threats
 from hardening.chapter import Chapter, Scale, Table
+from hardening.chapters import threats
 
 
 def test_every_threat_has_tests_that_are_there():

@@ -10,9 +10,10 @@ from importlib.metadata import distribution
 import pytest
 from packaging.requirements import Requirement
 
-from hardening import bill, supply
+from hardening import bill
 from hardening.bundled import libraries_of
 from hardening.chapter import Scale
+from hardening.chapters import supply
 
 
 @pytest.fixture(scope="module")

@@ -221,7 +221,7 @@ def no_temporary(place: Place, scale: Scale) -> Iterator[Trial]:
     """No folder for temporary files may be written; TMPDIR leads nowhere."""
     everything = scale.folder / "everything"
     shutil.copytree(place.folder, everything / "place")
-    here = Path(__file__).resolve().parents[1]
+    here = Path(__file__).resolve().parents[2]
     (everything / "src").symlink_to(here / "src")
     if here.is_relative_to("/tmp"):  # it would be hidden
         (everything / "src").unlink()

@@ -279,7 +279,7 @@ def made(folder: Path, count: int) -> Bench:
 
 def real_network() -> Backbone | None:
     """MobileNetV2 with its published weights, where they are on this machine."""
-    shared = Path(os.environ.get("TOPROCK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+    shared = Path(os.environ.get("TOPROCK_SHARED", Path(__file__).resolve().parents[3] / "shared"))
     try:
         return build(str(shared / "weights/mobilenet_v2"))
     except WeightsError:

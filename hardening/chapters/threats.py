@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hardening.chapter import Chapter, Scale, Table
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # threat, control, tests: FILE: TEST, TEST; FILE: TEST
 THREATS = (
     (

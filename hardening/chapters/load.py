@@ -1,6 +1,6 @@
 """Many readers at once: a real room with two extractions at work, and people who look at its pages.
 
-`python -m hardening.load` is the readers' own process; the chapter starts it.
+`python -m hardening.chapters.load` is the readers' own process; the chapter starts it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ same without a pause, as fast as answers come. The aim: 99 of 100 answers of eve
 
 def run(scale: Scale) -> Chapter:
     """Open a room, have it work, read, and say how long answers took."""
-    from hardening.faults import make_place
+    from hardening.chapters.faults import make_place
     from hardening.machines import open_room, ready_commands
 
     with ready_commands() as toprock:
@@ -127,8 +127,8 @@ def read(room: Any, keys: list[str], seconds: float, *, think: bool, seed: int) 
     """Have the readers read, in a process of their own; gives what it prints."""
     token = (room.folder / "token").read_text().strip()
     asked = {"port": room.port, "token": token, "keys": keys, "seconds": seconds, "think": think, "seed": seed}
-    command = [sys.executable, "-m", "hardening.load"]
-    root = str(Path(__file__).resolve().parents[1])
+    command = [sys.executable, "-m", "hardening.chapters.load"]
+    root = str(Path(__file__).resolve().parents[2])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(
         command, input=json.dumps(asked), capture_output=True, text=True, timeout=seconds + 120, check=True, env=env

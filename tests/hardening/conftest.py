@@ -1,0 +1,6 @@
+"""Lets the tests here import `hardening`, which is no installed package."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
