@@ -20,7 +20,7 @@ from toprock.assess.model import Model
 from toprock.backbones import build
 from toprock.backbones.base import Backbone, Compute, NetworkBackbone
 from toprock.comparisons import Pair
-from toprock.errors import WeightsError
+from toprock.errors import UsageError, WeightsError
 from toprock.features import FeatureStore, extract
 from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video
@@ -282,7 +282,7 @@ def real_network() -> Backbone | None:
     shared = Path(os.environ.get("TOPROCK_SHARED", Path(__file__).resolve().parents[3] / "shared"))
     try:
         return build(str(shared / "weights/mobilenet_v2"))
-    except WeightsError:
+    except (UsageError, WeightsError):
         return None
 
 
