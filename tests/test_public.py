@@ -60,3 +60,9 @@ def test_no_file_names_a_path_of_the_machine_it_was_made_on() -> None:
     ]
     path = re.compile(r"""(?<![\w.])/(work|home|root|Users)/\w""")
     assert [str(t) for t in texts if path.search(t.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+def test_links_between_the_documents_lead_somewhere(page) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
