@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hardening import room_faults
 from hardening.chapter import Scale
 from hardening.chapters import faults
-from hardening.machines import mounts, open_room, ready_commands
-from tests.web.shelf import repeat_video
+from hardening.machines import mounts, ready_commands
 
 
 @pytest.fixture
@@ -44,10 +42,3 @@ def test_commands_that_lack_something(place, scale, name):
 
 def test_a_video_that_changes_while_it_is_read(place, scale, commands):
     survived(faults.changing_videos(place, scale, commands))
-
-
-def test_a_room_whose_database_is_held(place, scale):
-    library = room_faults._library(scale.folder / "room", place)
-    repeat_video(place.video(2), scale.folder / "long.mp4", 60)
-    with open_room(library) as room:
-        survived(room_faults.locked(room, scale.folder / "long.mp4", place, scale))

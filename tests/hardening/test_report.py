@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ def test_a_chapter_replaces_its_own_section_and_no_other(written):
     assert after.count("## Killed at random moments") == 1
     assert "one was lost" not in after
     assert after.partition("## A machine")[2] == before.partition("## A machine")[2]
+
+
+@pytest.mark.parametrize("name", report.CHAPTERS)
+def test_every_chapter_can_be_run(name):
+    assert callable(importlib.import_module(f"hardening.chapters.{name}").run)
 
 
 def test_chapters_that_do_not_exist_are_refused(monkeypatch, capsys):
