@@ -186,7 +186,11 @@ def resumed_training(bench: Bench, found: Differences, *, steps: int | None, at:
 
 
 def batches(bench: Bench, found: Differences, name: str, backbones: Sequence[Backbone], sizes: Sequence[int]) -> None:
-    """Networks that are shown batches of other sizes, with other threads."""
+    """Networks that are shown a video alone or among others, and, as where memory is short, batches of other sizes."""
+    mates = [
+        FeatureStore(extracted(fresh(bench.folder / f"mates-{name}-{n}"), them, backbones, compute=FLOAT32))
+        for n, them in enumerate((bench.performances, bench.performances[::-1]))
+    ]
     stores = []
     for size in sizes:
         with Encoding(FLOAT32) as encoding, computing(1 if size % 2 else 2):
@@ -200,7 +204,11 @@ def batches(bench: Bench, found: Differences, name: str, backbones: Sequence[Bac
         stores.append(store)
     model = Model(train_from_store(stores[0], bench.pairs, plan=Plan(steps=40, members=2)))
     scores = [scores_in(store, model) for store in stores]
-    found.add(f"batches of {name}", ", ".join(map(str, sizes)), scores[0], *scores[1:])
+    spread = max(1.0, float(np.std(list(scores[0].values()))))
+    what = f"sizes of batches of {name}, in spreads of the scores"
+    found.add(what, ", ".join(map(str, sizes)), *({i: s / spread for i, s in one.items()} for one in scores))
+    together = [scores_in(store, model) for store in mates]
+    found.add(f"what else is in a batch of {name}", "all videos at once, in two orders", together[0], together[1])
 
 
 def halves(bench: Bench, found: Differences, backbone: Backbone) -> Table:

@@ -115,6 +115,9 @@ class TransformersNetwork:
     def launch(self, inputs: Sequence[np.ndarray]) -> Callable[[], np.ndarray]:
         """Show it B inputs uint8 of one shape; what is returned waits for their features (B, D) float32.
 
+        A batch that is not full is filled up with its last input: other sizes are computed in other orders, and the
+        features of a video would depend, in their last digits, on what was shown beside it.
+
         Raises:
             ComputeError: memory does not suffice for a single one.
         """
@@ -122,14 +125,14 @@ class TransformersNetwork:
         left = list(inputs)
         while left:
             now = left[: self.batch]
-            part = self._forward_if_memory(now)
+            part = self._forward_if_memory(now + now[-1:] * (self.batch - len(now)))
             if part is not None:
-                parts.append(part)
+                parts.append(part[: len(now)])
                 left = left[len(now) :]
-            elif len(now) == 1:
+            elif self.batch == 1:
                 raise self._too_large()
             else:
-                self.batch = max(1, len(now) // 2)
+                self.batch //= 2
 
         def fetch() -> np.ndarray:
             import torch
