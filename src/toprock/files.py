@@ -34,8 +34,8 @@ _TROUBLES = {
 }
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABANDONED_S = 3600.0
-_PART = re.compile(r"\.(?:[0-9a-f]{8}-)?[a-z0-9_]{8}\.part")
-"""Names of files that are being written, and of nobody else's; older ones lack the sign of the machine."""
+_PART = re.compile(r"\.[0-9a-f]{8}-[a-z0-9_]{8}\.part")
+"""Names of files that are being written: the sign of a machine, and what `tempfile` draws."""
 _tidied: set[Path] = set()
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # spreadsheets run what begins so, some of them in full width too
 _PLAIN = frozenset(" ._-")

@@ -30,7 +30,7 @@ T = TypeVar("T")
 def settings_file() -> Path | None:
     """Where settings are read from, whether or not it is there; None where nobody's home is known."""
     if chosen := os.environ.get("TOPROCK_SETTINGS"):
-        return Path(chosen)
+        return Path(chosen).expanduser()
     config = os.environ.get("XDG_CONFIG_HOME")
     try:
         return (Path(config) if config else Path.home() / ".config") / "toprock" / "settings.toml"
@@ -54,9 +54,12 @@ def section(name: str, kind: type[T]) -> T:
     given = _read(path).get(name, {}) if path is not None else {}
     allowed = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if not isinstance(given, dict):
-        raise UsageError(f"{path}: '{name}' is a value", advice=f"Write a section: [{name}].")
+        raise UsageError(f"{path}: '{name}' is no section", advice=f"Write [{name}] on a line of its own.")
     if unknown := sorted(given.keys() - set(allowed)):
         raise UsageError(f"{path}: [{name}] has no '{unknown[0]}'", advice=f"Allowed are {', '.join(allowed)}.")
+    for key, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UsageError(f"{path}: [{name}] {key} is no number", advice=f"Write: {key} = NUMBER.")
     try:
         return TypeAdapter(kind).validate_python(given)
     except ValidationError as problem:
@@ -64,17 +67,17 @@ def section(name: str, kind: type[T]) -> T:
         where = ".".join(map(str, error["loc"]))
         raise UsageError(f"{path}: [{name}] {where} = {error['input']!r}: {error['msg']}") from None
     except UsageError as problem:
-        raise UsageError(f"{path}: {problem.message}", advice=problem.advice) from None
+        raise UsageError(f"{path}: [{name}] {problem.message}", advice=problem.advice) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
-        if "TOPROCK_SETTINGS" in os.environ:
+        if os.environ.get("TOPROCK_SETTINGS"):
             raise UsageError(f"{path}: there is no such file", advice="Check TOPROCK_SETTINGS.") from None
         return {}
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise UsageError(f"{path}: cannot be read ({reason})", advice="Mend it, or move it away.") from None
     if unknown := sorted(found.keys() - set(SECTIONS)):

@@ -82,7 +82,7 @@ def test_it_keeps_to_the_bounds_that_are_set(tmp_path):
             address = re.search(r"http://\S+", room.stderr.readline())[0]
             port = int(address.rpartition(":")[2])
             with contextlib.ExitStack() as held:
-                for _ in range(4):
+                for _ in range(5):
                     held.enter_context(socket.create_connection(("127.0.0.1", port)))
                 time.sleep(0.5)
                 with pytest.raises(urllib.error.HTTPError) as refused_with:

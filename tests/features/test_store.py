@@ -253,3 +253,12 @@ def test_recipes_are_equal_by_content():
     assert STATIC.differences(Recipe("static", "posture", {"rate_hz": 5})) == ["rate_hz is 5, not 6"]
     with pytest.raises(FeaturesError, match="unknown stream 'sound'"):
         Recipe.from_json({"stream": "sound", "backbone": "x", "settings": {}})
+
+
+def test_a_file_that_is_another_performances_is_noticed(tmp_path):
+    store = FeatureStore(tmp_path / "f", create=True)
+    store.write(features())
+    store.path("b").parent.mkdir(parents=True)
+    store.path("a").rename(store.path("b"))
+    with pytest.raises(FeaturesError, match="is damaged"):
+        store.read("b")

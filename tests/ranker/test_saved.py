@@ -1,3 +1,6 @@
+import pytest
+
+from toprock.errors import ModelError
 from toprock.ranker.saved import SavedModel
 
 """What a saved model tells of a score."""
@@ -25,3 +28,16 @@ def test_a_folder_of_the_first_format_is_read_as_a_model_that_cannot_tell(saved,
     assert "could not tell" in old.config.uncalibrated
     assert old.percentile(0.0) is not None
     assert old.typical_of("static").shape == (2, 4)
+
+
+def test_a_number_that_never_varies_and_a_weight_that_is_none(saved, tmp_path):
+    """The spread of what never varies is infinite, which is no damage; a weight that is no number is."""
+    saved.config.recipes["static"] = {"stream": "static", "backbone": "made-up", "settings": {}}
+    module = saved.members[0].stream("static")
+    module.spread[0] = float("inf")
+    saved.save(tmp_path)
+    assert not SavedModel.load(tmp_path).members[0].stream("static").spread.isfinite().all()
+    module.spread[0] = float("nan")
+    saved.save(tmp_path)
+    with pytest.raises(ModelError, match="its weights hold what is no number"):
+        SavedModel.load(tmp_path)

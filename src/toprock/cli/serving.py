@@ -56,9 +56,11 @@ def serve(
             advice="Install it: pip install 'toprock[web]'.",
         ) from None
     from toprock.library import Bounds, Library
+    from toprock.video import Limits
     from toprock.web import Settings
 
     bounds = Bounds.chosen()
+    Limits.chosen()  # a mistake in them is told here, not by every job
     settings = Settings(
         host=host,
         port=port,

@@ -200,6 +200,8 @@ class FeatureStore:
             told = (metadata[name] for name in ("facts", "source", "recipes"))
             if metadata.get("check") not in (None, checksum(arrays, *told)):
                 raise ValueError("a byte of it has changed")
+            if metadata.get("id", ident) != ident:
+                raise ValueError("it is another performance's")
             recipes = [Recipe.from_json(value) for value in json.loads(metadata["recipes"])]
             streams = {r: StreamFeatures(arrays[f"{r.hash}.features"], arrays[f"{r.hash}.times"]) for r in recipes}
             if any(s.features.ndim != 2 or s.times.shape != (len(s.features), 2) for s in streams.values()):

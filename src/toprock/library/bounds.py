@@ -9,6 +9,8 @@ from toprock.errors import UsageError
 from toprock.machine import memory_mb
 from toprock.settings import section
 
+_MOST = {"workers": 64, "max_connections": 100_000}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
@@ -38,9 +40,10 @@ class Bounds:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            least_is_none = name in ("workers", "worker_memory_mb")
-            if not math.isfinite(value) or value < 0 or (value == 0 and not least_is_none):
-                raise UsageError(f"{name} is {value!r}", advice="Give a number above 0.")
+            least_is_none, most = name in ("workers", "worker_memory_mb"), _MOST.get(name, 1_000_000_000)
+            if not math.isfinite(value) or not 0 <= value <= most or (value == 0 and not least_is_none):
+                advice = f"Give a number {'from 0 on' if least_is_none else 'above 0'}, {most:,} at most."
+                raise UsageError(f"{name} is {value!r}", advice=advice)
 
     @classmethod
     def chosen(cls) -> Bounds:

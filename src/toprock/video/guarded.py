@@ -156,7 +156,7 @@ class GuardedDecoder:
         view = memoryview(data)
         while view:
             deadline = time.monotonic() + self._limits.stall_s
-            while not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            while not self._poll.poll(min(3600.0, max(0.0, deadline - time.monotonic())) * 1000):
                 if time.monotonic() >= deadline:
                     raise self._failed(f"decoding hung: nothing for {self._limits.stall_s:g} s")
             got = self._pipe.readinto(view)  # type: ignore[attr-defined]

@@ -9,6 +9,8 @@ from typing import Any
 from toprock.errors import UsageError
 from toprock.settings import section
 
+_MOST = {"threads": 64}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -18,7 +20,7 @@ class Limits:
         max_pixels: width x height, as declared and of every frame. The default holds 5.3K, not 8K.
         max_duration_s: as declared and as decoded.
         max_frames: as declared and as decoded.
-        max_gap_s: from one picture or sound to the next; what lies behind a longer gap is left out as damage.
+        max_gap_s: from one picture or sound to the next; a longer gap is taken for damage, and what lies behind it too.
         max_streams: pictures, sound, subtitles and all others together.
         memory_mb: address space of the decoder process; ten times what a Full HD video takes.
         stall_s: wall-clock seconds without a decoded frame before the decoder is killed.
@@ -46,10 +48,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
+            most = _MOST.get(name, 1_000_000_000)
             number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            if not number or value < 0 or (value == 0 and name != "threads"):
+            if not number or not 0 <= value <= most or (value == 0 and name != "threads"):
                 raise UsageError(
-                    f"the limit {name} is {value!r}", advice="Give a number above 0 (threads: 0 or above)."
+                    f"the limit {name} is {value!r}",
+                    advice=f"Give a number above 0 (threads: 0 or above), {most:,} at most.",
                 )
 
     @classmethod

@@ -114,7 +114,7 @@ def server_of(app: FastAPI, max_connections: int = Settings.max_connections) -> 
             access_log=False,
             server_header=False,
             timeout_keep_alive=30,
-            limit_concurrency=max_connections,
+            limit_concurrency=max_connections + 1,  # the one that asks counts
             h11_max_incomplete_event_size=64 << 10,
             timeout_graceful_shutdown=3,
         )
