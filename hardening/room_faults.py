@@ -41,7 +41,7 @@ def room_faults(place: Place, scale: Scale) -> list[Trial]:
     folder = scale.folder / "rooms"
     folder.mkdir()
     long = folder / "long.mp4"
-    repeat_video(place.video(2), long, scale.of(240, 120))
+    repeat_video(place.video(2), long, scale.of(900, 120))
     trials: list[Trial] = []
     with open_room(_library(folder / "room", place)) as room:
         steps: list[Callable[[Room, Path, Place, Scale], Iterator[Trial]]] = [lost_worker, starved_worker, locked]
@@ -275,8 +275,8 @@ def full_disk(folder: Path, place: Place, scale: Scale) -> Iterator[Trial]:
                     "full disk of the library", "a job", "; ".join(unsaid), ended[0]["problem"] if ended else ""
                 )
                 (at / ".ballast").unlink()
-                for job in ended:
-                    room.ask("POST", f"/jobs/{job['id']}/retry")
+                for job in [*ended, *(j for j in room.idle() if j["state"] == "failed" and j not in ended)]:
+                    room.ask("POST", f"/jobs/{job['id']}/retry")  # some ends could be noted only now
                 again = [f"{j['title']}: {j['problem']}" for j in room.idle() if j["state"] == "failed"]
                 states = {p["state"] for p in room.ask("GET", "/performances")[1]["performances"]}
                 lost = "; ".join(again) or ("" if states == {"ready"} else f"{states}") or _unsound(library)

@@ -144,3 +144,21 @@ def test_a_recipe_that_cannot_be_replayed_says_why():
         with pytest.raises(RecipeMismatch, match=what):
             other.build()
     assert Recipe.of(made.build()) == made
+
+
+def test_features_of_a_video_that_is_replaced_while_it_is_read_are_not_those_of_its_successor(
+    one_video, make_video, tmp_path
+):
+    video, store = tmp_path / "v.mp4", FeatureStore(tmp_path / "f", create=True)
+    video.write_bytes(one_video.read_bytes())
+    other = make_video(tmp_path / "other.mp4", frames=90)
+
+    def replace(time_s):
+        if other.exists():
+            other.replace(video)
+
+    (found,) = describe_video(video, [Performance("a", video)], [build("posture")], on_time=replace)
+    store.write(found)
+    result = extract([Performance("a", video)], store, [build("posture")])
+    assert result.written == ["a"]
+    assert store.read("a").facts["duration_s"] == pytest.approx(3, abs=0.1)

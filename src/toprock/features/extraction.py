@@ -70,6 +70,7 @@ def describe_video(
     for backbone in backbones:
         if isinstance(backbone, NetworkBackbone):
             encoding.load(backbone)  # what is wrong with it is said before a video is read
+    sources = [source_of(p, backbones) for p in performances]  # of what is read, whatever lies there afterwards
     beats = _beats(video, performances, backbones, limits)
     watches = [_Watch(p, [_for_one(b, p, beats.get(p.id)) for b in backbones], encoding) for p in performances]
     with encoding.reading():
@@ -80,13 +81,13 @@ def describe_video(
             encoding.forget(rows for watch in watches for rows in watch.rows)
             raise
     found = []
-    for watch in watches:
+    for watch, source in zip(watches, sources, strict=True):
         p, streams, facts = watch.performance, watch.streams(), watch.facts()
         if beats:
             facts["beats"] = float(sum(((a <= beats[p.id]) & (beats[p.id] < b)).sum() for a, b in _spans(p)))
         if networks := [encoding.load(b) for b in backbones if isinstance(b, NetworkBackbone)]:
             facts["bfloat16"] = float(any("bfloat16" in network.pace for network in networks))
-        found.append(PerformanceFeatures(p.id, streams, facts, source_of(p, backbones)))
+        found.append(PerformanceFeatures(p.id, streams, facts, source))
     return found
 
 
