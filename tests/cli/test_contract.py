@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -80,9 +80,7 @@ def test_one_is_an_object_and_several_are_an_array_in_the_order_given(toprock, p
 
 def test_ids_from_a_file_and_ids_that_look_like_options(toprock, place, tmp_path):
     store = shutil.copytree(place / "features", tmp_path / "f")
-    dashed, plain = (FeatureStore(store).path(ident) for ident in ("-rf", "battle-000"))
-    dashed.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(plain, dashed)
+    FeatureStore(store).write(replace(FeatureStore(store).read("battle-000"), id="-rf"))
     common = ("--features", store, "--model", place / "model", "--json")
     (tmp_path / "ids").write_text("\ufeffbattle-002\r\n\r\n-rf\r\n", encoding="utf-8")
     scored = json.loads(toprock("score", *common, "--ids", tmp_path / "ids", "battle-001")[0])
