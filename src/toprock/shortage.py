@@ -6,8 +6,11 @@ import errno
 
 from toprock.errors import ComputeError, StorageError, ToprockError
 
-_NO_MEMORY = ("allocate memory", "failed to map segment", "insufficient memory", "bad_alloc", "start new thread")
-"""How libraries say so: PyTorch, the loader of libraries, OpenCV, C++, threads."""
+_NO_MEMORY = (
+    *("allocate memory", "failed to map segment", "insufficient memory", "bad_alloc", "start new thread"),
+    "error return without exception set",
+)
+"""How libraries say so: PyTorch, the loader of libraries, OpenCV, C++, threads, Python while it loads one."""
 _ADVICE = {
     errno.EMFILE: "Let more files be open at a time (ulimit -n 4096), and try again.",
     errno.ENFILE: "Close other programs, and try again.",

@@ -16,6 +16,7 @@ from toprock.errors import ToprockError, UsageError
 from toprock.shortage import lacking
 
 _INTERRUPTED = 130
+_STARVED = b"error: there is not enough memory for this. Close other programs, and try again.\n"
 
 app = typer.Typer(
     name="toprock",
@@ -42,6 +43,14 @@ def _common(
 
 def main() -> None:
     """Run the command line; exit 2 on wrong use, 1 where something failed, 130 on an interrupt."""
+    try:
+        _main()
+    except MemoryError:  # there was none left to say so in the usual way
+        os.write(2, _STARVED)
+        os._exit(1)
+
+
+def _main() -> None:
     _ready_streams()
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
