@@ -66,7 +66,7 @@ class Room:
         self._done: set[str] = set()
         self._answers, self._token = 0, ""
         self.command: Command
-        self._client: Client
+        self._client: Client | None = None
 
     def open(self) -> None:
         """Start the server, and wait until it answers."""
@@ -77,11 +77,14 @@ class Room:
         while not (said := re.search(r"http://localhost:(\d+)", self.command.told.read_text())):
             if self.command.over(0.01) or time.monotonic() > end:
                 raise Wrong(f"the room does not open: {last_line(self.command)}")
+        if self._client is not None:
+            self._client.close()
         self._client = Client(int(said[1]), (self.root / "token").read_text().strip())
 
     def close(self) -> None:
         """End the server as a person does."""
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
         os.kill(self.command.pid, signal.SIGINT)
         if self.command.status() != 0:
             raise Wrong(f"the room closes with status {self.command.status()}: {last_line(self.command)}")
@@ -126,7 +129,12 @@ class Room:
     def _ask(
         self, method: str, path: str, body: Any = None, *, kind: str = "application/json", known: bool = False
     ) -> Any:
-        status, found = self._client.ask(method, path, body, kind=kind)
+        assert self._client is not None
+        try:
+            status, found = self._client.ask(method, path, body, kind=kind)
+        except (OSError, http.client.HTTPException):
+            self._client.close()
+            raise
         if status >= 400 and not (known and status == 409):
             raise Wrong(f"{method} {path}: {status} {found}")
         return found
@@ -270,7 +278,9 @@ class State:
             pointed_at = {p.name for p in rows if not p.video.owned}
             for ident in library.store.ids():
                 told, arrays = contents(library.store.path(ident))
-                told = told | ({} if ident in pointed_at else {"source": ""})  # when it was brought in is part of that
+                told = told | (
+                    {} if ident in pointed_at else {"source": "", "check": ""}
+                )  # when it was brought in is part of that
                 self.parts[f"the features of {ident}"] = (told, arrays)
             for model in models:
                 weights = load_file(library.folder.model(model.key) / "model.safetensors")

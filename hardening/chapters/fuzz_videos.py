@@ -122,13 +122,18 @@ def _sound(path: Path) -> tuple[str, str]:
 
 
 WAYS = {"frames": _frames, "features": _features, "pictures": _pictures, "sound": _sound}
-_TURNS = ("frames", "features", "frames", "features", "pictures", "sound")
+TURNS = ("frames", "features", "frames", "features", "pictures", "sound")
 
 
 def fuzz(
-    folder: Path, names: Sequence[str], count: int, seed: int, ways: Sequence[str] = tuple(WAYS)
+    folder: Path,
+    names: Sequence[str],
+    count: int,
+    seed: int,
+    ways: Sequence[str] = tuple(WAYS),
+    turns: Sequence[str] = TURNS,
 ) -> Iterator[tuple[str, str, Outcome]]:
-    """Damage `count` copies of the films `names` in turn and read them: film, damage and way, what came of it.
+    """Damage `count` copies of the films `names` and read them, in `turns`: film, damage and way, what came of it.
 
     Before that, each film is read undamaged in all `ways`, and must come out whole.
     """
@@ -142,7 +147,7 @@ def fuzz(
         name = names[number % len(names)]
         draw = random.Random(f"{seed} {name} {number}")
         data, kinds = damaged(bytes_of[name], list(bytes_of.values()), draw)
-        way = _TURNS[number // len(names) % len(_TURNS)]
+        way = turns[number // len(names) % len(turns)]
         path = folder / f"damaged-{number}{whole[name].suffix}"
         path.write_bytes(data)
         found = attempt(path, way)

@@ -27,12 +27,11 @@ def survived(trials):
     assert any(trial.told for trial in tried)  # it was felt
 
 
-@pytest.mark.parametrize("name", ["full_disk", "read_only", "no_temporary"])
+@pytest.mark.parametrize("name", ["full_disk", "read_only"])
 def test_commands_on_bad_disks(place, scale, commands, name):
     if not mounts():
         pytest.skip("no disks can be mounted here")
-    fault = getattr(faults, name)
-    survived(fault(place, scale) if name == "no_temporary" else fault(place, scale, commands))
+    survived(getattr(faults, name)(place, scale, commands))
 
 
 @pytest.mark.parametrize("name", ["lost_output", "few_files", "little_memory"])

@@ -13,6 +13,7 @@ from hardening.chapters import fuzz_videos
 from hardening.damage import KINDS, damaged
 
 NAMES = list(films.FILMS)
+TURNS = ("frames", "frames", "pictures", "frames", "features", "frames", "sound")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -27,7 +28,7 @@ def test_every_kind_of_damage_damages_and_its_seed_does_it_again(kind, monkeypat
 @pytest.mark.parametrize("share", range(4))
 def test_damaged_films_end_in_pictures_or_in_one_named_error(share, tmp_path):
     names = NAMES[share::4]
-    results = list(fuzz_videos.fuzz(tmp_path, names, 15 * len(names) + 4, seed=7, ways=["features"]))
+    results = list(fuzz_videos.fuzz(tmp_path, names, 15 * len(names) + 4, seed=7, ways=["frames"], turns=TURNS))
     assert [line for line in results if line[2].wrong] == []
     assert len(results) == 16 * len(names) + 4
     kinds = {found.what for _, _, found in results}
