@@ -271,16 +271,19 @@ class Place:
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory, toprock: Toprock) -> Place:
     """Videos, pairs, features and a model, made by the commands."""
+    return Place(_made_once(tmp_path_factory, "place", partial(make_place, toprock=toprock)))
+
+
+def make_place(folder: Path, toprock: Callable[..., object]) -> Place:
+    """Fill a folder as `Place` has it, by a function that runs the command."""
     from toprock.synthetic import quality_pairs, render_performances
 
-    def make(folder: Path) -> None:
-        rendered = render_performances(folder / "in", count=Place.count, seed=3, processes=2)
-        (folder / "pairs.txt").write_text("".join(f"{a} {b}\n" for a, b in quality_pairs(rendered)))
-        toprock("extract", folder / "in/manifest.csv", "--out", folder / "features")
-        pairs = ("--features", folder / "features", "--pairs", folder / "pairs.txt")
-        toprock("train", *pairs, "--out", folder / "model", "--steps", 5)
-
-    return Place(_made_once(tmp_path_factory, "place", make))
+    rendered = render_performances(folder / "in", count=Place.count, seed=3, processes=2)
+    (folder / "pairs.txt").write_text("".join(f"{a} {b}\n" for a, b in quality_pairs(rendered)))
+    toprock("extract", folder / "in/manifest.csv", "--out", folder / "features")
+    pairs = ("--features", folder / "features", "--pairs", folder / "pairs.txt")
+    toprock("train", *pairs, "--out", folder / "model", "--steps", 5)
+    return Place(folder)
 
 
 @dataclass(frozen=True)

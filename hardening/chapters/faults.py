@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 
 from hardening.chapter import Chapter, Scale, Table
 from hardening.machines import Command, Disk, Ended, children_of, faketime, fresh, mounts, ready_commands
-from tests.conftest import Place
+from tests.conftest import Place, make_place
 from tests.web.shelf import repeat_video
 from toprock.features import FeatureStore
 
@@ -60,18 +60,6 @@ def run(scale: Scale) -> Chapter:
         trials = list(command_faults(place, scale, toprock))
         trials += room_faults(place, scale)
     return chapter_of(trials, scale.folder)
-
-
-def make_place(folder: Path, toprock: Command) -> Place:
-    """Videos, pairs, features and a model."""
-    from toprock.synthetic import quality_pairs, render_performances
-
-    rendered = render_performances(folder / "in", count=Place.count, seed=3, processes=1)
-    (folder / "pairs.txt").write_text("".join(f"{a} {b}\n" for a, b in quality_pairs(rendered)))
-    toprock("extract", folder / "in/manifest.csv", "--out", folder / "features")
-    pairs = ("--features", folder / "features", "--pairs", folder / "pairs.txt")
-    toprock("train", *pairs, "--out", folder / "model", "--steps", 5)
-    return Place(folder)
 
 
 def chapter_of(trials: Iterable[Trial], folder: Path) -> Chapter:

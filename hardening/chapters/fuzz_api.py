@@ -23,7 +23,7 @@ import schemathesis
 from schemathesis.engine import events, from_schema
 
 from hardening.chapter import Chapter, Scale, Table
-from tests.conftest import Place
+from tests.conftest import make_place
 from tests.web import shelf
 from tests.web.rooms import Room, open_room
 from toprock.library import Library, judgments
@@ -70,7 +70,7 @@ class Storm:
 
 def run(scale: Scale) -> Chapter:
     """Build a library, open it, and ask."""
-    place = _place(scale.folder / "place")
+    place = make_place(scale.folder / "place", _toprock)
     built = shelf.build(scale.folder / "shelf" / "library", place)
     return storms(built, scale)
 
@@ -243,18 +243,6 @@ _BESIDE = {".lock"}
 
 def _column(database: sqlite3.Connection, query: str) -> set[str]:
     return {row[0] for row in database.execute(query)}
-
-
-def _place(folder: Path) -> Place:
-    """Rendered battles, their features and a small model, made by the commands."""
-    from toprock.synthetic import quality_pairs, render_performances
-
-    rendered = render_performances(folder / "in", count=Place.count, seed=3, processes=1)
-    (folder / "pairs.txt").write_text("".join(f"{a} {b}\n" for a, b in quality_pairs(rendered)))
-    _toprock("extract", folder / "in/manifest.csv", "--out", folder / "features")
-    pairs = ("--features", folder / "features", "--pairs", folder / "pairs.txt")
-    _toprock("train", *pairs, "--out", folder / "model", "--steps", 5)
-    return Place(folder)
 
 
 def _toprock(*words: object) -> None:

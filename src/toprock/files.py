@@ -23,9 +23,11 @@ from urllib.parse import quote
 
 from toprock.errors import StorageError, UsageError
 
+AGAIN = "run the same command again; it resumes"
+"""Of the advice on full disks: where there is no command, as in a room, it reads "try again"."""
 _TROUBLES = {
-    errno.ENOSPC: ("the disk is full", "Free some space and run the same command again; it resumes."),
-    errno.EDQUOT: ("your share of the disk is full", "Free some space and run the same command again; it resumes."),
+    errno.ENOSPC: ("the disk is full", f"Free some space and {AGAIN}."),
+    errno.EDQUOT: ("your share of the disk is full", f"Free some space and {AGAIN}."),
     errno.EFBIG: ("it grows larger than a file may be here", "Raise the limit (ulimit -f), or use another disk."),
     errno.EMFILE: ("too many files are open", "Let more be open at a time (ulimit -n 4096), and try again."),
     errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another folder."),

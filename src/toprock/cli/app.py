@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,10 @@ from toprock._version import __version__
 from toprock.errors import ToprockError, UsageError
 from toprock.shortage import lacking
 
+_COMMANDS = (
+    *("assessing", "benchmarking", "datasets", "evaluating", "exporting", "importing", "making", "serving"),
+    *("settings", "usage", "versions"),
+)
 _INTERRUPTED = 130
 _STARVED = b"error: there is not enough memory for this. Close other programs, and try again.\n"
 
@@ -54,34 +59,8 @@ def _main() -> None:
     _ready_streams()
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        from toprock.cli import (
-            assessing,
-            benchmarking,
-            datasets,
-            evaluating,
-            exporting,
-            importing,
-            making,
-            serving,
-            settings,
-            usage,
-            versions,
-        )
-
-        # importing them adds their commands
-        del (
-            assessing,
-            benchmarking,
-            datasets,
-            evaluating,
-            exporting,
-            importing,
-            making,
-            serving,
-            settings,
-            usage,
-            versions,
-        )
+        for name in _COMMANDS:  # importing them adds their commands
+            import_module(f"toprock.cli.{name}")
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == _INTERRUPTED:  # what typer makes of an interrupt within a command

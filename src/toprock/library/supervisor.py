@@ -112,6 +112,7 @@ class Supervisor:
             worker.deaths = worker.deaths + 1 if time.monotonic() - worker.started < 10 else 0
             self._over.wait(min(30.0, _CALM_S * worker.deaths))
         else:
+            self._note_jobs(worker)
             self._stop_cancelled(worker)
             self._keep_in_bounds(worker)
 
@@ -127,8 +128,8 @@ class Supervisor:
         )
         worker.started = time.monotonic()
 
-    def _stop_cancelled(self, worker: _Worker) -> None:
-        """Work looks at its cancellation between its steps; where a step takes too long, the process ends."""
+    def _note_jobs(self, worker: _Worker) -> None:
+        """Since when its jobs have been seen to run, and since when they are to stop."""
         with self._library.read() as session:
             query = select(tables.Job.id, tables.Job.cancel).where(
                 tables.Job.worker == worker.name, tables.Job.state == "running"
@@ -138,7 +139,10 @@ class Supervisor:
         worker.done += len(worker.running.keys() - {job for job, _ in found})
         worker.running = {job: worker.running.get(job, now) for job, _ in found}
         worker.stopping = {job: worker.stopping.get(job, now) for job, cancel in found if cancel}
-        if any(now - since > _PATIENCE_S for since in worker.stopping.values()):
+
+    def _stop_cancelled(self, worker: _Worker) -> None:
+        """Work looks at its cancellation between its steps; where a step takes too long, the process ends."""
+        if any(time.monotonic() - since > _PATIENCE_S for since in worker.stopping.values()):
             self._end(worker)
 
     def _keep_in_bounds(self, worker: _Worker) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from toprock.errors import ToprockError
+from toprock.files import AGAIN
 from toprock.library import jobs, tables
 from toprock.library.library import DATABASE, Library
 from toprock.library.sweeping import sweep
@@ -119,7 +120,7 @@ def _do(library: Library, job: tables.Job, worker: str) -> None:
     except Stopped:
         state = "cancelled"
     except ToprockError as trouble:
-        state, problem = "failed", str(trouble).replace("run the same command again; it resumes", "try again")
+        state, problem = "failed", str(trouble).replace(AGAIN, "try again")
     except Exception as trouble:
         traceback.print_exc()
         unforeseen = f"something unforeseen happened ({type(trouble).__name__}: {trouble}). Please report it."

@@ -26,6 +26,7 @@ from toprock.errors import (
     VideoError,
     VideoTooLarge,
 )
+from toprock.files import AGAIN
 from toprock.library import Library, jobs
 from toprock.report.layout import environment as report_environment
 from toprock.report.timeline import clock
@@ -103,7 +104,7 @@ def page(
 def problem(request: Request, trouble: ToprockError) -> Response:
     """An error in words: JSON for programs, a page for people."""
     status = next((code for kind, code in _STATUS if isinstance(trouble, kind)), 500)
-    advice = trouble.advice.replace("run the same command again; it resumes", "try again")
+    advice = trouble.advice.replace(AGAIN, "try again")
     told = {
         "error": _public(request, trouble.message),
         "advice": advice,
