@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import numpy as np
 
 from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import FeaturesError, UnknownPerformance
 from toprock.features.recipe import Recipe
+from toprock.features.scanning import files_below, id_of
 from toprock.files import checksum, is_part, storage_errors, write_bytes, write_json
 
 FORMAT = 1
@@ -144,8 +145,7 @@ class FeatureStore:
 
     def ids(self) -> list[str]:
         """Ids of all performances in the store, sorted."""
-        paths = self.folder.glob(f"??/??/**/*{_SUFFIX}")
-        return sorted(_id_of(path.relative_to(self.folder)) for path in paths if not path.name.startswith("."))
+        return sorted(id_of(path) for path in files_below(str(self.folder)))
 
     def path(self, ident: str) -> Path:
         """Where the features of a performance lie."""
@@ -300,5 +300,4 @@ def _read_json(path: Path) -> Any:
 
 
 def _id_of(path: Path) -> str:
-    parts = path.parts[2:]
-    return unquote("".join(p[:-1] for p in parts[:-1]) + parts[-1][: -len(_SUFFIX)])
+    return id_of(path.as_posix())

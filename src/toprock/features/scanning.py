@@ -1,0 +1,199 @@
+"""What lies in the folders of a store, and what the head of a file tells, without loading an array.
+
+A folder's stamp changes whenever a file is put into it, replaced or removed: writers rename whole files into place. A
+file's stamp changes when another takes its place, or when its length or time of change does.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from toprock.errors import FeaturesError
+from toprock.features.recipe import Recipe
+
+SUFFIX = ".safetensors"
+Stamp = tuple[int, int, int]
+"""Of a folder: times of change of what it holds and of itself, and its number; of a file: size, time, number."""
+_NUMBER = 2**63 - 1  # numbers of files are kept as signed ones
+_HEAD = 8192  # holds the head of nearly every file
+_LONGEST_HEAD = 100_000_000  # as safetensors has it
+_SIZES = {"F16": 2, "F64": 8}
+
+
+@dataclass(frozen=True)
+class Look:
+    """A folder at one moment: its stamp from before the look, its files of features, and the folders in it."""
+
+    stamp: Stamp
+    files: dict[str, Stamp]
+    folders: list[str]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a file says of itself.
+
+    Attributes:
+        check: checksum of its arrays and notes.
+        shapes: hash of a recipe -> segments T and length D of a vector.
+        duration_s: of the performance, where it is known.
+        problem: why it cannot be whole; empty where it may be.
+    """
+
+    check: str = ""
+    shapes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    duration_s: float | None = None
+    problem: str = ""
+
+
+def id_of(path: str) -> str:
+    """The id of the file that lies there, below the store.
+
+    >>> id_of("2c/5b/semi%2Fanna.safetensors")
+    'semi/anna'
+    """
+    _, _, *folders, name = path.split("/")
+    return unquote("".join(folder[:-1] for folder in folders) + name[: -len(SUFFIX)])
+
+
+def files_below(root: str) -> Iterator[str]:
+    """Every file of features, as its path below the store; no file is opened or asked for its state."""
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(os.path.join(root, folder)) as entries:  # noqa: PTH118 - a million of them
+                files, folders = _sorted_out(folder, entries)
+        except OSError:  # it has just gone, or is not ours to read
+            continue
+        waiting += folders
+        yield from (f"{folder}/{entry.name}" for entry in files)
+
+
+def folder_stamp(path: str) -> Stamp | None:
+    """Of a folder; None where there is none.
+
+    Raises:
+        FeaturesError: it cannot be looked at.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - sixty thousand of them
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as problem:
+        raise _unreadable(path, problem) from problem
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino & _NUMBER
+
+
+def file_stamp(path: str) -> Stamp | None:
+    """Of a file; None where there is none."""
+    try:
+        return _stamp(os.stat(path))  # noqa: PTH116
+    except OSError:
+        return None
+
+
+def look(root: str, folder: str) -> Look | None:
+    """Look at one folder of a store ('' is the store itself); None where there is none.
+
+    Raises:
+        FeaturesError: it cannot be read.
+    """
+    path = os.path.join(root, folder)  # noqa: PTH118
+    stamp = folder_stamp(path)  # before it is read: what comes meanwhile is seen the next time
+    if stamp is None:
+        return None
+    found = {}
+    try:
+        with os.scandir(path) as entries:
+            files, folders = _sorted_out(folder, entries)
+            for entry in files:
+                try:
+                    found[entry.name] = _stamp(entry.stat())
+                except OSError:
+                    if entry.is_symlink():  # it leads nowhere
+                        found[entry.name] = (0, 0, 0)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as problem:
+        raise _unreadable(path, problem) from problem
+    return Look(stamp, found, sorted(folders))
+
+
+def read_head(path: str, ident: str) -> Head | None:
+    """What a file says of itself; None where it is no more there."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(_HEAD) or b""
+            length = int.from_bytes(data[:8], "little")
+            if not 2 <= length <= min(size - 8, _LONGEST_HEAD):
+                return Head(problem="is damaged (it is cut off, or no file of features)")
+            while len(data) < 8 + length and (more := file.read(8 + length - len(data))):
+                data += more
+    except FileNotFoundError:
+        return Head(problem="is a link that leads nowhere") if os.path.islink(path) else None  # noqa: PTH114
+    except OSError as problem:
+        return Head(problem=f"cannot be read ({problem.strerror})")
+    try:
+        return _head(json.loads(data[8 : 8 + length]), size - 8 - length, ident)
+    except (ValueError, KeyError, TypeError, AttributeError, FeaturesError, RecursionError) as problem:
+        return Head(problem=f"is damaged ({problem})")
+
+
+def _head(told: dict[str, Any], size: int, ident: str) -> Head:
+    """The head of a file whose arrays take `size` bytes."""
+    notes = told.pop("__metadata__")
+    facts = json.loads(notes["facts"])
+    if notes.get("id", ident) != ident:
+        raise ValueError("it is another performance's")
+    shapes = {}
+    for recipe in _hashes(notes["recipes"]):
+        rows, columns = told[f"{recipe}.features"]["shape"]
+        if told[f"{recipe}.times"]["shape"] != [rows, 2]:
+            raise ValueError("features and times do not fit together")
+        shapes[recipe] = (int(rows), int(columns))
+    at = 0
+    for begin, end, array in sorted((*array["data_offsets"], name) for name, array in told.items()):
+        kind, shape = told[array]["dtype"], told[array]["shape"]
+        if begin != at or end - begin != functools.reduce(int.__mul__, shape, _SIZES[kind]):
+            raise ValueError("its arrays do not lie where they should")
+        at = end
+    if at != size:
+        raise ValueError(f"its arrays take {size} bytes, not {at}")
+    duration = facts.get("duration_s")
+    known = isinstance(duration, (int, float)) and not isinstance(duration, bool)
+    return Head(str(notes.get("check", "")), shapes, float(duration) if known else None)
+
+
+@functools.lru_cache(maxsize=256)
+def _hashes(recipes: str) -> tuple[str, ...]:
+    """The hashes of recipes that a file notes; most files note the same text."""
+    return tuple(Recipe.from_json(value).hash for value in json.loads(recipes))
+
+
+def _sorted_out(folder: str, entries: Iterator[os.DirEntry[str]]) -> tuple[list[os.DirEntry[str]], list[str]]:
+    """The files of features among the entries of a folder, and the folders in which more of them may lie."""
+    files, folders = [], []
+    leaf = "/" in folder
+    for entry in entries:
+        if leaf and entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
+            if not entry.is_dir():
+                files.append(entry)
+        elif entry.is_dir(follow_symlinks=not leaf) and (leaf or len(entry.name) == 2):
+            folders.append(f"{folder}/{entry.name}" if folder else entry.name)
+    return files, folders
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_size, found.st_mtime_ns, found.st_ino & _NUMBER
+
+
+def _unreadable(path: str, problem: OSError) -> FeaturesError:
+    return FeaturesError(f"{path}: cannot be read ({problem.strerror})", advice="Check who may read it.")
