@@ -201,6 +201,29 @@ def is_part(path: Path) -> bool:
     return _PART.fullmatch(path.name) is not None
 
 
+def remove_abandoned(part: Path, *, only_look: bool = False) -> bool:
+    """Remove a file whose writing was killed, and tell whether it was one; a write that goes on is left alone."""
+    dead = False
+    with contextlib.suppress(OSError):
+        if not is_part(part):
+            return False
+        old = time.time() - part.stat().st_mtime > _ABANDONED_S
+        handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            dead = old
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            dead = old or part.name.startswith(f".{_here()}-")
+        except BlockingIOError:
+            dead = False
+        except OSError:  # a disk without locks
+            pass
+        finally:
+            if dead and not only_look:
+                part.unlink()
+            os.close(handle)
+    return dead
+
+
 def tidy(folder: str | Path) -> None:
     """Remove what writes that were killed left below a folder; a write that goes on, here or elsewhere, is left alone.
 
@@ -208,7 +231,7 @@ def tidy(folder: str | Path) -> None:
     """
     with contextlib.suppress(OSError):  # folders come and go
         for path in Path(folder).rglob(".*.part"):
-            _remove_abandoned(path)
+            remove_abandoned(path)
 
 
 @contextlib.contextmanager
@@ -245,9 +268,13 @@ def _part_beside(path: Path) -> tuple[IO[bytes], Path]:
     if folder not in _tidied:
         _tidied.add(folder)
         for left in folder.glob(".*.part"):
-            _remove_abandoned(left)
+            remove_abandoned(left)
     while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_here()}-", suffix=".part")
+        try:
+            handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_here()}-", suffix=".part")
+        except FileNotFoundError:  # it was empty, and has just been removed
+            folder.mkdir(parents=True, exist_ok=True)
+            continue
         file = os.fdopen(handle, "wb")
         with contextlib.suppress(OSError):  # not every disk has locks
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -260,25 +287,6 @@ def _let_go(file: IO[bytes]) -> None:
     """Close a file whose end is known: on a full disk, closing tries once more to write what did not fit."""
     with contextlib.suppress(OSError):
         file.close()
-
-
-def _remove_abandoned(part: Path) -> None:
-    if not is_part(part):
-        return
-    with contextlib.suppress(OSError):
-        old = time.time() - part.stat().st_mtime > _ABANDONED_S
-        handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if old or part.name.startswith(f".{_here()}-"):
-                part.unlink()
-        except BlockingIOError:
-            pass
-        except OSError:  # a disk without locks
-            if old:
-                part.unlink()
-        finally:
-            os.close(handle)
 
 
 @functools.cache

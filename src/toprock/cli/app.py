@@ -18,7 +18,7 @@ from toprock.shortage import lacking
 
 _COMMANDS = (
     *("assessing", "benchmarking", "datasets", "evaluating", "exporting", "importing", "making", "serving"),
-    *("settings", "usage", "versions"),
+    *("settings", "stores", "usage", "versions"),
 )
 _INTERRUPTED = 130
 _STARVED = b"error: there is not enough memory for this. Close other programs, and try again.\n"

@@ -1,21 +1,18 @@
-"""Commands on features: import, verify."""
+"""The command features import."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from toprock.cli.app import app, printable
-from toprock.cli.common import JsonOption, bar, print_json, say
+from toprock.cli.common import bar, say
 from toprock.errors import UsageError
 
-if TYPE_CHECKING:
-    from toprock.features.verification import Verification
-
-features = typer.Typer(no_args_is_help=True, help="Bring in features made elsewhere, and check a store.")
+features = typer.Typer(no_args_is_help=True, help="Bring in features made elsewhere; list, check and tidy a store.")
 app.add_typer(features, name="features")
 
 
@@ -93,35 +90,3 @@ def import_(
         )
     if result.failed:
         raise typer.Exit(1)
-
-
-@features.command()
-def verify(
-    folder: Annotated[Path, typer.Argument(metavar="STORE", help="Feature store.")], json: JsonOption = False
-) -> None:
-    """Read every file of a store and name the damaged ones."""
-    from toprock.features import FeatureStore
-    from toprock.features.verification import verify as run
-
-    store = FeatureStore(folder)
-    with bar("Checking") as advance:
-        found = run(store, on_progress=lambda done, total, ident: advance(done, total, f"Checking {printable(ident)}"))
-    if json:
-        print_json(found.to_json())
-    else:
-        _print(found)
-    if found.damaged:
-        raise typer.Exit(1)
-
-
-def _print(found: Verification) -> None:
-    for recipe, holding in found.holdings.items():
-        print(
-            f"{recipe.stream:<8} {printable(recipe.backbone)} ({recipe.hash}): {holding.performances} performances, "
-            f"{holding.segments} segments of {holding.dimension} numbers"
-        )
-    for why in found.damaged.values():
-        print(f"damaged: {printable(why)}")
-    for ident, why in found.failures.items():
-        print(f"failed when made: {printable(ident)}: {printable(why)}")
-    print(f"{found.sound} performances are sound, {len(found.damaged)} are damaged.")

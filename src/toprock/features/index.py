@@ -25,10 +25,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from toprock.errors import UsageError
 from toprock.features import scanning
 from toprock.features.indexfile import IndexFile
-from toprock.features.recipe import Recipe
 from toprock.features.scanning import Stamp
 from toprock.features.store import FeatureStore
 
@@ -209,12 +207,13 @@ class Index:
 
     def _rows(self, kind: int, after: str, prefix: str, at_once: int) -> Iterator[tuple[Any, ...]]:
         """Rows of one kind, some at a time, so that no reading lasts."""
-        bounds, values = _bounds(prefix)
-        place: tuple[Any, ...] = (after, 2**62, "")  # ids may stand twice, where a file lies in a wrong place
+        # ids may stand twice, where a file lies in a wrong place
+        place: tuple[Any, ...] = (after, 2**62, "") if after >= prefix else (prefix, -1, "")
+        bound, values = _end(prefix)
         while True:
             rows = self.file.database.execute(
                 f"SELECT {_COLUMNS}, folder FROM {_JOINED} WHERE kind = ? AND id >= ? "
-                f"AND (id, folder, name) > (?, ?, ?) {bounds} ORDER BY kind, id, folder, name LIMIT ?",
+                f"AND (id, folder, name) > (?, ?, ?) {bound} ORDER BY kind, id, folder, name LIMIT ?",
                 (kind, place[0], *place, *values, at_once),
             ).fetchall()
             yield from rows
@@ -225,25 +224,27 @@ class Index:
     @_safely
     def failures(self, *, after: str = "", limit: int = 50, prefix: str = "") -> dict[str, str]:
         """Id -> why it has no features: so many, in the order of their ids."""
-        bounds, values = _bounds(prefix)
+        bound, values = _end(prefix)
+        start = ("id > ?", after) if after >= prefix else ("id >= ?", prefix)
         return dict(
             self.file.database.execute(
-                f"SELECT id, why FROM failures WHERE id > ? {bounds} ORDER BY id LIMIT ?", (after, *values, limit)
+                f"SELECT id, why FROM failures WHERE {start[0]} {bound} ORDER BY id LIMIT ?", (start[1], *values, limit)
             )
         )
 
     @_safely
     def count(self, *, prefix: str = "", recipes: Collection[str] | None = None, failed: bool = False) -> int:
         """How many entries (or failures) there are."""
-        bounds, values = _bounds(prefix)
+        bound, values = _end(prefix)
+        values = (prefix, *values)
         if failed:
-            found = self.file.database.execute(f"SELECT count(*) FROM failures WHERE true {bounds}", values)
+            found = self.file.database.execute(f"SELECT count(*) FROM failures WHERE id >= ? {bound}", values)
             return int(found.fetchone()[0])
         kinds = self._kinds(recipes)
         if not prefix:
             rows = self.file.database.execute("SELECT kind, performances FROM kinds")
             return sum(number for kind, number in rows if kind in kinds)
-        of_kind = f"SELECT count(*) FROM performances WHERE kind = ? {bounds}"
+        of_kind = f"SELECT count(*) FROM performances WHERE kind = ? AND id >= ? {bound}"
         return sum(self.file.database.execute(of_kind, (kind, *values)).fetchone()[0] for kind in kinds)
 
     @_safely
@@ -343,18 +344,6 @@ class Index:
         """Where the file of a performance belongs, below the store."""
         return str(self.store.path(ident))[len(self._root) + 1 :]
 
-    def recipes_called(self, name: str) -> list[Recipe]:
-        """The recipes of the store that a backbone's name or the beginning of a hash means.
-
-        Raises:
-            UsageError: there is none.
-        """
-        found = [r for r in self.store.recipes if name == r.backbone or (len(name) >= 4 and r.hash.startswith(name))]
-        if not found:
-            there = ", ".join(f"{r.backbone} ({r.hash})" for r in self.store.recipes) or "none"
-            raise UsageError(f"{self.store.folder}: has no features called '{name}'", advice=f"It has: {there}.")
-        return found
-
 
 class _Batch:
     """Folders that are listed anew within one transaction."""
@@ -439,13 +428,10 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return Entry(ident, f"{path}/{name}", (size, changed, inode), known, check, duration_s, problem)
 
 
-def _bounds(prefix: str) -> tuple[str, tuple[str, ...]]:
-    """SQL, and its values, for ids that begin so."""
-    if not prefix:
-        return "", ()
+def _end(prefix: str) -> tuple[str, tuple[str, ...]]:
+    """SQL, and its value, for ids that come before all that follow those that begin so."""
     head = prefix.rstrip("\U0010ffff")
     if not head:
-        return "AND id >= ?", (prefix,)
+        return "", ()
     following = ord(head[-1]) + 1
-    end = head[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
-    return "AND id >= ? AND id < ?", (prefix, end)
+    return "AND id < ?", (head[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following),)

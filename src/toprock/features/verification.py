@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +68,6 @@ def verify(
     *,
     quick: bool = False,
     anew: bool = False,
-    workers: int = 1,
     on_progress: Callable[[int, int, str], None] | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> Verification:
@@ -83,7 +80,6 @@ def verify(
         store: its features are only read.
         quick: read no arrays, only sizes and heads, and hold the index against the disk.
         anew: begin anew, even where a check was interrupted.
-        workers: files read at a time.
         on_progress: called before every performance with the number done, of how many, and the id.
         on_note: told that a check goes on, or that the index had to be made again.
 
@@ -105,7 +101,7 @@ def verify(
             on_note(f"{store.folder}: the check goes on that was interrupted; {len(done)} files were read then")
             check.before = done
         try:
-            check.read_all(workers, on_progress)
+            check.read_all(on_progress)
         finally:
             check.check_off()
         index.end_check()
@@ -134,17 +130,18 @@ class _Check:
                 on_progress(number, total, entry.id)
             yield entry
 
-    def read_all(self, workers: int, on_progress: Callable[[int, int, str], None] | None) -> None:
-        """Read all files that were not read before, so many at a time."""
-        with ThreadPoolExecutor(workers) as pool:
-            waiting: deque[tuple[Entry, Future[Verdict] | None]] = deque()
-            for entry in self.counted(on_progress):
-                known = self.before.get(entry.file)
-                waiting.append((entry, None if known is not None else pool.submit(self._read, entry)))
-                if len(waiting) >= workers:
-                    self._finish(*waiting.popleft())
-            while waiting:
-                self._finish(*waiting.popleft())
+    def read_all(self, on_progress: Callable[[int, int, str], None] | None) -> None:
+        """Read all files that were not read before."""
+        for entry in self.counted(on_progress):
+            if entry.file in self.before:
+                shapes = {r: entry.shapes[r.hash] for r in self.found.holdings if r.hash in entry.shapes}
+                self.take(entry, self.before[entry.file], shapes)
+                continue
+            wrong, shapes = read(self._index, entry, self.found.holdings)
+            if wrong is not None:
+                self._new.append((entry.file, self.take(entry, wrong, shapes)))
+            if time.monotonic() - self._noted_s > _NOTED_EVERY_S:
+                self.check_off()
 
     def take(self, entry: Entry, wrong: str | None, shapes: dict[Recipe, tuple[int, int]]) -> str:
         """Count what was found of a file; gives what is wrong with it."""
@@ -169,31 +166,27 @@ class _Check:
         self._new.clear()
         self._noted_s = time.monotonic()
 
-    def _finish(self, entry: Entry, reading: Future[Verdict] | None) -> None:
-        if reading is None:
-            known = {recipe.hash: recipe for recipe in self.found.holdings}
-            wrong = self.before[entry.file]
-            self.take(entry, wrong, {known[h]: shape for h, shape in entry.shapes.items()} if not wrong else {})
-            return
-        verdict = reading.result()
-        if verdict[0] is not None:
-            self._new.append((entry.file, self.take(entry, *verdict)))
-        if time.monotonic() - self._noted_s > _NOTED_EVERY_S:
-            self.check_off()
 
-    def _read(self, entry: Entry) -> Verdict:
-        store = self._index.store
-        if self._index.place(entry.id) != entry.file:
-            return _advised(self._index, entry, f"lies where '{entry.id}' is not looked for"), {}
-        try:
-            performance = store.read(entry.id)
-            wrong = _wrong(performance, self.found.holdings)
-        except (FeaturesError, UnknownPerformance) as problem:
-            gone = isinstance(problem, UnknownPerformance) and not os.path.lexists(store.path(entry.id))
-            return None if gone else str(problem), {}
-        if wrong:
-            return _advised(self._index, entry, wrong), {}
-        return "", {r: (len(s.features), s.features.shape[1]) for r, s in performance.streams.items()}
+def read(index: Index, entry: Entry, holdings: Mapping[Recipe, Holding] | None) -> Verdict:
+    """What reading all of a file tells.
+
+    Args:
+        index: of the store.
+        entry: the file.
+        holdings: the recipes that there may be, and the length of a vector of each, where it is known; None takes all.
+    """
+    if index.place(entry.id) != entry.file:
+        return _advised(index, entry, f"lies where '{entry.id}' is not looked for"), {}
+    try:
+        performance = index.store.read(entry.id)
+        known = holdings if holdings is not None else {r: Holding(dimension=_dimension(r)) for r in performance.streams}
+        wrong = _wrong(performance, known)
+    except (FeaturesError, UnknownPerformance) as problem:
+        gone = isinstance(problem, UnknownPerformance) and not os.path.lexists(index.store.path(entry.id))
+        return None if gone else str(problem), {}
+    if wrong:
+        return _advised(index, entry, wrong), {}
+    return "", {r: (len(s.features), s.features.shape[1]) for r, s in performance.streams.items()}
 
 
 def _told(entry: Entry, index: Index, holdings: dict[Recipe, Holding]) -> Verdict:
@@ -233,7 +226,7 @@ def _dimension(recipe: Recipe) -> int:
         return 0
 
 
-def _wrong(performance: PerformanceFeatures, holdings: dict[Recipe, Holding]) -> str:
+def _wrong(performance: PerformanceFeatures, holdings: Mapping[Recipe, Holding]) -> str:
     """What is wrong with a file that could be read; empty where nothing is."""
     if not performance.streams:
         return "holds no features"
