@@ -229,7 +229,7 @@ class _Chooser:
         self.any_kept = self.any_kept or bool(held - go)
         if self._may_go is not None and not go <= self._may_go:
             found.imported += 1
-            go &= self._may_go
+            go = go & self._may_go
         if not go:
             return
         kind: Kind = "features" if wanted else "performances"

@@ -378,8 +378,9 @@ class _Batch:
                 (*noted, folder),
             )
         self._take_files(folder, path, found.files)
-        unknown = "SELECT 1 FROM folders WHERE path = ?"
-        return [f for f in found.folders if not self._database.execute(unknown, (f,)).fetchone()]
+        # noted at once: where this refresh is killed, the next one has to come to them
+        noting = "INSERT OR IGNORE INTO folders(path, changed_ns, own_ns, inode, settled) VALUES (?, 0, 0, 0, false)"
+        return [f for f in found.folders if self._database.execute(noting, (f,)).rowcount]
 
     def _take_files(self, folder: int, path: str, files: dict[str, Stamp]) -> None:
         there = "SELECT name, size, changed_ns, inode FROM performances WHERE folder = ? AND settled"

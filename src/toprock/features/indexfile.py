@@ -128,7 +128,7 @@ class IndexFile:
             self.database.executescript(_SCHEMA)
             return
         with storage_errors(path):
-            self._replace(path, _number(path))
+            self._replace(path, spare_usable=False)
 
     def told(self, problem: sqlite3.Error) -> FeaturesError | StorageError:
         """An error of SQLite in words."""
@@ -145,11 +145,10 @@ class IndexFile:
         """Whether the index is open now, there."""
         try:
             self._lock(path.parent, fcntl.LOCK_SH)
-            before = _number(path)
             try:
                 self.database = _ready(path)
             except _Useless:
-                self._replace(path, before)
+                self._replace(path, spare_usable=True)
             except sqlite3.Error as problem:
                 if getattr(problem, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
                     self.path = path
@@ -163,14 +162,18 @@ class IndexFile:
                 self._held = None
             return False
 
-    def _replace(self, path: Path, before: int) -> None:
-        """Begin an empty file in place of number `before`, unless another program has done it."""
+    def _replace(self, path: Path, *, spare_usable: bool) -> None:
+        """Begin an empty file there, but for one that is usable after all, as another program has just made it."""
         self._lock(path.parent, fcntl.LOCK_EX)
-        if _number(path) == before:
+        try:
+            if not spare_usable:
+                raise _Useless
+            self.database = _ready(path)
+        except _Useless:
             for end in ("-journal", "-wal", "-shm", ""):
                 path.with_name(path.name + end).unlink(missing_ok=True)
             self._note(f"{path}: could not be used, and is made again")
-        self.database = _ready(path)
+            self.database = _ready(path)
         self._lock(path.parent, fcntl.LOCK_SH)
 
     def _lock(self, folder: Path, kind: int) -> None:
@@ -181,7 +184,8 @@ class IndexFile:
         """
         if self._held is None:
             self._held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(self._held, fcntl.LOCK_UN)  # two that share it and want it alone would wait for each other
+        if kind == fcntl.LOCK_EX:
+            fcntl.flock(self._held, fcntl.LOCK_UN)  # two that share it and want it alone would wait for each other
         end = time.monotonic() + _WAIT_S
         while True:
             try:
@@ -198,19 +202,15 @@ class IndexFile:
                 return
 
 
-def _number(path: Path) -> int:
-    """Which file lies there now."""
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
-
-
 def _connected(path: Path | str) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
-    database.execute("PRAGMA cache_size = -65536")
-    database.execute("PRAGMA temp_store = MEMORY")
-    return database
+    try:
+        database.execute("PRAGMA cache_size = -65536")
+        database.execute("PRAGMA temp_store = MEMORY")
+        return database
+    except sqlite3.Error:
+        database.close()
+        raise
 
 
 def _ready(path: Path) -> sqlite3.Connection:
@@ -220,8 +220,9 @@ def _ready(path: Path) -> sqlite3.Connection:
         _Useless: what lies there is no index of this format.
         sqlite3.Error: it cannot be opened or written there.
     """
-    database = _connected(path)
+    database: sqlite3.Connection | None = None
     try:
+        database = _connected(path)
         database.execute("BEGIN IMMEDIATE")
         (mark,), (form,) = (database.execute(f"PRAGMA {n}").fetchone() for n in ("application_id", "user_version"))
         if (mark, form) == (0, 0) and database.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
@@ -231,13 +232,11 @@ def _ready(path: Path) -> sqlite3.Connection:
             raise _Useless
         database.execute("COMMIT")
         return database
-    except sqlite3.DatabaseError as problem:
-        database.close()
-        if getattr(problem, "sqlite_errorname", "").startswith(_LOST):
+    except BaseException as problem:
+        if database is not None:
+            database.close()
+        if getattr(problem, "sqlite_errorname", "").startswith(_LOST[:-2]):
             raise _Useless from problem
-        raise
-    except BaseException:
-        database.close()
         raise
 
 
