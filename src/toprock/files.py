@@ -36,6 +36,7 @@ _TROUBLES = {
 }
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ABANDONED_S = 3600.0
+_ATTEMPTS = 100
 _PART = re.compile(r"\.[0-9a-f]{8}-[a-z0-9_]{8}\.part")
 """Names of files that are being written: the sign of a machine, and what `tempfile` draws."""
 _tidied: set[Path] = set()
@@ -264,17 +265,21 @@ def _to_the_end() -> Iterator[None]:
 def _part_beside(path: Path) -> tuple[IO[bytes], Path]:
     """A new file in the folder of `path`, locked while it is open."""
     folder = path.parent
-    folder.mkdir(parents=True, exist_ok=True)
     if folder not in _tidied:
         _tidied.add(folder)
-        for left in folder.glob(".*.part"):
-            remove_abandoned(left)
+        with contextlib.suppress(OSError):
+            for left in folder.glob(".*.part"):
+                remove_abandoned(left)
+    attempts = 0
     while True:
+        attempts += 1
         try:
-            handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_here()}-", suffix=".part")
-        except FileNotFoundError:  # it was empty, and has just been removed
             folder.mkdir(parents=True, exist_ok=True)
-            continue
+            handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_here()}-", suffix=".part")
+        except (FileNotFoundError, FileExistsError):  # it was empty, and another process has just removed it
+            if attempts < _ATTEMPTS:
+                continue
+            raise
         file = os.fdopen(handle, "wb")
         with contextlib.suppress(OSError):  # not every disk has locks
             fcntl.flock(file, fcntl.LOCK_EX)

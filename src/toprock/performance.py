@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gc
 import io
 import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from toprock.errors import ManifestError, UnknownPerformance
 from toprock.files import write_text
@@ -119,41 +121,42 @@ def read_manifest(path: str | Path) -> list[Performance]:
     Raises:
         ManifestError: a column is missing, an id stands twice, a span or a line is malformed.
     """
-    path = Path(path)
-    rows = read_table(path, required=("id", "video"), error=ManifestError)
+    with _not_collecting():
+        return _read_manifest(Path(path))
+
+
+def _read_manifest(path: Path) -> list[Performance]:
+    header, rows = _records(path, required=("id", "video"), error=ManifestError)
+    at = {name: place for place, name in enumerate(header)}
+    of_id, of_video = at["id"], at["video"]
+    optional = [at.get(name) for name in ("intervals", "performer", "event", "start_box")]
+    further = [(name, place) for name, place in at.items() if name and name not in _COLUMNS]
+    folder, seen, alike = path.parent, set[str](), _Alike()
     performances: list[Performance] = []
-    seen: set[str] = set()
     for number, row in rows:
-        ident, video = row["id"], row["video"]
+        ident, video = row[of_id], row[of_video]
         if not ident or not video:
             raise ManifestError(f"{path}, line {number}: id or video is empty", advice="Fill both in.")
         if ident in seen:
             raise ManifestError(f"{path}, line {number}: the id '{ident}' stands twice", advice="Rename one of them.")
         seen.add(ident)
+        intervals, performer, event, start_box = ("" if place is None else row[place] for place in optional)
         try:
-            intervals = parse_intervals(row.get("intervals", ""))
+            spans = alike(parse_intervals, intervals)
         except ValueError as problem:
             raise ManifestError(
                 f"{path}, line {number}: {problem}", advice="Write seconds, as in 12.0-45.5;60-70."
             ) from None
         try:
-            box = parse_box(row.get("start_box", ""))
+            box = parse_box(start_box) if start_box else None
         except ValueError as problem:
             raise ManifestError(
                 f"{path}, line {number}: {problem}",
                 advice="Write shares of the picture's width and height, as in 0.1 0.2 0.5 0.9.",
             ) from None
-        performances.append(
-            Performance(
-                ident,
-                path.parent / video,
-                intervals,
-                row.get("performer", ""),
-                row.get("event", ""),
-                MappingProxyType({k: v for k, v in row.items() if k not in _COLUMNS}),
-                box=box,
-            )
-        )
+        extra = alike(_read_only, tuple((name, row[place]) for name, place in further))
+        who, where = alike(str, performer), alike(str, event)
+        performances.append(Performance(ident, folder / video, spans, who, where, extra, box=box))
     if not performances:
         raise ManifestError(f"{path}: lists no performance", advice="Add a line for each video below the header.")
     return performances
@@ -287,6 +290,7 @@ def id_matcher(ids: Iterable[str]) -> Callable[[str], str | None]:
 
 
 Value = TypeVar("Value")
+Given = TypeVar("Given")
 
 
 def by_known_id(values: Mapping[str, Value], ids: Iterable[str]) -> dict[str, Value]:
@@ -309,6 +313,15 @@ def read_table(
         error: unreadable, not UTF-8, a required column missing, or a row longer than the header.
     """
 
+    header, rows = _records(path, required=required, error=error)
+    return [(line, {name: value for name, value in zip(header, row, strict=True) if name}) for line, row in rows]
+
+
+def _records(
+    path: Path, *, required: Sequence[str], error: type[ManifestError] | type[Exception]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header of a CSV file, and its rows as `read_table` has them, each as long as the header."""
+
     def fail(what: str, advice: str) -> Exception:
         return error(f"{path}: {what}", advice=advice)  # type: ignore[call-arg]
 
@@ -322,19 +335,56 @@ def read_table(
         doubled = [name for name, times in Counter(header).items() if name and times > 1]
         if doubled:
             raise fail(f"has two columns {doubled[0]}", "Rename one of them.")
+        nameless = [place for place, name in enumerate(header) if not name]
+        zeros, length = "\0" in text, len(header)
         rows = []
         for fields in reader:
-            values = [value.strip() for value in fields]
-            named = dict(zip(header, values, strict=False))
-            if any(values[len(header) :]) or named.pop("", ""):
+            row = [value.strip() for value in fields]
+            last = [row[place] for place in nameless if place < len(row)][-1:] if nameless else []
+            if any(row[length:]) or any(last):
                 raise fail(f"line {reader.line_num} has more fields than the header", "Quote commas in values.")
-            if any("\0" in value for value in values):
+            if zeros and any("\0" in value for value in row):
                 raise fail(f"line {reader.line_num} holds a zero byte", "Save the file anew as CSV in UTF-8.")
-            if any(values):
-                rows.append((reader.line_num, dict.fromkeys(filter(None, header), "") | named))
-        return rows
+            if any(row):
+                row[length:] = [""] * (length - len(row))
+                rows.append((reader.line_num, row))
+        return header, rows
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise fail(f"cannot be read ({problem})", "Give a CSV file in UTF-8.") from problem
+
+
+@contextlib.contextmanager
+def _not_collecting() -> Iterator[None]:
+    """Rows hold no cycles, and looking for some in a million of them again and again takes half of the time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
+
+
+class _Alike:
+    """Makes a value once for all rows that give the same: of a million rows, most share performers, events, dates."""
+
+    _MOST = 100_000
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Callable[[Any], Any], Any], Any] = {}
+
+    def __call__(self, make: Callable[[Given], Value], given: Given) -> Value:
+        key = (make, given)
+        if key in self._made:
+            return cast(Value, self._made[key])
+        made = make(given)
+        if len(self._made) < self._MOST:
+            self._made[key] = made
+        return made
+
+
+def _read_only(columns: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return MappingProxyType(dict(columns))
 
 
 def write_table(

@@ -200,8 +200,8 @@ def test_a_writer_whose_empty_folder_is_removed_makes_it_again(tmp_path):
     writer = subprocess.Popen([sys.executable, "-c", code, tmp_path], stderr=-1)
     while writer.poll() is None:
         collecting._remove_empty(tmp_path, tmp_path / "ab/cd")
-    assert (writer.returncode, writer.stderr.read()) == (0, b"")
-    writer.stderr.close()
+    _, told = writer.communicate()
+    assert (writer.returncode, told) == (0, b"")
 
 
 KILLED = """
@@ -247,8 +247,8 @@ def test_beside_an_extraction_that_runs_nothing_new_is_lost(store):
     keep = ["a", *(f"n{n}" for n in range(60))]
     while writer.poll() is None:
         collect(store, keep=keep)
-    assert (writer.returncode, writer.stderr.read()) == (0, b"")
-    writer.stderr.close()
+    _, told = writer.communicate()
+    assert (writer.returncode, told) == (0, b"")
     assert set(held(store)) == {"b", *keep}
 
 
