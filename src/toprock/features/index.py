@@ -159,7 +159,7 @@ class Index:
         done = Refreshed(folders=len(known))
         while waiting:
             with self.file.writing() as database:
-                batch = _Batch(database, self._root, now, done)
+                batch = _Batch(database, self, now, done)
                 while waiting and batch.read < _BATCH and batch.listed < _BATCH:
                     waiting.extend(batch.take(waiting.popleft()))
                     if on_progress:
@@ -348,8 +348,9 @@ class Index:
 class _Batch:
     """Folders that are listed anew within one transaction."""
 
-    def __init__(self, database: sqlite3.Connection, root: str, now: int, done: Refreshed) -> None:
-        self._database, self._root, self._settled_before, self._done = database, root, now - _MARGIN_NS, done
+    def __init__(self, database: sqlite3.Connection, index: Index, now: int, done: Refreshed) -> None:
+        self._database, self._root, self._place = database, str(index.store.folder), index.place
+        self._settled_before, self._done = now - _MARGIN_NS, done
         self._kinds: dict[str, int] = {}
         self.read = self.listed = 0
 
@@ -395,6 +396,8 @@ class _Batch:
             head = scanning.read_head(os.path.join(self._root, file), ident)  # noqa: PTH118
             self.read += 1
             self._done.read += 1
+            if self._place(ident) != file:
+                head = scanning.Head(problem=f"lies where '{ident}' is not looked for")
             if head is not None:
                 held = sorted(head.shapes)
                 rows.append((

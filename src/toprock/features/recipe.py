@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ class Recipe:
             )
         return cls(cast(Stream, stream), backbone, settings, where)
 
-    @property
+    @functools.cached_property
     def hash(self) -> str:
         """16 hexadecimal digits that name this recipe; of a checkpoint its content counts, not what it is called."""
         name = self.backbone if self.backbone in REGISTRY or "weights" not in self.settings else "checkpoint"

@@ -193,8 +193,6 @@ def _told(entry: Entry, index: Index, holdings: dict[Recipe, Holding]) -> Verdic
     """What the index alone tells of a file."""
     known = {recipe.hash: recipe for recipe in holdings}
     wrong = entry.problem
-    if not wrong and index.place(entry.id) != entry.file:
-        wrong = f"lies where '{entry.id}' is not looked for"
     if not wrong and not entry.shapes:
         wrong = "holds no features"
     for recipe, shape in entry.shapes.items() if not wrong else ():
