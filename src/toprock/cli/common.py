@@ -33,6 +33,18 @@ StartOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where networks run.", show_default=False)
 ]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT|auto",
+        help="Of the Ray cluster; by default one is started on this machine.",
+        show_default=False,
+    ),
+]
 PrecisionOption = Annotated[
     str,
     typer.Option(
