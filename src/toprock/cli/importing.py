@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toprock.cli.app import app, printable
-from toprock.cli.common import JsonOption, bar, print_json, say
+from toprock.cli.common import JsonOption, StoreOutOption, bar, print_json, say
 from toprock.errors import UsageError
+from toprock.places import place
 
 if TYPE_CHECKING:
     from toprock.features.verification import Verification
@@ -29,7 +30,7 @@ class StreamName(StrEnum):
 @features.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="A folder of .npz or .npy files, one a performance; or one file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Feature store: a new folder, or one to fill on.")],
+    out: StoreOutOption,
     name: Annotated[str, typer.Option(help="Of the features, such as i3d.", show_default=False)],
     stream: Annotated[StreamName, typer.Option(help="Clips are dynamic, frames static.", show_default=False)],
     key: Annotated[str, typer.Option(help="Which array of an .npz archive.")] = "arr_0",
@@ -97,7 +98,8 @@ def import_(
 
 @features.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="STORE", help="Feature store.")], json: JsonOption = False
+    folder: Annotated[Path, typer.Argument(metavar="STORE", parser=place, help="Feature store.")],
+    json: JsonOption = False,
 ) -> None:
     """Read every file of a store and name the damaged ones."""
     from toprock.features import FeatureStore
