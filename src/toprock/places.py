@@ -22,6 +22,7 @@ from toprock.errors import StorageError, ToprockError, UsageError
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
 """Object stores, where a file that is put there appears whole; elsewhere it is moved into its place."""
+_OPTIONS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"connect_timeout": 10, "retries": {"max_attempts": 4}}}}
 _BEAT_S = 20.0
 _ABANDONED_S = 120.0
 
@@ -42,7 +43,7 @@ def place(address: str | Path) -> Path:
     try:
         from upath import UPath
 
-        found = UPath(text, use_listings_cache=False)
+        found = UPath(text, use_listings_cache=False, **_OPTIONS.get(scheme, {}))
         _ = found.fs
     except ImportError as problem:
         raise UsageError(
@@ -73,15 +74,18 @@ def put(path: Path, data: bytes | memoryview) -> None:
         StorageError: it cannot be written, or nothing answers.
     """
     fs, name = _parts(path)
-    with remote_errors(path):
-        if _kinds(fs) & _WHOLE:
-            fs.pipe_file(name, bytes(data))
-            return
-        folder = name.rpartition("/")[0]
-        part = f"{folder}/.{secrets.token_hex(4)}-{secrets.token_hex(4)}.part"
-        fs.makedirs(folder, exist_ok=True)
-        fs.pipe_file(part, bytes(data))
-        fs.mv(part, name)
+    try:
+        with remote_errors(path):
+            if _kinds(fs) & _WHOLE:
+                fs.pipe_file(name, bytes(data))
+                return
+            folder = name.rpartition("/")[0]
+            part = f"{folder}/.{secrets.token_hex(4)}-{secrets.token_hex(4)}.part"
+            fs.makedirs(folder, exist_ok=True)
+            fs.pipe_file(part, bytes(data))
+            fs.mv(part, name)
+    except FileNotFoundError as problem:
+        raise StorageError(f"{path}: cannot be written ({problem})", advice="Make the bucket or folder.") from problem
 
 
 def beginning(path: Path, count: int) -> tuple[bytes, int]:

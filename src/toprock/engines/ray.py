@@ -63,7 +63,9 @@ class RayEngine:
         except Exception as problem:  # Ray has a dozen kinds
             where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
             reason = str(problem).strip().split("\n")[0][:200]
-            advice = "Start one with: ray start --head. Does it ask for a token, set RAY_AUTH_MODE=token, RAY_AUTH_TOKEN."
+            advice = (
+                "See that it runs (ray status). One that asks for a token wants RAY_AUTH_MODE=token, RAY_AUTH_TOKEN."
+            )
             raise ComputeError(f"{where} cannot be used ({reason})", advice=advice if address else "") from problem
 
     def run(
