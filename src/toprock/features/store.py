@@ -90,7 +90,9 @@ class FeatureStore:
                     f"{self.folder}: is no feature store",
                     advice="Make one with: toprock extract VIDEOS --out FOLDER.",
                 )
-            if self.folder.is_dir() and any(not is_part(path) for path in self.folder.iterdir()):
+            with reading(self.folder):
+                taken = self.folder.is_dir() and any(not is_part(path) for path in self.folder.iterdir())
+            if taken:
                 raise FeaturesError(
                     f"{self.folder}: is a folder with other things in it",
                     advice="Give an empty or a new folder.",
