@@ -13,21 +13,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 RAY = (sys.executable, "-c", "import sys; from ray.scripts.scripts import main; sys.exit(main())", "start", "--block")
+JOINED = """
+import ray, sys, time
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
+while sys.argv[2] not in ray.cluster_resources():
+    time.sleep(0.1)
+"""
 PATIENCE_S = 60
 
 
 class Node:
     """One machine of a cluster."""
 
-    def __init__(self, *options: str, environment: dict[str, str]) -> None:
+    def __init__(self, *options: str, environment: dict[str, str], first: str = "") -> None:
+        alone = ("unshare", "--mount", "sh", "-ec", f'{first}; exec "$@"', "sh") if first else ()
         self._process = subprocess.Popen(
-            [*RAY, "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", *options],
+            [*alone, *RAY, "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", *options],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -37,7 +44,10 @@ class Node:
     @property
     def busy(self) -> bool:
         """Whether a task runs on it."""
-        return any(_title(pid).startswith("ray::carried") for pid in _descendants(self._process.pid))
+        return self._runs("ray::carried")
+
+    def _runs(self, title: str) -> bool:
+        return any(_title(pid).startswith(title) for pid in _descendants(self._process.pid))
 
     def kill(self) -> None:
         """Take all its processes at once, as a power cut does."""
@@ -74,15 +84,15 @@ class Cluster:
         }
         where = (f"--port={port}", "--node-ip-address=127.0.0.1", f"--temp-dir={self._folder}")
         self.nodes = [Node("--head", "--include-dashboard=false", *where, environment=os.environ | self.environment)]
-        until = time.monotonic() + PATIENCE_S
-        while not _answers(port):
-            assert time.monotonic() < until, "the head of the cluster does not answer"
-            time.sleep(0.1)
+        _wait_until(lambda: _answers(port), "the head of the cluster does not answer")
 
-    def join(self, **environment: str) -> Node:
-        """One more machine with a core."""
-        told = os.environ | self.environment | environment
-        self.nodes.append(Node(f"--address={self.address}", environment=told))
+    def join(self, first: str = "") -> Node:
+        """One more machine with a core; `first` is done to its own view of the disks, before it starts."""
+        told = os.environ | self.environment
+        name = f"node{len(self.nodes)}"
+        resource = f'--resources={{"{name}": 1}}'
+        self.nodes.append(Node(f"--address={self.address}", resource, environment=told, first=first))
+        subprocess.run([sys.executable, "-c", JOINED, self.address, name], check=True, env=told, timeout=PATIENCE_S)
         return self.nodes[-1]
 
     def close(self) -> None:
@@ -104,6 +114,13 @@ def cluster() -> Iterator[Cluster]:
         yield there
     finally:
         there.close()
+
+
+def _wait_until(what: Callable[[], bool], otherwise: str) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.1)
 
 
 def _answers(port: int) -> bool:

@@ -2,12 +2,20 @@
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+from toprock.features import FeatureStore
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "backbones"))
+from checkpoints import make_checkpoint
 
 VIDEOS = 12
 
@@ -87,3 +95,54 @@ def test_without_an_address_a_cluster_is_started_here(videos, local, tmp_path):
     failures = json.loads(there.pop("failures.json"))
     assert list(failures) == ["bad"]
     assert len(there) == 2 and there.items() <= expected.items()
+
+
+@pytest.mark.parametrize(
+    ("first", "what", "options"),
+    [
+        ("mount -t tmpfs none {weights}", "weights", ("--static", "{weights}", "--precision", "float32")),
+        ("mount -t tmpfs none {videos}", "the folder {videos} is not there, or empty", ()),
+        ("mount -t tmpfs none {out}", "the store cannot be seen from there ({out}: is no feature store)", ()),
+        ("mount --bind {out} {out} && mount -o remount,ro,bind {out}", "may not be written|Read-only", ()),
+    ],
+    ids=["no weights", "no videos", "no store", "no write permission"],
+)
+def test_a_machine_that_cannot_is_left_out_and_named(cluster, videos, tmp_path, first, what, options):
+    out, weights, few = tmp_path / "features", tmp_path / "weights", tmp_path / "videos"
+    FeatureStore(out, create=True)
+    make_checkpoint("dinov2", weights)
+    few.mkdir()
+    for number in range(6):
+        shutil.copy2(videos / f"{number:02}.mp4", few)
+    names = {"out": out, "weights": weights, "videos": few}
+    node = cluster.join(first=first.format(**names))
+    try:
+        options = [option.format(**names) for option in options]
+        done = subprocess.run(
+            command(few, out, "--dynamic", "none", "--engine", "ray", "--address", cluster.address, *options),
+            capture_output=True,
+            text=True,
+            env=os.environ | cluster.environment,
+            timeout=200,
+        )
+    finally:
+        node.kill()
+    assert done.returncode == 0, done.stderr
+    left_out = [line for line in done.stderr.splitlines() if "left out on the machine" in line]
+    assert len(left_out) == 1, done.stderr
+    assert re.search(what if "|" in what else re.escape(what.format(**names)), left_out[0])
+    assert len(FeatureStore(out).ids()) == 6
+
+
+def test_an_address_that_answers_nothing_is_told_at_once(videos, tmp_path, toprock):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        out = tmp_path / "features"
+        _, told = toprock("extract", videos, "--out", out, "--engine", "ray", "--address", address, status=1)
+    assert f"nothing answers at {address}" in told
+    assert not list(out.rglob("*.safetensors"))
+    _, told = toprock("extract", videos, "--out", out, "--engine", "ray", "--address", "here", status=2)
+    assert "'here' is no address" in told
+    _, told = toprock("extract", videos, "--out", out, "--address", address, status=2)
+    assert "--address is for --engine ray" in told

@@ -19,7 +19,9 @@ class Lost(ToprockError):
 
 @dataclass(frozen=True)
 class Needs:
-    """What one task takes of a machine while it runs: cores, and a share of an accelerator."""
+    """What one task takes of a machine while it runs: cores (fewer where there are not so many), and a share of an
+    accelerator.
+    """
 
     cpus: int = 1
     gpus: float = 0.0

@@ -11,6 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from toprock._version import __version__
@@ -78,6 +79,7 @@ class RayEngine:
             ToprockError: what a task raises; what keeps every machine from running tasks.
         """
         waiting, running = deque(tasks), dict[Any, K]()
+        needs = self._affordable(needs)
         self._room(needs, patience_s=0.0)
         try:
             while waiting or running:
@@ -107,6 +109,11 @@ class RayEngine:
     def accelerators(self) -> float:
         """How many the cluster has."""
         return float(sum(node.get("Resources", {}).get("GPU", 0) for node in self._alive()))
+
+    def _affordable(self, needs: Needs) -> Needs:
+        """Cores are what a task uses well: on small machines it takes all there are."""
+        most = int(max((node.get("Resources", {}).get("CPU", 0) for node in self._alive()), default=1))
+        return replace(needs, cpus=max(1, min(needs.cpus, most)))
 
     def _send(self, task: Callable[[], Any], needs: Needs) -> Any:
         options: dict[str, Any] = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_retries": RETRIES}
