@@ -2,9 +2,9 @@
 
     python benchmarks/sizing.py [--seconds 120] [--video FILE] [--device cpu] [--networks] [--many 1]
 
-For each backbone a 720p video is read: seconds of the clock, of all cores and of the networks' forward passes, and bytes
-of features, each for an hour of video. `--networks` adds networks of true size with random weights (needs the extra
-`pretrained`); `--many` reads so many videos at a time, as extraction does on a machine of many cores.
+For each backbone a 720p video is read: seconds of the clock, of all cores and of the networks' forward passes, and
+bytes of features, each for an hour of video. `--networks` adds networks of true size with random weights (needs the
+extra `pretrained`); `--many` reads so many videos at a time, as extraction does on a machine of many cores.
 """
 
 from __future__ import annotations
