@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from toprock.backbones.base import Backbone
+    from toprock.backbones.listing import Listed
     from toprock.ranker.saved import ModelConfig
 
 _WIDE = 110
@@ -252,7 +253,8 @@ def backbones(
         return
     found = listed()
     if json:
-        print_json({"schema": 1, "backbones": [one.to_json() for one in found], "folders": list(map(str, folders()))})
+        told = [one.to_json() | {"needs": _needs(one)} for one in found]
+        print_json({"schema": 1, "backbones": told, "folders": list(map(str, folders()))})
         return
     from rich.console import Console
     from rich.table import Table
@@ -281,6 +283,16 @@ def backbones(
             console.print(todo, style="dim", markup=False)
     for folder in folders():
         console.print(f"also here: {folder}", style="dim", markup=False)
+
+
+def _needs(one: Listed) -> dict[str, Any]:
+    """What a video that it looks at takes on a cluster, without and with accelerators."""
+    from toprock.backbones.pretrained.catalogue import CATALOGUE
+    from toprock.features.needs import needs_of_networks
+
+    sizes_mb = [one.size_mb] if one.name in CATALOGUE or one.name == "temporal" else []
+    plain, fast = (needs_of_networks(sizes_mb, accelerator=there) for there in (False, True))
+    return {"cores": plain.cpus, "accelerated": {"cores": fast.cpus, "accelerators": fast.gpus} if sizes_mb else None}
 
 
 @app.command()

@@ -13,10 +13,6 @@ _LARGE_MB = 800.0
 def needs_of(backbones: Sequence[Backbone], compute: Compute | None = None, *, accelerators: bool = False) -> Needs:
     """What one video takes while it is read.
 
-    Embedded backbones take a core. A network without an accelerator takes four cores (see docs/sizing.md: beyond them
-    a video gains little). With one it takes a core, which reads, and a quarter of the accelerator (half, for large
-    networks), so that several readers keep it busy.
-
     Args:
         backbones: that look at it.
         compute: where networks are to run.
@@ -26,11 +22,22 @@ def needs_of(backbones: Sequence[Backbone], compute: Compute | None = None, *, a
     >>> needs_of([build("flow"), build("posture")])
     Needs(cpus=1, gpus=0.0)
     """
-    networks = [backbone for backbone in backbones if isinstance(backbone, NetworkBackbone)]
-    if not networks:
-        return Needs()
+    sizes_mb = [backbone.spec.size_mb for backbone in backbones if isinstance(backbone, NetworkBackbone)]
     device = (compute or Compute()).device
-    if device == "cuda" or (device == "auto" and accelerators):
-        large = sum(backbone.spec.size_mb for backbone in networks) > _LARGE_MB
-        return Needs(cpus=1, gpus=0.5 if large else 0.25)
+    return needs_of_networks(sizes_mb, accelerator=device == "cuda" or (device == "auto" and accelerators))
+
+
+def needs_of_networks(sizes_mb: Sequence[float], *, accelerator: bool) -> Needs:
+    """The same, by the sizes of the networks that look on.
+
+    Without a network a core is enough. A network without an accelerator takes four cores. With one it takes a core,
+    which reads, and a quarter of the accelerator (half, for large networks), so that several readers keep it busy.
+
+    >>> needs_of_networks([88.0], accelerator=False), needs_of_networks([88.0], accelerator=True)
+    (Needs(cpus=4, gpus=0.0), Needs(cpus=1, gpus=0.25))
+    """
+    if not sizes_mb:
+        return Needs()
+    if accelerator:
+        return Needs(cpus=1, gpus=0.5 if sum(sizes_mb) > _LARGE_MB else 0.25)
     return Needs(cpus=4)
