@@ -88,7 +88,7 @@ def measure_index(entries: int, place: Path) -> dict[str, float]:
 
     store = FeatureStore(place / "store", create=True)
     store.write(features(0))
-    store.set_failures({ident(n): "v.mp4: there is no such file" for n in range(entries, entries + entries // 100)})
+    store.note_failures({ident(n): "v.mp4: there is no such file" for n in range(entries, entries + entries // 100)})
     dynamic, static = sorted(recipe.hash for recipe in store.recipes)
     root = str(store.folder)
     for a in range(256):

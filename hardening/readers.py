@@ -74,7 +74,7 @@ def _store(folder: Path) -> FeatureStore:
     store = FeatureStore(folder / "features", create=True)
     for number in range(6):
         store.write(_features(number))
-    store.set_failures({"p9": "v9.mp4: there is no such file"})
+    store.note_failures({"p9": "v9.mp4: there is no such file"})
     return store
 
 

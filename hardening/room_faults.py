@@ -31,7 +31,7 @@ from tests.conftest import Place
 from tests.web.shelf import repeat_video
 from toprock.library import Library, jobs, tables
 
-SLOW_S = 3.0
+SLOW_S = 10.0
 """What a page may take while something fails."""
 _WORDS = "others go on"
 

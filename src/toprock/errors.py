@@ -30,6 +30,7 @@ Each carries `message` (what happened) and `advice` (what to do next); `str(erro
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class ToprockError(Exception):
@@ -47,6 +48,17 @@ class ToprockError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}. {self.advice}".strip() if self.advice else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes it travels with all that it says, whatever its kind is made from."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[ToprockError], args: tuple[Any, ...], said: dict[str, Any]) -> ToprockError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(said)
+    return error
 
 
 class UsageError(ToprockError):

@@ -18,10 +18,11 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 from toprock.errors import StorageError, UsageError
+from toprock.places import is_remote, put, remote_errors
 
 AGAIN = "run the same command again; it resumes"
 """Of the advice on full disks: where there is no command, as in a room, it reads "try again"."""
@@ -51,6 +52,9 @@ def write_bytes(path: str | Path, data: bytes | memoryview, *, private: bool = F
     Raises:
         StorageError: the disk is full or the file cannot be written; nothing half-written stays.
     """
+    if is_remote(path):
+        put(cast(Path, path), data)
+        return
     write_together([(Path(path), data)], private=private)
 
 
@@ -230,14 +234,63 @@ def tidy(folder: str | Path) -> None:
 
     Those of this machine are known by a lock that nobody holds any more, those of others by their age.
     """
+    if is_remote(folder):
+        return
     with contextlib.suppress(OSError):  # folders come and go
         for path in Path(folder).rglob(".*.part"):
             remove_abandoned(path)
 
 
 @contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only one, of all processes that ask so, who changes what lies in a folder; it is made where needed.
+
+    Raises:
+        StorageError: the folder cannot be made.
+    """
+    with storage_errors(folder):
+        handles = _held_alone(folder)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _held_alone(folder: Path) -> list[int]:
+    """Open files that hold the lock of a folder."""
+    attempts = 0
+    while True:
+        attempts += 1
+        with contextlib.ExitStack() as held:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                handle = os.open(folder, os.O_RDONLY)
+            except (FileNotFoundError, FileExistsError):  # it was empty, and another process has just removed it
+                if attempts < _ATTEMPTS:
+                    continue
+                raise
+            held.callback(os.close, handle)
+            handles = [handle]
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError:  # a disk over the network, which locks files alone
+                handles.append(os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666))
+                held.callback(os.close, handles[-1])
+                with contextlib.suppress(OSError):  # or not even them
+                    fcntl.flock(handles[-1], fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # else it was removed while this waited: the others hold its successor
+                held.pop_all()
+                return handles
+
+
+@contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn a full disk or a refused write below `path` into a StorageError."""
+    if is_remote(path):
+        with remote_errors(path):
+            yield
+        return
     try:
         yield
     except OSError as problem:

@@ -48,7 +48,7 @@ def test_list_a_page_and_the_next(toprock, store):
 
 
 def test_list_by_prefix_recipe_and_failure(toprock, store):
-    store.set_failures({"x": "x.mp4: there is no such file", "y": "y.mp4: is damaged"})
+    store.note_failures({"x": "x.mp4: there is no such file", "y": "y.mp4: is damaged"})
     common = ("features", "list", store.folder, "--json")
     assert len(json.loads(toprock(*common, "--prefix", "battle-00")[0])["performances"]) == 6
     assert json.loads(toprock(*common, "--prefix", "dance")[0])["total"] == 0
@@ -142,7 +142,7 @@ def test_a_check_goes_on_where_it_was_stopped(toprock, store, how):
 def test_gc_tells_and_deletes_only_where_asked(toprock, store, place, tmp_path):
     lines = (place / "in/manifest.csv").read_text().splitlines()
     (tmp_path / "keep.csv").write_text("\n".join(lines[:4]) + "\n")
-    store.set_failures({"gone": "v.mp4: there is no such file"})
+    store.note_failures({"gone": "v.mp4: there is no such file"})
     common = ("features", "gc", store.folder, "--keep", tmp_path / "keep.csv", "--recipes", place / "model")
     out, told = toprock(*common)
     size = sum(store.path(f"battle-00{n}").stat().st_size for n in (3, 4, 5))

@@ -123,7 +123,7 @@ def test_performances_without_features_are_counted_and_named(championship, copy)
         performance_id(b.year, b.video_id, b.dancers[0]) for b in (championship.battles[1], championship.battles[2])
     ]
     store.path(lost[0]).unlink()
-    store.set_failures({lost[0]: "the video is damaged"})
+    store.note_failures({lost[0]: "the video is damaged"})
     (task,) = read(copy)
     assert task.missing == {lost[0]: "the video is damaged"}
     assert task.pairs_left_out == 2  # once to test, once to train on

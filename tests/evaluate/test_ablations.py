@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from toprock.datasets import Fold
+from toprock.engines import LocalEngine
 from toprock.evaluate.ablations import DEFAULT, ablations
 from toprock.evaluate.benchmark import run_benchmark
 from toprock.peers import Qsd
@@ -49,7 +50,7 @@ def test_every_one_can_be_trained(small_task, tmp_path, name):
     task = small_task.with_folds([Fold("1", few, fold.test)])
     learner = ablations(BOTH)[name]
     learner = replace(learner, training={**learner.training, "steps": 1})
-    (scores,) = run_benchmark([task], {name: learner}, seeds=[0], folder=tmp_path, workers=1)
+    (scores,) = run_benchmark([task], {name: learner}, seeds=[0], folder=tmp_path, engine=LocalEngine(1))
     values = list(scores.rows[0]["scores"].values())
     assert np.isfinite(values).all()
     assert np.std(values) > 0

@@ -10,6 +10,7 @@ import torch
 
 from toprock.comparisons import Pair, pairwise_accuracy
 from toprock.datasets import Fold
+from toprock.engines import LocalEngine
 from toprock.errors import PairsError
 from toprock.evaluate.benchmark import controls, inner_folds, run_benchmark
 from toprock.features import PerformanceFeatures
@@ -19,11 +20,17 @@ QUICK = AveragePooling(TwinConfig(epochs=2, segments=4))
 LEARNERS = {"average": QUICK, "linear": Linear()}
 
 
-def run(task, folder, learners=LEARNERS, seeds=range(2), workers=1, **options):
+def run(task, folder, learners=LEARNERS, seeds=range(2), engine=None, **options):
     """The one task's scores, and how many rows were already there and all there are."""
     told = []
     (scores,) = run_benchmark(
-        [task], learners, seeds=seeds, folder=folder, workers=workers, on_row=lambda *row: told.append(row), **options
+        [task],
+        learners,
+        seeds=seeds,
+        folder=folder,
+        engine=engine or LocalEngine(1),
+        on_row=lambda *row: told.append(row),
+        **options,
     )
     return scores, told[0][1:]
 
@@ -167,7 +174,7 @@ def test_an_interrupt_leaves_finished_rows_whole(small_task, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_benchmark([small_task], LEARNERS, seeds=range(2), folder=tmp_path, workers=1, on_row=stop)
+        run_benchmark([small_task], LEARNERS, seeds=range(2), folder=tmp_path, engine=LocalEngine(1), on_row=stop)
     files = sorted((tmp_path / "toy").iterdir())
     assert len(files) == 3
     assert all(json.loads(path.read_text())["scores"] for path in files)
@@ -180,7 +187,7 @@ def test_an_interrupt_leaves_finished_rows_whole(small_task, tmp_path):
 def test_two_processes_give_the_rows_of_one(small_task, tmp_path):
     learners = {"qsd": Qsd(model={"width": 8}, training={"steps": 2}), "linear": Linear()}
     one, _ = run(small_task, tmp_path / "one", learners, seeds=[0], published=True)
-    two, _ = run(small_task, tmp_path / "two", learners, seeds=[0], published=True, workers=2)
+    two, _ = run(small_task, tmp_path / "two", learners, seeds=[0], published=True, engine=LocalEngine(2))
     assert without_times(one.rows) == without_times(two.rows)
     assert [path.name for path in sorted((tmp_path / "one/toy").iterdir())] == [
         path.name for path in sorted((tmp_path / "two/toy").iterdir())
@@ -197,7 +204,7 @@ def test_an_interrupt_ends_the_other_processes_in_the_middle_of_their_rows(small
     before = set(multiprocessing.active_children())
     learners = {"linear": Linear(), "average": long}
     with pytest.raises(KeyboardInterrupt):
-        run_benchmark([small_task], learners, seeds=[0], folder=tmp_path, workers=2, on_row=stop)
+        run_benchmark([small_task], learners, seeds=[0], folder=tmp_path, engine=LocalEngine(2), on_row=stop)
     assert set(multiprocessing.active_children()) <= before
     (path,) = (tmp_path / "toy").iterdir()
     assert json.loads(path.read_text())["model"] == "linear"

@@ -141,7 +141,7 @@ def test_damaged_files_go_where_asked(store):
 
 
 def test_failures_go_with_their_performances(store):
-    store.set_failures({"a": "no", "gone": "no"})
+    store.note_failures({"a": "no", "gone": "no"})
     assert counts(garbage(store, keep=["a", "b", "c/1"])) == {"failures": 1}
     collect(store, keep=["a", "b", "c/1"])
     assert store.failures() == {"a": "no"}
@@ -262,3 +262,10 @@ def test_a_file_that_cannot_be_read_is_not_taken_for_damaged(store, monkeypatch)
     shutil.rmtree(whole)
     whole.write_bytes(data)
     assert held(store) == EVERYTHING
+
+
+def test_a_store_at_an_address_is_not_tidied(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store = FeatureStore(f"memory://gc-{os.getpid()}", create=True)
+    with pytest.raises(FeaturesError, match="is an address, where files have no locks"):
+        garbage(store)

@@ -132,7 +132,7 @@ def test_another_array_of_the_same_file_is_imported_anew(tmp_path, store):
 def test_a_failure_is_forgotten_when_the_file_is_right_whatever_was_wrong(tmp_path, store, monkeypatch):
     folder = arrays(tmp_path / "in", "z", suffix="")
     np.save(folder / "z.npy", np.ones((9, 6)))
-    store.set_failures({"video": "video.mp4: is damaged"})
+    store.note_failures({"video": "video.mp4: is damaged"})
     assert "the same id" in import_features(folder, store, **I3D).failed["z"]
     (folder / "z.npy").unlink()
     monkeypatch.chdir(tmp_path)  # another spelling of the path

@@ -17,10 +17,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toprock.errors import FeaturesError
-from toprock.features import FeatureStore, Index, PerformanceFeatures, Recipe, StreamFeatures, indexfile, scanning
+from toprock.features import (
+    FeatureStore,
+    Index,
+    PerformanceFeatures,
+    Recipe,
+    StreamFeatures,
+    indexfile,
+    scanning,
+    verify,
+)
 
-STATIC = Recipe("static", "posture", {"rate_hz": 6})
-DYNAMIC = Recipe("dynamic", "flow", {"clip_s": 0.8})
+STATIC = Recipe("static", "stills", {"rate_hz": 6})
+DYNAMIC = Recipe("dynamic", "moves", {"clip_s": 0.8})
 AWKWARD = ["semi/anna", "two words", "試合 1", "x" * 700, "a.b", "-rf", "../up", "%2F", "\U0010ffff", "ü" * 90]
 
 
@@ -81,7 +90,7 @@ def test_pages_of_all_kinds(store):
     ids = [f"{group}/{n}" for group in ("a", "b", "b!") for n in range(7)]
     for ident in ids:
         store.write(features(ident, DYNAMIC if ident.endswith("3") else STATIC))
-    store.set_failures({"b/x": "no", "c": "broken"})
+    store.note_failures({"b/x": "no", "c": "broken"})
     with Index(store) as index:
         index.refresh()
         found, after = [], ""
@@ -97,7 +106,7 @@ def test_pages_of_all_kinds(store):
         assert (index.count(prefix="b"), index.count(recipes=[DYNAMIC.hash]), index.count(failed=True)) == (14, 3, 2)
         assert index.failures(prefix="b") == {"b/x": "no"}
         assert index.failures(after="b/x") == {"c": "broken"}
-        store.set_failures({})
+        store.note_failures({}, succeeded=["b/x", "c"])
         index.refresh()
         assert index.failures() == {}
 
@@ -144,7 +153,7 @@ def test_a_refresh_equals_one_made_anew(tmp_path_factory, steps):
             (store.folder / "zz" / "00").mkdir(parents=True, exist_ok=True)
             shutil.copy(path, store.folder / "zz" / "00" / path.name)
         elif what == "fail":
-            store.set_failures({ident: f"for the {size}. time"})
+            store.note_failures({ident: f"for the {size}. time"})
         elif what == "folder" and path.parent.exists():
             shutil.rmtree(path.parent)
         elif what == "refresh":
@@ -367,7 +376,7 @@ def test_a_damaged_one_that_another_has_open_is_waited_for(store, monkeypatch):
     store.write(features("a"))
     monkeypatch.setattr(indexfile, "_WAIT_S", 0.2)
     (store.folder / indexfile.NAME).write_bytes(b"x" * 5000)
-    other = os.open(store.folder, os.O_RDONLY)
+    other = os.open(store.folder / "index.lock", os.O_RDONLY | os.O_CREAT)
     fcntl.flock(other, fcntl.LOCK_SH)
     with pytest.raises(FeaturesError, match="is damaged, and another program has it open"):
         Index(store)
@@ -430,3 +439,29 @@ def test_a_store_whose_clock_is_ahead_is_looked_at_again(store):
     with Index(store) as index:
         index.refresh()
         assert index.refresh().read == 1
+
+
+def test_a_store_at_an_address(tmp_path, monkeypatch):
+    """Its index lies in the cache; what is replaced there is seen by its time of change or tag."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store = FeatureStore(f"memory://index-{os.getpid()}", create=True)
+    assert rows(store)[0] == []
+    for ident in AWKWARD:
+        store.write(features(ident))
+    store.note_failures({"gone": "no"})
+    entries, totals, failures, count = rows(store)
+    assert [entry.id for entry in entries] == store.ids() == sorted(AWKWARD)
+    assert (totals, failures, count) == ({STATIC.hash: len(AWKWARD)}, {"gone": "no"}, len(AWKWARD))
+    assert {entry.problem for entry in entries} == {""}
+    assert len([*tmp_path.rglob(indexfile.NAME)]) == 1
+    store.write(features("a.b", size=2))
+    store.path("two words").unlink()
+    with Index(store) as index:
+        done = index.refresh()
+        assert (done.read, done.gone) == (1, 1)
+        assert index.verify() == []
+        (changed,) = index.page(prefix="a.b")
+        assert changed.check != next(entry.check for entry in entries if entry.id == "a.b")
+    assert verify(store).sound == verify(store, quick=True).sound == len(AWKWARD) - 1
+    store.path("a.b").write_bytes(b"x" * 100)
+    assert set(verify(store, quick=True).damaged) == {"a.b"}

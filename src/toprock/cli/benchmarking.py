@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toprock.cli.app import app
-from toprock.cli.common import JsonOption, bar, print_json, say, say_left_out
+from toprock.cli.common import AddressOption, EngineOption, JsonOption, bar, print_json, say, say_left_out
 from toprock.errors import PairsError, UsageError
 
 if TYPE_CHECKING:
@@ -49,11 +49,14 @@ def benchmark(
     ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Of raan and softmax; published: 2000.")] = 2000,
     segments: Annotated[int, typer.Option(min=1, help="Of raan, softmax and average; published: 400.")] = 400,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Rows at a time; by default one a core.")] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train and test learners side by side on published data; an interrupted run goes on where it stopped."""
     from toprock.datasets.registry import reader
+    from toprock.engines import open_engine
     from toprock.evaluate.ablations import DEFAULT, ablations
     from toprock.evaluate.benchmark import run_benchmark
     from toprock.evaluate.summary import summarise
@@ -68,7 +71,7 @@ def benchmark(
     left = _Left()
     done: list[TaskScores] = []
     folder = out or Path(f"benchmark-{name}")
-    with bar(f"Reading {name}") as advance:
+    with open_engine(engine, address=address, workers=workers, on_note=say) as where, bar(f"Reading {name}") as advance:
         for task in left.note(read(data, pairs), folds):
             done += run_benchmark(
                 [task],
@@ -76,7 +79,7 @@ def benchmark(
                 seeds=range(seeds),
                 folder=folder,
                 published=published_protocol,
-                workers=workers,
+                engine=where,
                 on_row=lambda what, rows, total, name=task.name: advance(rows, total, f"{name}: {what}"),  # type: ignore[misc]
             )
     if not done:

@@ -14,12 +14,27 @@ import typer
 from toprock.cli.app import printable
 from toprock.errors import UsageError
 from toprock.files import finite
+from toprock.places import place
 
 if TYPE_CHECKING:
     from toprock.features import FeatureStore, Progress
 
 ModelOption = Annotated[Path, typer.Option("--model", "-m", help="Model folder.", show_default=False)]
-FeaturesOption = Annotated[Path, typer.Option("--features", "-f", help="Feature store.", show_default=False)]
+FeaturesOption = Annotated[
+    Path,
+    typer.Option("--features", "-f", parser=place, metavar="STORE", help="Feature store.", show_default=False),
+]
+StoreOutOption = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        parser=place,
+        metavar="FOLDER|ADDRESS",
+        help="Feature store: a new folder or address (s3://...), or one to fill on.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 ManifestOption = Annotated[
     Path | None, typer.Option("--manifest", help="Manifest (CSV) that names performers.", show_default=False)
@@ -32,6 +47,18 @@ StartOption = Annotated[
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where networks run.", show_default=False)
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT|auto",
+        help="Of the Ray cluster; by default one is started on this machine.",
+        show_default=False,
+    ),
 ]
 PrecisionOption = Annotated[
     str,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from toprock.cli.app import app, printable
-from toprock.cli.common import bar, say
+from toprock.cli.common import StoreOutOption, bar, say
 from toprock.errors import UsageError
 
 features = typer.Typer(no_args_is_help=True, help="Bring in features made elsewhere; list, check and tidy a store.")
@@ -26,7 +26,7 @@ class StreamName(StrEnum):
 @features.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="A folder of .npz or .npy files, one a performance; or one file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Feature store: a new folder, or one to fill on.")],
+    out: StoreOutOption,
     name: Annotated[str, typer.Option(help="Of the features, such as i3d.", show_default=False)],
     stream: Annotated[StreamName, typer.Option(help="Clips are dynamic, frames static.", show_default=False)],
     key: Annotated[str, typer.Option(help="Which array of an .npz archive.")] = "arr_0",

@@ -11,6 +11,7 @@ import typer
 from toprock.cli.app import printable
 from toprock.cli.common import bar, say
 from toprock.errors import UnknownPerformance, UsageError
+from toprock.places import place
 
 if TYPE_CHECKING:
     from toprock.assess.assessment import Assessment
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
 StoreOption = Annotated[
     Path | None,
-    typer.Option("--features", "-f", help="Take ids from this store instead of videos.", show_default=False),
+    typer.Option(
+        "--features",
+        "-f",
+        parser=place,
+        metavar="STORE",
+        help="Take ids from this store instead of videos.",
+        show_default=False,
+    ),
 ]
 IdsOption = Annotated[
     Path | None, typer.Option("--ids", help="A file with one id (or video) a line.", show_default=False)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from toprock.cli.app import app
 from toprock.cli.common import (
+    AddressOption,
     CriterionOption,
     DeviceOption,
+    EngineOption,
     FeaturesOption,
     JsonOption,
     ManifestOption,
@@ -19,6 +22,7 @@ from toprock.cli.common import (
     SeedOption,
     SkipOption,
     StartOption,
+    StoreOutOption,
     bar,
     extraction_bar,
     performers_of,
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from toprock.backbones.base import Backbone
+    from toprock.backbones.listing import Listed
     from toprock.ranker.saved import ModelConfig
 
 _WIDE = 110
@@ -44,7 +49,7 @@ FEW_PAIRS = 20
 @app.command()
 def extract(
     source: Annotated[Path, typer.Argument(help="A manifest (.csv), a folder of videos, or one video.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Feature store: a new folder, or one to fill on.")],
+    out: StoreOutOption,
     dynamic: Annotated[
         str, typer.Option(help="Backbone of the dynamic stream (toprock backbones lists them), a folder, or none.")
     ] = "flow",
@@ -67,9 +72,12 @@ def extract(
     workers: Annotated[int | None, typer.Option(min=1, help="Videos read at a time; by default one a core.")] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "local",
+    address: AddressOption = None,
 ) -> None:
     """Read videos once and store their features. Safe to interrupt; run it again to go on."""
     from toprock.backbones.base import Compute, HearingBackbone
+    from toprock.engines import open_engine
     from toprock.features import FeatureStore
     from toprock.features import extract as run
     from toprock.performance import find_performances
@@ -91,8 +99,19 @@ def extract(
         if heard:
             say(f"note: {beats} has no beats of {heard} performances; those are heard in the sound.")
     store = FeatureStore(out, create=True)
-    with extraction_bar(len({p.video for p in performances})) as on_progress:
-        result = run(performances, store, backbones, workers=workers, compute=compute, on_progress=on_progress)
+    with contextlib.ExitStack() as stack:
+        where = None
+        if engine != "local" or address is not None:
+            where = stack.enter_context(open_engine(engine, address=address, workers=workers, on_note=say))
+        result = run(
+            performances,
+            store,
+            backbones,
+            workers=workers,
+            compute=compute,
+            engine=where,
+            on_progress=stack.enter_context(extraction_bar(len({p.video for p in performances}))),
+        )
     for name, pace in result.paces.items():
         say(f"{name} ran on {pace}.")
     if not result.written and not result.failed:
@@ -234,7 +253,8 @@ def backbones(
         return
     found = listed()
     if json:
-        print_json({"schema": 1, "backbones": [one.to_json() for one in found], "folders": list(map(str, folders()))})
+        told = [one.to_json() | {"needs": _needs(one)} for one in found]
+        print_json({"schema": 1, "backbones": told, "folders": list(map(str, folders()))})
         return
     from rich.console import Console
     from rich.table import Table
@@ -263,6 +283,16 @@ def backbones(
             console.print(todo, style="dim", markup=False)
     for folder in folders():
         console.print(f"also here: {folder}", style="dim", markup=False)
+
+
+def _needs(one: Listed) -> dict[str, Any]:
+    """What a video that it looks at takes on a cluster, without and with accelerators."""
+    from toprock.backbones.pretrained.catalogue import CATALOGUE
+    from toprock.features.needs import needs_of_networks
+
+    sizes_mb = [one.size_mb] if one.name in CATALOGUE or one.name == "temporal" else []
+    plain, fast = (needs_of_networks(sizes_mb, accelerator=there) for there in (False, True))
+    return {"cores": plain.cpus, "accelerated": {"cores": fast.cpus, "accelerators": fast.gpus} if sizes_mb else None}
 
 
 @app.command()

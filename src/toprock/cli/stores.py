@@ -12,13 +12,14 @@ from toprock.cli.app import printable
 from toprock.cli.common import JsonOption, bar, print_json, say
 from toprock.cli.importing import features
 from toprock.errors import UsageError
+from toprock.places import place
 
 if TYPE_CHECKING:
     from toprock.features import Entry, FeatureStore, Recipe
     from toprock.features.collecting import Garbage
     from toprock.features.verification import Verification
 
-StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Feature store.")]
+StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", parser=place, help="Feature store.")]
 
 
 @features.command("list")

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import concurrent.futures.process
 import contextlib
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from toprock._version import __version__
 from toprock.comparisons import Pair, pairwise_accuracy
 from toprock.datasets.task import Fold, Task
-from toprock.errors import PairsError, ToprockError
+from toprock.engines import Engine, LocalEngine, Lost
+from toprock.errors import PairsError
 from toprock.evaluate.evaluation import memorised
 from toprock.evaluate.summary import FoldScores, TaskScores
 from toprock.files import finite, write_json
-from toprock.machine import cores
 from toprock.peers import Learner, Scorer, TrainingSide
 from toprock.ranker.batch import Arrays
 from toprock.ranker.choosing import choosing_folds, performer_groups
@@ -41,7 +35,7 @@ def run_benchmark(
     seeds: Sequence[int],
     folder: Path,
     published: bool = False,
-    workers: int | None = None,
+    engine: Engine | None = None,
     on_row: OnRow | None = None,
 ) -> list[TaskScores]:
     """Train and test every learner on every fold with every seed; what was done before is read, not done again.
@@ -52,7 +46,7 @@ def run_benchmark(
         seeds: one row each; a learner whose rows do not differ by seed is run all the same.
         folder: where finished rows lie, each named by its data and settings: tables of several kinds can share it.
         published: also note the best accuracy on test pairs at any time of the training, as the field reports it.
-        workers: processes; None is one a core.
+        engine: where rows are made; None is a process a core of this machine.
         on_row: tells progress.
 
     Raises:
@@ -70,7 +64,7 @@ def run_benchmark(
             for fold in task.folds
             for name, learner in learners.items()
         ]
-        rows = _run(jobs, digests, folder / task.name, workers or cores(), on_row)
+        rows = _run(jobs, digests, folder / task.name, engine or LocalEngine(), on_row)
         results.append(_scores_of(task, rows))
     return results
 
@@ -174,7 +168,7 @@ def _tested(fold: Fold, data: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], 
 
 
 def _run(
-    jobs: Sequence[_Job], digests: Mapping[str, str], folder: Path, workers: int, on_row: OnRow | None
+    jobs: Sequence[_Job], digests: Mapping[str, str], folder: Path, engine: Engine, on_row: OnRow | None
 ) -> list[dict[str, Any]]:
     rows: dict[int, dict[str, Any]] = {}
     waiting: dict[int, tuple[Path, str]] = {}
@@ -197,48 +191,12 @@ def _run(
 
     if on_row and jobs:
         on_row(jobs[0].task, done, len(jobs))
-    if min(workers, len(waiting)) <= 1:
-        for number in waiting:
-            finish(number, jobs[number].row())
-    else:
-        with contextlib.closing(_elsewhere({number: jobs[number] for number in waiting}, workers)) as found:
-            for number, row in found:
-                finish(number, row)
+    with contextlib.closing(engine.run({number: jobs[number].row for number in waiting})) as found:
+        for number, row in found:
+            if isinstance(row, Lost):
+                raise Lost(row.message, advice=f"{row.advice} Finished rows are kept.".strip())
+            finish(number, row)
     return [rows[number] for number in range(len(jobs))]
-
-
-def _elsewhere(jobs: Mapping[int, _Job], workers: int) -> Generator[tuple[int, dict[str, Any]], None, None]:
-    """Rows as they are done by other processes, which end at once with this one or with an interrupt."""
-    spawn = multiprocessing.get_context("spawn")
-    theirs, ours = spawn.Pipe(duplex=False)
-    pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(jobs)), spawn, _follow, (theirs,))
-    try:
-        # processes keep the mask they are started under: an interrupt is this one's to answer
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            running = {pool.submit(job.row): number for number, job in jobs.items()}
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for future in concurrent.futures.as_completed(running):
-            yield running[future], future.result()
-    except concurrent.futures.process.BrokenProcessPool as problem:
-        raise ToprockError(
-            "a process that trained was lost, most likely for want of memory",
-            advice="Run the same command again, with --workers 1; finished rows are kept.",
-        ) from problem
-    finally:
-        ours.close()
-        pool.shutdown(cancel_futures=True)
-
-
-def _follow(parent: Connection) -> None:
-    """End when the other end of the pipe is closed, in the middle of a row too."""
-
-    def wait() -> None:
-        parent.poll(None)
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _kept(path: Path, digest: str) -> dict[str, Any] | None:

@@ -18,10 +18,11 @@ from toprock.features import scanning
 from toprock.features.index import Entry, Index
 from toprock.features.recipe import Recipe
 from toprock.features.scanning import Stamp
-from toprock.features.store import FORMAT, FeatureStore, PerformanceFeatures
+from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.features.verification import read
-from toprock.files import remove_abandoned, storage_errors, write_json
+from toprock.files import alone, remove_abandoned, storage_errors
 from toprock.performance import id_matcher
+from toprock.places import is_remote
 
 Kind = Literal["parts", "performances", "features", "damaged", "failures", "folders"]
 KINDS: dict[Kind, str] = {
@@ -118,8 +119,12 @@ def find_garbage(
         on_progress: called with files looked at, of how many.
 
     Raises:
-        FeaturesError: none of the recipes to keep is in the store, or none of the performances.
+        FeaturesError: none of what is to be kept is there, or the store lies at an address.
     """
+    if is_remote(index.store.folder):
+        raise FeaturesError(
+            f"{index.store.folder}: is an address, where files have no locks", advice="Tidy a store on a disk."
+        )
     index.refresh(thorough=True)
     found, chooser = Garbage(), _Chooser(index.store, keep, recipes, imported)
     total = index.count()
@@ -149,8 +154,8 @@ def find_garbage(
 def delete(index: Index, garbage: Garbage, *, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
     """Remove what `find_garbage` found; gives names of what had changed since, and stays.
 
-    Between the last look at a file and its removal lie some microseconds, or where a part of it stays, the time of one
-    write: what another process stores of the same performance in between is lost until the next extraction.
+    The folder of a file is locked meanwhile, as its writers do, so that nothing they store is lost where the disk has
+    locks.
 
     Args:
         index: of the store.
@@ -161,7 +166,7 @@ def delete(index: Index, garbage: Garbage, *, on_progress: Callable[[int, int], 
         StorageError: the disk refuses; what was not yet removed stays, and can be removed by calling again.
     """
     store, changed = index.store, []
-    alone = _Alone(store.folder)
+    bare = _Bare(store.folder)
     for number, one in enumerate(garbage.waste):
         if on_progress:
             on_progress(number, len(garbage.waste))
@@ -170,33 +175,32 @@ def delete(index: Index, garbage: Garbage, *, on_progress: Callable[[int, int], 
             continue
         if one.kind == "parts":
             remove_abandoned(path)
-        elif one.kind != "folders" and (now := scanning.file_stamp(str(path))) != one.stamp:
-            changed += [one.name] if now else []
-            continue
-        elif one.recipes:
-            changed += [] if _lighten(alone, store, one) else [one.name]
-            continue
-        elif one.kind != "folders":
-            with storage_errors(path):
-                path.unlink(missing_ok=True)
-        _remove_empty(store.folder, path if one.kind == "folders" else path.parent)
-    gone = {one.id for one in garbage.waste if one.kind == "failures"}
-    if gone:
-        store.set_failures({ident: why for ident, why in store.failures().items() if ident not in gone})
+        elif one.kind != "folders" and path.parent.is_dir():
+            with alone(path.parent):  # as all who write there do
+                now = scanning.file_stamp(str(path))
+                if now is not None and (now != one.stamp or (one.recipes and not _lighten(bare, store, one))):
+                    changed.append(one.name)
+                elif now is not None and not one.recipes:
+                    with storage_errors(path):
+                        path.unlink(missing_ok=True)
+        if not one.recipes:
+            _remove_empty(store.folder, path if one.kind == "folders" else path.parent)
+    store.note_failures({}, succeeded=[one.id for one in garbage.waste if one.kind == "failures"])
     index.refresh()
-    held, there = index.totals(), FeatureStore(store.folder).recipes
-    left = [r for r in there if r not in garbage.recipes or r.hash in held]
-    if left != there:  # else training would ask which of them is meant
-        write_json(store.folder / "store.json", {"format": FORMAT, "recipes": [r.to_json() for r in left]})
-        store.recipes = left
+    held = index.totals()
+    if gone := [recipe for recipe in garbage.recipes if recipe.hash not in held]:
+        store.forget_recipes(*gone)  # else training would ask which of them is meant
     return changed
 
 
-class _Alone(FeatureStore):
-    """Writes a performance as it is given, and nothing that its file held before."""
+class _Bare(FeatureStore):
+    """Writes a performance as it is given, and nothing that its file held before; its folder is locked already."""
 
     def read(self, ident: str) -> PerformanceFeatures:
         raise UnknownPerformance(f"{ident}: is not asked for")
+
+    def _alone(self, folder: Path) -> contextlib.AbstractContextManager[None]:
+        return super()._alone(folder) if folder == self.folder else contextlib.nullcontext()
 
 
 class _Chooser:
@@ -251,8 +255,8 @@ def _trouble(entry: Entry, store: FeatureStore) -> str:
     return ""
 
 
-def _lighten(alone: _Alone, store: FeatureStore, one: Waste) -> bool:
-    """Write a file without some of its recipes; False where it has changed since it was looked at."""
+def _lighten(bare: _Bare, store: FeatureStore, one: Waste) -> bool:
+    """Write a file without some of its recipes; False where it cannot be read any more."""
     try:
         old = store.read(one.id)
     except (FeaturesError, UnknownPerformance):
@@ -263,9 +267,7 @@ def _lighten(alone: _Alone, store: FeatureStore, one: Waste) -> bool:
     }
     source = {name: told for name, told in source.items() if told or name not in BY_RECIPE}
     streams = {recipe: stream for recipe, stream in old.streams.items() if recipe.hash not in one.recipes}
-    if scanning.file_stamp(str(store.path(one.id))) != one.stamp:
-        return False
-    alone.write(PerformanceFeatures(one.id, streams, old.facts, source))
+    bare.write(PerformanceFeatures(one.id, streams, old.facts, source))
     return True
 
 
@@ -290,6 +292,7 @@ def _leftovers(root: str) -> Iterator[Waste]:
 def _remove_empty(root: Path, folder: Path) -> None:
     """Remove a folder, and those around it, where nothing is in them; writers make them again."""
     with contextlib.suppress(OSError):
-        while folder != root:
-            folder.rmdir()
+        while folder != root and not any(folder.iterdir()):
+            with alone(folder):
+                folder.rmdir()
             folder = folder.parent

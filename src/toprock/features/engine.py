@@ -1,12 +1,14 @@
-"""Extraction of many videos on all cores: resumable, one bad video never stops the others.
+"""Extraction of many videos: resumable, one bad video never stops the others.
 
-Each core gets one worker process that reads jobs as lines of JSON, so that a worker that dies takes one video
-with it and nothing else, and a user's script needs no guard around its main part. Where a backbone has a network,
-threads of this process read in place of them, and share it: it is loaded once, and its batches fill across videos.
+On a cluster each video is a task of its own (`elsewhere.py`). On this machine each core gets one worker process that
+reads jobs as lines of JSON, so that a worker that dies takes one video with it and nothing else, and a user's script
+needs no guard around its main part. Where a backbone has a network, threads of this process read in place of them, and
+share it: it is loaded once, and its batches fill across videos.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -16,20 +18,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toprock.backbones.base import Backbone, Compute, NetworkBackbone
+from toprock.engines import Engine, Lost
 from toprock.errors import ComputeError, StorageError, ToprockError, WeightsError
 from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video, source_of
+from toprock.features.needs import needs_of
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore
 from toprock.files import tidy
 from toprock.machine import cores
 from toprock.performance import Performance, format_intervals, parse_intervals
+from toprock.places import absolute, is_remote
 from toprock.shortage import lacking
 from toprock.video import Limits
 
@@ -70,6 +76,7 @@ def extract(
     workers: int | None = None,
     limits: Limits | None = None,
     compute: Compute | None = None,
+    engine: Engine | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Extraction:
     """Fill a store with the features of performances; what is there and unchanged is kept.
@@ -81,46 +88,63 @@ def extract(
         workers: videos read at a time; None is one a core.
         limits: bounds on what a decoder may use.
         compute: where and how networks run.
+        engine: where videos are read; None is the cores of this machine.
         on_progress: called from this thread after every video and about every second in between.
 
     Raises:
-        StorageError: the disk is full; nothing half-written stays.
+        StorageError: the disk is full, or another run fills a store at an address; nothing half-written stays.
         WeightsError: a network's weights cannot be used.
-        ComputeError: networks cannot run as they are to.
+        ComputeError: networks cannot run as they are to, or no machine can do the work.
     """
     recipes = [Recipe.of(backbone) for backbone in backbones]
-    store.add_recipes(*recipes)
     result = Extraction()
-    files: dict[Path, list[Performance]] = {}
-    for performance in performances:
-        if store.has(performance.id, recipes, source_of(performance, backbones)):
-            result.kept.append(performance.id)
+    with store.filling():
+        store.add_recipes(*recipes)
+        files: dict[Path, list[Performance]] = {}
+        for performance, there in _looked_up(performances, store, recipes, backbones):
+            if there:
+                result.kept.append(performance.id)
+            else:
+                files.setdefault(performance.video.absolute(), []).append(performance)
+        if files:
+            tidy(store.folder)
+
+        def finish(group: Sequence[Performance], failed: dict[str, str]) -> None:
+            done = [p.id for p in group if p.id not in failed]
+            result.failed.update(failed)
+            result.written.extend(done)
+            store.note_failures(failed, succeeded=done)
+
+        count = min(workers or cores(), len(files))
+        job = _Job(files, store, backbones, limits or Limits.chosen(), count, finish, on_progress)
+        if engine is not None:
+            _run_elsewhere(job, engine, compute or Compute(), result.paces)
+        elif any(isinstance(backbone, NetworkBackbone) for backbone in backbones):
+            with Encoding(compute) as encoding:
+                _run_threads(job, encoding)
+                result.paces.update(encoding.paces())
+        elif count <= 1:
+            _run_here(job)
         else:
-            files.setdefault(performance.video.absolute(), []).append(performance)
-    if files:
-        tidy(store.folder)
-    known = store.failures()
-
-    def finish(group: Sequence[Performance], failed: dict[str, str]) -> None:
-        for p in group:
-            known.pop(p.id, None)
-        known.update(failed)
-        result.failed.update(failed)
-        result.written.extend(p.id for p in group if p.id not in failed)
-        store.set_failures(known)
-
-    count = min(workers or cores(), len(files))
-    job = _Job(files, store, backbones, limits or Limits.chosen(), count, finish, on_progress)
-    if any(isinstance(backbone, NetworkBackbone) for backbone in backbones):
-        with Encoding(compute) as encoding:
-            _run_threads(job, encoding)
-            result.paces.update(encoding.paces())
-    elif count <= 1:
-        _run_here(job)
-    else:
-        _run_workers(job)
+            _run_workers(job)
     result.written.sort()
     return result
+
+
+def _looked_up(
+    performances: Iterable[Performance], store: FeatureStore, recipes: list[Recipe], backbones: Sequence[Backbone]
+) -> Iterator[tuple[Performance, bool]]:
+    """Performances, and whether the store has them already; at an address many are asked for at a time."""
+
+    def there(performance: Performance) -> bool:
+        return store.has(performance.id, recipes, source_of(performance, backbones))
+
+    if is_remote(store.folder):
+        listed = list(performances)
+        with concurrent.futures.ThreadPoolExecutor(_AT_A_TIME) as pool:
+            yield from zip(listed, pool.map(there, listed), strict=True)
+    else:
+        yield from ((performance, there(performance)) for performance in performances)
 
 
 def extract_group(
@@ -149,6 +173,7 @@ def extract_group(
     return failed
 
 
+_AT_A_TIME = 32
 _Finish = Callable[[Sequence[Performance], dict[str, str]], None]
 _Files = dict[Path, list[Performance]]
 _News = queue.SimpleQueue[tuple[Path, dict[str, Any]]]
@@ -200,6 +225,26 @@ class _Job:
             if self.on_progress:
                 error = next(iter(message.get("failed", {}).values()), "")
                 self.on_progress(Progress(done, len(self.files), video, message.get("time_s", 0.0), error))
+
+
+def _run_elsewhere(job: _Job, engine: Engine, compute: Compute, paces: dict[str, str]) -> None:
+    from toprock.features.elsewhere import read_there, setup_of
+
+    needs = needs_of(job.backbones, compute, accelerators=getattr(engine, "accelerators", 0.0) > 0)
+    limits = replace(job.limits, threads=job.limits.threads or needs.cpus)
+    setup = setup_of(job.store, job.backbones, limits, compute)
+    order = sorted(job.files, key=_size, reverse=True)
+    tasks = {video: partial(read_there, setup, [_plain(p) for p in job.files[video]]) for video in order}
+    with contextlib.closing(engine.run(tasks, needs)) as found:
+        for done, (video, result) in enumerate(found, 1):
+            if isinstance(result, Lost):
+                failed = {p.id: f"{video}: {result}. Run the command again to try once more." for p in job.files[video]}
+            else:
+                failed, its_paces = result
+                paces.update(its_paces)
+            job.finish(job.files[video], failed)
+            if job.on_progress:
+                job.on_progress(Progress(done, len(job.files), video, error=next(iter(failed.values()), "")))
 
 
 def _run_here(job: _Job) -> None:
@@ -260,7 +305,7 @@ def _run_threads(job: _Job, encoding: Encoding) -> None:
 def _run_workers(job: _Job) -> None:
     jobs, news = job.by_size(), _News()
     setup: dict[str, Any] = {
-        "store": str(job.store.folder.absolute()),
+        "store": str(absolute(job.store.folder)),
         "recipes": [Recipe.of(backbone).to_json() for backbone in job.backbones],
         "limits": asdict(job.shared_limits),
     }

@@ -239,7 +239,7 @@ def import_features(
     recipe = _recipe(store, stream, name, [p for paths in files.values() for p in paths], key, segments, rate_hz)
     known_spans = by_known_id(spans or {}, files)
     rest = (0.0, duration_s) if duration_s is not None else None
-    failures = store.failures()
+    failures, healed = store.failures(), list[str]()
     result = Extraction()
     try:
         for number, (ident, paths) in enumerate(files.items()):
@@ -251,11 +251,11 @@ def import_features(
                 done = _import_one(paths[0], ident, store, recipe, key, known_spans.get(ident, rest))
                 (result.written if done else result.kept).append(ident)
                 if failures.get(ident, "").partition(": ")[0].lower().endswith(ENDINGS):  # an import's, not a video's
-                    del failures[ident]
+                    healed.append(ident)
             except FeaturesError as problem:
-                failures[ident] = result.failed[ident] = str(problem)
+                result.failed[ident] = str(problem)
     finally:
-        store.set_failures(failures)
+        store.note_failures(result.failed, succeeded=healed)
     return result
 
 

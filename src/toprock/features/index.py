@@ -18,7 +18,6 @@ import functools
 import heapq
 import itertools
 import json
-import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -27,8 +26,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from toprock.features import scanning
 from toprock.features.indexfile import IndexFile
-from toprock.features.scanning import Stamp
+from toprock.features.scanning import Look, Stamp
 from toprock.features.store import FeatureStore
+from toprock.places import is_remote
 
 _MARGIN_NS = 2_000_000_000
 _BATCH = 5_000  # files between two commits
@@ -152,14 +152,20 @@ class Index:
         """
         now = self.file.clock_ns()
         known = self.file.database.execute("SELECT path, changed_ns, own_ns, inode, settled FROM folders").fetchall()
-        waiting = deque([""] if not any(row[0] == "" for row in known) else [])
-        for path, *stamp, settled in known:
-            if thorough or not path or not settled or _folder(self._root, path) != tuple(stamp):
-                waiting.append(path)
+        if is_remote(self.store.folder):
+            listing = scanning.remote_listing(self.store.folder)
+            waiting = deque(sorted({*listing, *(path for path, *_ in known)}))
+            look = functools.partial(_listed, listing)
+        else:
+            waiting = deque([""] if not any(row[0] == "" for row in known) else [])
+            for path, *stamp, settled in known:
+                if thorough or not path or not settled or _folder(self._root, path) != tuple(stamp):
+                    waiting.append(path)
+            look = functools.partial(scanning.look, self._root)
         done = Refreshed(folders=len(known))
         while waiting:
             with self.file.writing() as database:
-                batch = _Batch(database, self, now, done)
+                batch = _Batch(database, self, look, now, done)
                 while waiting and batch.read < _BATCH and batch.listed < _BATCH:
                     waiting.extend(batch.take(waiting.popleft()))
                     if on_progress:
@@ -171,7 +177,8 @@ class Index:
 
     def _refresh_failures(self, now: int) -> None:
         found = scanning.file_stamp(f"{self._root}/failures.json")
-        stamp = json.dumps(found) if not found or found[1] < now - _MARGIN_NS else "unsettled"
+        settled = not is_remote(self.store.folder) and (not found or found[1] < now - _MARGIN_NS)
+        stamp = json.dumps(found) if settled else "unsettled"
         if self._noted("failures") != stamp or stamp == "unsettled":
             failures = self.store.failures()
             if dict(self.file.database.execute("SELECT id, why FROM failures")) != failures or not self._noted(
@@ -348,8 +355,17 @@ class Index:
 class _Batch:
     """Folders that are listed anew within one transaction."""
 
-    def __init__(self, database: sqlite3.Connection, index: Index, now: int, done: Refreshed) -> None:
-        self._database, self._root, self._place = database, str(index.store.folder), index.place
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        index: Index,
+        look: Callable[[str], Look | None],
+        now: int,
+        done: Refreshed,
+    ) -> None:
+        self._database, self._look, self._place = database, look, index.place
+        self._root = index.store.folder if is_remote(index.store.folder) else None
+        self._at = str(index.store.folder)
         self._settled_before, self._done = now - _MARGIN_NS, done
         self._kinds: dict[str, int] = {}
         self.read = self.listed = 0
@@ -357,7 +373,7 @@ class _Batch:
     def take(self, path: str) -> Sequence[str]:
         """List a folder and note what has changed in it; gives folders in it that are not known yet."""
         row = self._database.execute("SELECT folder FROM folders WHERE path = ?", (path,)).fetchone()
-        found = scanning.look(self._root, path)
+        found = self._look(path)
         self._done.listed += 1
         self.listed += 1
         if found is None:
@@ -393,7 +409,7 @@ class _Batch:
             size, changed, inode = files[name]
             file = f"{path}/{name}"
             ident = scanning.id_of(file)
-            head = scanning.read_head(os.path.join(self._root, file), ident)  # noqa: PTH118
+            head = scanning.read_head(self._root / file if self._root else f"{self._at}/{file}", ident)
             self.read += 1
             self._done.read += 1
             if self._place(ident) != file:
@@ -419,6 +435,10 @@ class _Batch:
             row = self._database.execute("SELECT kind FROM kinds WHERE recipes = ?", (text,)).fetchone()
             self._kinds[text] = row[0]
         return self._kinds[text]
+
+
+def _listed(listing: dict[str, dict[str, Stamp]], folder: str) -> Look | None:
+    return Look((0, 0, 0), listing[folder], []) if folder in listing else None
 
 
 def _folder(root: str, path: str) -> Stamp | None:

@@ -1,7 +1,7 @@
 """The SQLite file of an index: where it lies, who may rebuild it, and what is done when it is damaged.
 
 It is a cache and never the truth, so one that is damaged, of another program or of another format is thrown away.
-All who have it open share a lock on its folder; only who holds that lock alone throws it away.
+All who have it open share a lock beside it; only who holds that lock alone throws it away.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from pathlib import Path
 from toprock.backbones.weights import cache_folder
 from toprock.errors import FeaturesError, StorageError
 from toprock.files import storage_errors
+from toprock.places import is_remote
 
 NAME = "index.sqlite"
+_LOCK = "index.lock"
 _FORMAT = 1
 _MARK = 0x54504B49  # application_id: whose file it is
 _WAIT_S = 30.0
@@ -75,9 +77,10 @@ class IndexFile:
         self._note = on_note
         self._held: int | None = None
         self.path: Path | None = None
-        key = hashlib.sha256(os.fsencode(os.path.realpath(store))).hexdigest()[:32]
-        for folder in (store, cache_folder().parent / "indexes" / key):
-            if folder != store:
+        where = str(store) if is_remote(store) else os.path.realpath(store)
+        key = hashlib.sha256(os.fsencode(where)).hexdigest()[:32]
+        for folder in ([] if is_remote(store) else [store]) + [cache_folder().parent / "indexes" / key]:
+            if folder is not store:
                 with contextlib.suppress(OSError):
                     folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK | os.X_OK) and self._opened(folder / NAME):
@@ -183,7 +186,7 @@ class IndexFile:
             FeaturesError: others do not let go of it.
         """
         if self._held is None:
-            self._held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            self._held = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         if kind == fcntl.LOCK_EX:
             fcntl.flock(self._held, fcntl.LOCK_UN)  # two that share it and want it alone would wait for each other
         end = time.monotonic() + _WAIT_S

@@ -7,21 +7,25 @@ file's stamp changes when another takes its place, or when its length or time of
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import unquote
 
 from toprock.errors import FeaturesError
 from toprock.features.recipe import Recipe
+from toprock.places import beginning, is_remote, remote_errors
 
 SUFFIX = ".safetensors"
 Stamp = tuple[int, int, int]
 """Of a folder: times of change of what it holds and of itself, and its number; of a file: size, time, number."""
 _NUMBER = 2**63 - 1  # numbers of files are kept as signed ones
 _HEAD = 8192  # holds the head of nearly every file
+_REMOTE_HEAD = 1 << 16
 _LONGEST_HEAD = 100_000_000  # as safetensors has it
 _SIZES = {"F16": 2, "F64": 8}
 
@@ -62,9 +66,12 @@ def id_of(path: str) -> str:
     return unquote("".join(folder[:-1] for folder in folders) + name[: -len(SUFFIX)])
 
 
-def files_below(root: str) -> Iterator[str]:
+def files_below(store: Path) -> Iterator[str]:
     """Every file of features, as its path below the store; no file is opened or asked for its state."""
-    waiting = [""]
+    if is_remote(store):
+        yield from (f"{folder}/{name}" for folder, files in remote_listing(store).items() for name in files)
+        return
+    root, waiting = str(store), [""]
     while waiting:
         folder = waiting.pop()
         try:
@@ -74,6 +81,25 @@ def files_below(root: str) -> Iterator[str]:
             continue
         waiting += folders
         yield from (f"{folder}/{entry.name}" for entry in files)
+
+
+def remote_listing(store: Path) -> dict[str, dict[str, Stamp]]:
+    """Of a store at an address: folder -> its files, each with its size and a digest of its tag or time of change.
+
+    Raises:
+        StorageError: nothing answers.
+    """
+    remote: Any = store
+    with remote_errors(store):
+        there = remote.fs.find(remote.path, detail=True)
+    root, found = remote.path.strip("/"), dict[str, dict[str, Stamp]]()
+    for file, told in there.items():
+        folder, _, name = file.strip("/")[len(root) :].strip("/").rpartition("/")
+        if [len(part) for part in folder.split("/")[:2]] == [2, 2] and name.endswith(SUFFIX) and name[0] != ".":
+            mark = next((str(told[k]) for k in ("ETag", "etag", "LastModified", "mtime", "created") if told.get(k)), "")
+            tag = int(hashlib.sha256(mark.encode()).hexdigest()[:15], 16)
+            found.setdefault(folder, {})[name] = (int(told["size"] or 0), tag, 0)
+    return found
 
 
 def folder_stamp(path: str) -> Stamp | None:
@@ -126,25 +152,42 @@ def look(root: str, folder: str) -> Look | None:
     return Look(stamp, found, sorted(folders))
 
 
-def read_head(path: str, ident: str) -> Head | None:
-    """What a file says of itself; None where it is no more there."""
+def read_head(path: Path | str, ident: str) -> Head | None:
+    """What a file says of itself; None where it is no more there.
+
+    Raises:
+        StorageError: it lies at an address, and nothing answers.
+    """
     try:
+        data, size = _beginning(path)
+    except FileNotFoundError:
+        return Head(problem="is a link that leads nowhere") if os.path.islink(str(path)) else None  # noqa: PTH114
+    except OSError as problem:
+        return Head(problem=f"cannot be read ({problem.strerror})")
+    if not data:
+        return Head(problem="is damaged (it is cut off, or no file of features)")
+    try:
+        return _head(json.loads(data), size - 8 - len(data), ident)
+    except (ValueError, KeyError, TypeError, AttributeError, FeaturesError, RecursionError) as problem:
+        return Head(problem=f"is damaged ({problem})")
+
+
+def _beginning(path: Path | str) -> tuple[bytes, int]:
+    """The JSON that a file begins with, empty where it cannot be one, and the size of the file."""
+    if is_remote(path):
+        remote = cast(Path, path)
+        data, size = beginning(remote, _REMOTE_HEAD)
+        length = int.from_bytes(data[:8], "little")
+        if len(data) < 8 + length <= min(size, _LONGEST_HEAD):
+            data, size = beginning(remote, 8 + length)
+    else:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             size = os.fstat(file.fileno()).st_size
             data = file.read(_HEAD) or b""
             length = int.from_bytes(data[:8], "little")
-            if not 2 <= length <= min(size - 8, _LONGEST_HEAD):
-                return Head(problem="is damaged (it is cut off, or no file of features)")
-            while len(data) < 8 + length and (more := file.read(8 + length - len(data))):
+            while len(data) < 8 + length <= min(size, _LONGEST_HEAD) and (more := file.read(8 + length - len(data))):
                 data += more
-    except FileNotFoundError:
-        return Head(problem="is a link that leads nowhere") if os.path.islink(path) else None  # noqa: PTH114
-    except OSError as problem:
-        return Head(problem=f"cannot be read ({problem.strerror})")
-    try:
-        return _head(json.loads(data[8 : 8 + length]), size - 8 - length, ident)
-    except (ValueError, KeyError, TypeError, AttributeError, FeaturesError, RecursionError) as problem:
-        return Head(problem=f"is damaged ({problem})")
+    return data[8 : 8 + length] if 2 <= length <= min(size - 8, _LONGEST_HEAD) else b"", size
 
 
 def _head(told: dict[str, Any], size: int, ident: str) -> Head:

@@ -2,10 +2,13 @@
 
 ::
 
-    FEATURES/store.json                      format number and the recipes in use
+    FEATURES/store.json                      format number, the store's own sign and the recipes in use
     FEATURES/failures.json                   id -> why it has no features; absent where all have
     FEATURES/ab/cd/<id>.safetensors          arrays `<recipe hash>.features` (T, D) float16 and
                                              `<recipe hash>.times` (T, 2) float64 seconds; facts as metadata
+
+Equal features make equal files, byte for byte. Any number of processes may fill one store at a time. It may lie at an
+address (`s3://bucket/folder`), where one run at a time fills it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +29,13 @@ from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import FeaturesError, UnknownPerformance
 from toprock.features.recipe import Recipe
 from toprock.features.scanning import files_below, id_of
-from toprock.files import checksum, is_part, storage_errors, write_bytes, write_json
+from toprock.files import alone, checksum, is_part, storage_errors, write_bytes, write_json
+from toprock.places import beginning, is_remote, lease, place, remote_errors
 
 FORMAT = 1
 _SUFFIX = ".safetensors"
+_HEADER = 1 << 16
+"""Bytes that are read of a file at an address to see its header: most fit."""
 _CHUNK = 180
 _TOLD = ("beats", "box")
 """Of a source: what a recipe can be told of one performance, by the recipe's hash."""
@@ -65,29 +72,54 @@ class FeatureStore:
     """A folder of features.
 
     Args:
-        folder: where it lies.
+        folder: where it lies: a path, or an address that fsspec knows.
         create: make it where it is absent.
 
     Raises:
         FeaturesError: the folder is no store, or of a newer format.
+        StorageError: it cannot be made, or its address cannot be reached.
     """
 
     def __init__(self, folder: str | Path, *, create: bool = False) -> None:
-        self.folder = Path(folder)
+        self.folder = place(folder)
         self._head = self.folder / "store.json"
-        if not self._head.is_file():
+        with reading(self.folder):
+            there = self._head.is_file()
+        if not there:
             if not create:
                 raise FeaturesError(
                     f"{self.folder}: is no feature store",
                     advice="Make one with: toprock extract VIDEOS --out FOLDER.",
                 )
-            if self.folder.is_dir() and any(not is_part(path) for path in self.folder.iterdir()):
+            with reading(self.folder):
+                taken = self.folder.is_dir() and any(not is_part(path) for path in self.folder.iterdir())
+            if taken:
                 raise FeaturesError(
                     f"{self.folder}: is a folder with other things in it",
                     advice="Give an empty or a new folder.",
                 )
-            write_json(self._head, {"format": FORMAT, "recipes": []})
+            with self._alone(self.folder):
+                if not self._head.is_file():
+                    write_json(self._head, {"format": FORMAT, "sign": secrets.token_hex(8), "recipes": []})
         self.recipes = self._read_recipes()
+
+    @property
+    def sign(self) -> str:
+        """What tells this store from every other one; empty for one that an older version made."""
+        return str(_read_json(self._head).get("sign", ""))
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """While a run fills the store: at an address, no other one may then.
+
+        Raises:
+            StorageError: another run does; says which.
+        """
+        with lease(self.folder / "run.json", "this store") if is_remote(self.folder) else contextlib.nullcontext():
+            yield
+
+    def _alone(self, folder: Path) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if is_remote(folder) else alone(folder)
 
     def _read_recipes(self) -> list[Recipe]:
         head = _read_json(self._head)
@@ -108,10 +140,21 @@ class FeatureStore:
 
     def add_recipes(self, *recipes: Recipe) -> None:
         """Note recipes whose features will be written."""
-        new = [recipe for recipe in recipes if recipe not in self.recipes]
-        if new:
-            self.recipes = [*self.recipes, *new]
-            write_json(self._head, {"format": FORMAT, "recipes": [r.to_json() for r in self.recipes]})
+        if all(recipe in self.recipes for recipe in recipes):
+            return
+        with self._alone(self.folder):
+            self.recipes = self._read_recipes()  # another process may have come before
+            new = [recipe for recipe in recipes if recipe not in self.recipes]
+            if new:
+                self.recipes = [*self.recipes, *new]
+                head = _read_json(self._head) | {"recipes": [r.to_json() for r in self.recipes]}
+                write_json(self._head, head)
+
+    def forget_recipes(self, *recipes: Recipe) -> None:
+        """Note that no file holds these recipes any more."""
+        with self._alone(self.folder):
+            self.recipes = [recipe for recipe in self._read_recipes() if recipe not in recipes]
+            write_json(self._head, _read_json(self._head) | {"recipes": [r.to_json() for r in self.recipes]})
 
     def choose(self, *, dynamic: str | None = None, static: str | None = None) -> dict[Stream, Recipe]:
         """One recipe a stream: the only one there is, or the one named (backbone name or hash).
@@ -145,7 +188,8 @@ class FeatureStore:
 
     def ids(self) -> list[str]:
         """Ids of all performances in the store, sorted."""
-        return sorted(id_of(path) for path in files_below(str(self.folder)))
+        with reading(self.folder):
+            return sorted(id_of(path) for path in files_below(self.folder))
 
     def path(self, ident: str) -> Path:
         """Where the features of a performance lie."""
@@ -169,19 +213,20 @@ class FeatureStore:
         Raises:
             StorageError: the disk is full or refuses.
         """
-        from safetensors.numpy import save
-
         self.add_recipes(*found.streams)
-        with contextlib.suppress(FeaturesError, UnknownPerformance):
-            found = joined(self.read(found.id), found)
-        arrays = _arrays(found.streams)
-        told = {
-            "facts": json.dumps(found.facts),
-            "source": json.dumps(found.source),
-            "recipes": json.dumps([r.to_json() for r in self.recipes if f"{r.hash}.features" in arrays]),
-        }
-        metadata = {"format": str(FORMAT), "id": found.id, **told, "check": checksum(arrays, *told.values())}
-        write_bytes(self.path(found.id), save(arrays, metadata=metadata))
+        path = self.path(found.id)
+        with self._alone(path.parent):
+            with contextlib.suppress(FeaturesError, UnknownPerformance):
+                found = joined(self.read(found.id), found)
+            arrays = _arrays(found.streams)
+            recipes = sorted((r for r in self.recipes if r in found.streams), key=lambda r: (r.stream, r.hash))
+            told = {
+                "facts": json.dumps(found.facts, sort_keys=True),
+                "source": json.dumps(found.source, sort_keys=True),
+                "recipes": json.dumps([r.to_json() for r in recipes], sort_keys=True),
+            }
+            metadata = {"format": str(FORMAT), "id": found.id, **told, "check": checksum(arrays, *told.values())}
+            write_bytes(path, safetensors_bytes(arrays, metadata))
 
     def read(self, ident: str) -> PerformanceFeatures:
         """Load all that is stored of a performance.
@@ -196,7 +241,9 @@ class FeatureStore:
         metadata, _ = self._header(ident)
         path = self.path(ident)
         try:
-            arrays = load(path.read_bytes())
+            with reading(path):
+                content = path.read_bytes()
+            arrays = load(content)
             told = (metadata[name] for name in ("facts", "source", "recipes"))
             if metadata.get("check") not in (None, checksum(arrays, *told)):
                 raise ValueError("a byte of it has changed")
@@ -216,30 +263,46 @@ class FeatureStore:
     def failures(self) -> dict[str, str]:
         """Id -> why extraction failed the last time."""
         path = self.folder / "failures.json"
-        found = _read_json(path) if path.is_file() else {}
+        with reading(path):
+            found = _read_json(path) if path.is_file() else {}
         return found if isinstance(found, dict) else {}
 
-    def set_failures(self, failures: Mapping[str, str]) -> None:
-        """Replace the list of failures."""
+    def note_failures(self, failed: Mapping[str, str], *, succeeded: Iterable[str] = ()) -> None:
+        """Add to the list of failures, and take off it what has features now.
+
+        Args:
+            failed: id -> why it has no features.
+            succeeded: ids that are no failures any more.
+        """
         path = self.folder / "failures.json"
-        if not failures:
-            with storage_errors(path):
-                path.unlink(missing_ok=True)
-        elif dict(failures) != self.failures():
-            write_json(path, dict(sorted(failures.items())))
+        with self._alone(self.folder):
+            before = self.failures()
+            now = {ident: why for ident, why in before.items() if ident not in set(succeeded)} | dict(failed)
+            if now == before:
+                return
+            if now:
+                write_json(path, dict(sorted(now.items())))
+            else:
+                with storage_errors(path):
+                    path.unlink(missing_ok=True)
 
     def _header(self, ident: str) -> tuple[dict[str, str], set[str]]:
         from safetensors import SafetensorError, safe_open
 
         path = self.path(ident)
-        if not path.is_file():
+        try:
+            if is_remote(path):
+                metadata, names = _remote_header(path)
+            elif not path.is_file():
+                raise FileNotFoundError
+            else:
+                with safe_open(path, framework="numpy") as file:
+                    metadata, names = dict(file.metadata() or {}), set(file.keys())
+        except FileNotFoundError:
             raise UnknownPerformance(
                 f"{self.folder}: has no features of '{ident}'", advice="Extract them, or check the id."
-            )
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata, names = dict(file.metadata() or {}), set(file.keys())
-        except (SafetensorError, OSError) as problem:
+            ) from None
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
             raise _damaged(path) from problem
         if not {"format", "facts", "source", "recipes"} <= set(metadata):
             raise _damaged(path)
@@ -252,6 +315,49 @@ def _arrays(streams: Mapping[Recipe, StreamFeatures]) -> dict[str, np.ndarray]:
         arrays[f"{recipe.hash}.features"] = np.ascontiguousarray(value.features, dtype=np.float16)
         arrays[f"{recipe.hash}.times"] = np.ascontiguousarray(value.times, dtype=np.float64)
     return arrays
+
+
+def safetensors_bytes(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file; equal ones are equal byte for byte, which the library's own are not.
+
+    >>> safetensors_bytes({"a": np.zeros(1)}, {"b": "1", "a": "2"})[8:48]
+    b'{"__metadata__":{"a":"2","b":"1"},"a":{"'
+    """
+    from safetensors.numpy import save
+
+    plain = save(dict(arrays), metadata=dict(metadata))
+    length = int.from_bytes(plain[:8], "little")
+    head = json.loads(plain[8 : 8 + length])
+    ordered = {"__metadata__": dict(sorted(head.pop("__metadata__").items())), **dict(sorted(head.items()))}
+    told = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False).encode()
+    told += b" " * (-len(told) % 8)
+    return len(told).to_bytes(8, "little") + told + plain[8 + length :]
+
+
+def _remote_header(path: Path) -> tuple[dict[str, str], set[str]]:
+    """Metadata and names of arrays of a file at an address that is as long as it says.
+
+    Raises:
+        ValueError: it is damaged, or was cut off.
+    """
+    start, size = beginning(path, _HEADER)
+    length = int.from_bytes(start[:8], "little")
+    if not 0 < length <= size - 8:
+        raise ValueError("it is cut off")
+    if length + 8 > len(start):
+        start, size = beginning(path, length + 8)
+    head = json.loads(start[8 : 8 + length])
+    metadata = head.pop("__metadata__", {})
+    if size != 8 + length + max((entry["data_offsets"][1] for entry in head.values()), default=0):
+        raise ValueError("it is cut off")
+    return metadata, set(head)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Trouble with an address, as an error for people."""
+    with remote_errors(path) if is_remote(path) else contextlib.nullcontext():
+        yield
 
 
 def _damaged(path: Path) -> FeaturesError:
@@ -294,7 +400,8 @@ def _agree(there: Mapping[str, Any], wanted: Mapping[str, Any], recipes: Sequenc
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with reading(path):
+            return json.loads(path.read_bytes())
     except (OSError, ValueError) as problem:
         raise FeaturesError(f"{path}: is damaged ({problem})", advice="Extract into a new folder.") from problem
 

@@ -1,0 +1,148 @@
+"""Extraction on a Ray cluster: what the local engine stores, byte for byte, whatever becomes of the machines."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from toprock.features import FeatureStore
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "backbones"))
+from checkpoints import make_checkpoint
+
+VIDEOS = 12
+
+
+@pytest.fixture(scope="module")
+def videos(make_video, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(VIDEOS):
+        make_video(folder / f"{number:02}.mp4", frames=90 + 15 * number, rate_hz=15, size=(320, 240))
+    (folder / "bad.mp4").write_bytes(b"\0" * 5000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(videos, tmp_path_factory):
+    """What extraction on this machine stores."""
+    folder = tmp_path_factory.mktemp("local") / "features"
+    extracted(videos, folder)
+    return folder
+
+
+def command(videos, out, *options):
+    return [sys.executable, "-m", "toprock", "extract", str(videos), "--out", str(out), *options]
+
+
+def extracted(videos, out, *options, environment=None):
+    done = subprocess.run(command(videos, out, *options), capture_output=True, text=True, env=environment, timeout=240)
+    assert done.returncode == 1, done.stderr  # one video is bad
+    return done
+
+
+def contents(store):
+    """Every file below a store but its head, which has a sign of its own."""
+    files = {p.relative_to(store).as_posix(): p.read_bytes() for p in store.rglob("*") if p.is_file()}
+    files.pop("store.json")
+    return files
+
+
+def test_a_machine_killed_half_way_loses_nothing_and_doubles_nothing(cluster, videos, local, tmp_path):
+    out = tmp_path / "features"
+    other = cluster.join()
+    run = subprocess.Popen(
+        command(videos, out, "--engine", "ray", "--address", cluster.address),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | cluster.environment,
+    )
+    until = time.monotonic() + 120
+    while len(list(out.glob("??/??/*.safetensors"))) < VIDEOS // 4 or not other.busy:
+        assert time.monotonic() < until and run.poll() is None, run.stderr.read()
+        time.sleep(0.05)
+    other.kill()
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("??/??/*.safetensors")}
+    _, said = run.communicate(timeout=180)
+    assert run.returncode == 1, said
+    assert f"{VIDEOS} performances written" in said and "bad.mp4" in said
+    assert contents(out) == contents(local)
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("??/??/*.safetensors")}
+    assert len(before) < VIDEOS and before.items() <= after.items(), "a result that was there was written again"
+
+
+def test_a_run_that_is_there_already_has_nothing_to_do(cluster, videos, local):
+    done = extracted(
+        videos, local, "--engine", "ray", "--address", cluster.address, environment=os.environ | cluster.environment
+    )
+    assert f"0 performances written to {local}, {VIDEOS} were there already, 1 failed." in done.stderr
+
+
+def test_without_an_address_a_cluster_is_started_here(videos, local, tmp_path):
+    few = tmp_path / "videos"
+    few.mkdir()
+    for name in ("00.mp4", "01.mp4", "bad.mp4"):
+        shutil.copy2(videos / name, few / name)
+    extracted(few, tmp_path / "features", "--engine", "ray", "--workers", "2")
+    there, expected = contents(tmp_path / "features"), contents(local)
+    failures = json.loads(there.pop("failures.json"))
+    assert list(failures) == ["bad"]
+    assert len(there) == 2 and there.items() <= expected.items()
+
+
+@pytest.mark.parametrize(
+    ("first", "what", "options"),
+    [
+        ("mount -t tmpfs none {weights}", "weights", ("--static", "{weights}", "--precision", "float32")),
+        ("mount -t tmpfs none {videos}", "the folder {videos} is not there, or empty", ()),
+        ("mount -t tmpfs none {out}", "the store cannot be seen from there ({out}: is no feature store)", ()),
+        ("mount --bind {out} {out} && mount -o remount,ro,bind {out}", "may not be written|Read-only", ()),
+    ],
+    ids=["no weights", "no videos", "no store", "no write permission"],
+)
+def test_a_machine_that_cannot_is_left_out_and_named(cluster, videos, tmp_path, first, what, options):
+    out, weights, few = tmp_path / "features", tmp_path / "weights", tmp_path / "videos"
+    FeatureStore(out, create=True)
+    make_checkpoint("dinov2", weights)
+    few.mkdir()
+    for number in range(6):
+        shutil.copy2(videos / f"{number:02}.mp4", few)
+    names = {"out": out, "weights": weights, "videos": few}
+    node = cluster.join(first=first.format(**names))
+    try:
+        options = [option.format(**names) for option in options]
+        done = subprocess.run(
+            command(few, out, "--dynamic", "none", "--engine", "ray", "--address", cluster.address, *options),
+            capture_output=True,
+            text=True,
+            env=os.environ | cluster.environment,
+            timeout=200,
+        )
+    finally:
+        node.kill()
+    assert done.returncode == 0, done.stderr
+    left_out = [line for line in done.stderr.splitlines() if "left out on the machine" in line]
+    assert len(left_out) == 1, done.stderr
+    assert re.search(what if "|" in what else re.escape(what.format(**names)), left_out[0])
+    assert len(FeatureStore(out).ids()) == 6
+
+
+def test_an_address_that_answers_nothing_is_told_at_once(videos, tmp_path, toprock):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        out = tmp_path / "features"
+        _, told = toprock("extract", videos, "--out", out, "--engine", "ray", "--address", address, status=1)
+    assert f"nothing answers at {address}" in told
+    assert not list(out.rglob("*.safetensors"))
+    _, told = toprock("extract", videos, "--out", out, "--engine", "ray", "--address", "here", status=2)
+    assert "'here' is no address" in told
+    _, told = toprock("extract", videos, "--out", out, "--address", address, status=2)
+    assert "--address is for --engine ray" in told
