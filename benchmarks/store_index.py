@@ -135,6 +135,11 @@ def measure_index(entries: int, place: Path) -> dict[str, float]:
         found["check of every row, s"] = timed(lambda: check_rows(index))
         fill(store, range(CHANGES))
         found["refresh after 100 files were written, s"] = timed(index.refresh)
+    command = [sys.executable, "-m", "toprock", "features", "list", root, "--after", middle, "--json"]
+    found["the command features list, s"] = timed(
+        lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    )
+    found["the command features list, MB"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     return found
 
 
