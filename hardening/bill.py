@@ -24,10 +24,11 @@ from hardening.bundled import RUNTIME, libraries_of
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = ROOT / "docs/sbom.cdx.json"
-RUN_TIME = ("pretrained", "pose", "pdf", "web", "postgres")
+RUN_TIME = ("pretrained", "pose", "pdf", "web", "postgres", "ray", "remote")
 """Extras for users."""
 CLAIMED = {
     "ai-edge-litert": "Apache-2.0",
+    "aiosignal": "Apache-2.0",
     "cssselect2": "BSD-3-Clause",
     "flatbuffers": "Apache-2.0",
     "jinja2": "BSD-3-Clause",
@@ -38,6 +39,9 @@ CLAIMED = {
     "protobuf": "BSD-3-Clause",
     "pydyf": "BSD-3-Clause",
     "pyphen": "GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1",
+    "python-dateutil": "BSD-3-Clause",
+    "ray": "Apache-2.0",
+    "s3fs": "BSD-3-Clause",
     "safetensors": "Apache-2.0",
     "scipy": "BSD-3-Clause",
     "shellingham": "ISC",
@@ -52,7 +56,7 @@ CLAIMED = {
 """Licences that packages tell in words of their own, as read in their licence files."""
 _PERMISSIVE = """
     0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause BSD-3-Clause-Clear BSD-4-Clause-UC BSL-1.0 CC0-1.0 CNRI-Python FTL IJG
-    ISC MIT MIT-0 MIT-CMU OLDAP-2.8 OpenSSL PSF-2.0 PostgreSQL SSLeay X11 Zlib libpng-2.0 libtiff
+    ISC MIT MIT-0 MIT-CMU OLDAP-2.8 OpenSSL PSF-2.0 PostgreSQL Python-2.0 SSLeay X11 Zlib libpng-2.0 libtiff
 """
 _ASK_OF_WHO_CHANGES_THEM = """
     LGPL-2.0-or-later LGPL-2.1-or-later LGPL-3.0-only LGPL-3.0-or-later MPL-1.1 MPL-2.0

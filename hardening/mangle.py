@@ -111,11 +111,11 @@ def _safetensors(data: bytes, draw: random.Random) -> bytes:
     if not isinstance(head, dict):  # what was done before was too much
         return data
     notes = head.get("__metadata__", {})
-    if notes and draw.random() < 0.5:
+    if isinstance(notes, dict) and notes and draw.random() < 0.5:
         name = draw.choice(list(notes))
         try:
             notes[name] = json.dumps(_changed(json.loads(notes[name]), draw))
-        except ValueError:
+        except (ValueError, TypeError):
             notes[name] = draw.choice(["", "2", "x", "{}"])
     else:
         head = _changed(head, draw)

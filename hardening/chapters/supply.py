@@ -28,7 +28,15 @@ from hardening.chapter import Chapter, Scale, Table
 FIXED = "torch"
 TESTS = (
     *("tests/test_public.py", "tests/test_performance.py", "tests/assess", "tests/backbones", "tests/calibration"),
-    *("tests/comparisons", "tests/exports", "tests/features", "tests/library", "tests/sound", "tests/video"),
+    *(
+        "tests/comparisons",
+        "tests/engines",
+        "tests/exports",
+        "tests/features",
+        "tests/library",
+        "tests/sound",
+        "tests/video",
+    ),
     *("tests/cli/test_commands.py", "tests/cli/test_contract.py", "tests/cli/test_networks.py"),
     *("tests/cli/test_serving.py", "tests/report/test_page.py", "tests/report/test_pdf.py"),
     *("tests/report/test_pictures.py", "tests/web/test_security.py", "tests/web/test_doors.py"),

@@ -31,13 +31,13 @@ def needs_of_networks(sizes_mb: Sequence[float], *, accelerator: bool) -> Needs:
     """The same, by the sizes of the networks that look on.
 
     Without a network a core is enough. A network without an accelerator takes four cores. With one it takes a core,
-    which reads, and a quarter of the accelerator (half, for large networks), so that several readers keep it busy.
+    which reads, and an eighth of the accelerator (a quarter, for large networks): reading is what takes the time there.
 
     >>> needs_of_networks([88.0], accelerator=False), needs_of_networks([88.0], accelerator=True)
-    (Needs(cpus=4, gpus=0.0), Needs(cpus=1, gpus=0.25))
+    (Needs(cpus=4, gpus=0.0), Needs(cpus=1, gpus=0.125))
     """
     if not sizes_mb:
         return Needs()
     if accelerator:
-        return Needs(cpus=1, gpus=0.5 if sum(sizes_mb) > _LARGE_MB else 0.25)
+        return Needs(cpus=1, gpus=0.25 if sum(sizes_mb) > _LARGE_MB else 0.125)
     return Needs(cpus=4)
