@@ -20,6 +20,7 @@ CAMERA, NETWORK = "v4l2", "rtsp"
 _SILENT_S = 10.0  # no packet for so long, and the source is lost
 _PIECE = 1 << 19  # bytes of one message
 _MOST_TIMELESS = 100
+_BARE = ("rawvideo", "wrapped_avframe")
 _CLUSTER_MS = "100"  # no picture waits longer in the muxer
 _CHECK = "Check the address, the network, and whether the source is on."
 
@@ -79,7 +80,7 @@ def copy(container: Any, output: Output, stop: Stop, limits: dict[str, Any]) -> 
     output.info({"codec": stream.codec_context.name})
     options = {"cluster_time_limit": _CLUSTER_MS, "flush_packets": "1", "avoid_negative_ts": "make_zero"}
     with av.open(_Away(output), "w", format="matroska", options=options) as out:
-        lane = _Coded(out, stream) if stream.codec_context.name == "rawvideo" else _Copied(out, stream)
+        lane = _Coded(out, stream) if stream.codec_context.name in _BARE else _Copied(out, stream)
         lost, begun_s = 0, time.monotonic()
         for packet in _packets(container, stream, stop):
             output.progress()
