@@ -3,9 +3,12 @@
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -73,13 +76,35 @@ def test_one_document_comes_at_the_end_and_a_report(finished, place, toprock, tm
     assert live["source"] == str(path)
     assert live["ended"] == "quiet"
     assert document == json.loads(toprock("score", path, "--model", place / "model", "--json")[0])
-    assert "data:image/jpeg" in (tmp_path / "r.html").read_text()  # of the file that was watched
+    assert "<html" in (tmp_path / "r.html").read_text()
 
 
 def test_people_read_plain_lines_where_there_is_no_terminal(finished, place, toprock):
     out, told = toprock("watch", finished, "--model", place / "model", "--quiet-s", 1)
     assert "behind)" in told
     assert out == toprock("score", finished, "--model", place / "model")[0]
+
+
+def test_the_commands_of_the_page(place, fresh_toprock, tmp_path):
+    page = (Path(__file__).resolve().parents[2] / "docs/live.md").read_text(encoding="utf-8")
+    record, watch = re.findall(r"^ {4}(.+)", page, flags=re.MULTILINE)[:2]
+    (tmp_path / "BATTLE.mp4").symlink_to(place.video(0))
+    (tmp_path / "model").symlink_to(place / "model")
+    with subprocess.Popen(["bash", "-c", record.replace("-re", "-readrate 8").rstrip("& ")], cwd=tmp_path):
+        name, *arguments = shlex.split(watch)
+        assert name == "toprock"
+        out, _ = fresh_toprock(*arguments, cwd=tmp_path)
+    assert out.startswith("stage ")
+    assert "data:image/jpeg" in (tmp_path / "stage.html").read_text()
+    for form in ("mpegts stage.ts", "200 stage.mkv", "200000 stage.mp4"):
+        (command,) = [
+            line.strip() for line in page.splitlines() if line.startswith("    ffmpeg") and line.endswith(form)
+        ]
+        subprocess.run(
+            shlex.split(command.replace("ffmpeg", "ffmpeg -y -v error").replace("INPUT", "BATTLE.mp4")),
+            cwd=tmp_path,
+            check=True,
+        )
 
 
 def test_wrong_use(place, toprock, tmp_path):

@@ -2,10 +2,11 @@
 
 The score at the end is the score of the same file by `Model.assess`: its frames take the same way.
 
->>> with Watching(toprock.load("model"), "battle.ts") as watching:
+>>> with Watching(toprock.load("model"), "battle.mp4", quiet_s=0.5) as watching:
 ...     for update in watching:
-...         print(f"{update.time_s:.1f} s: {update.assessment.score:+.3f}")
-10.0 s: +0.512
+...         if update.final:
+...             print(update.assessment.id, watching.end.note)
+battle Nothing more was written to it for 0.5 s.
 """
 
 from toprock.live.source import Source, read_source

@@ -16,11 +16,12 @@ from toprock.assess.assessment import Assessment, SegmentEvidence
 from toprock.assess.model import Model
 from toprock.backbones.base import HearingBackbone
 from toprock.errors import EmptyVideo, UsageError, VideoError
-from toprock.features.extraction import Following
+from toprock.features.extraction import READ_HZ, Following
 from toprock.features.store import PerformanceFeatures
 from toprock.live.recording import Recording
 from toprock.live.source import Source, await_beginning, read_source
 from toprock.performance import Performance
+from toprock.video import probe
 
 _PATIENCE_S = 5.0
 _LATE = 1.5  # times as long as from one update to the next: then there is one without news
@@ -88,9 +89,9 @@ class Watching(Iterator[Update]):
         VideoError: the source cannot be used.
         RecipeMismatch, WeightsError: as `Model.assess`.
 
-    >>> with Watching(toprock.load("model"), "battle.ts") as watching:
+    >>> with Watching(toprock.load("model"), "battle.mp4", quiet_s=0.5) as watching:
     ...     *_, last = watching
-    >>> last.final, last.assessment.score == toprock.load("model").assess("battle.ts").score
+    >>> last.final, last.assessment.score == toprock.load("model").assess("battle.mp4").score
     (True, True)
     """
 
@@ -195,12 +196,27 @@ class Watching(Iterator[Update]):
 
     def _describe(self) -> None:
         try:
-            self._found = self._model.describe(self.performance, self._reached, self._following)
+            found = self._model.describe(self.performance, self._reached, self._following)
+            self._found = self._model.describe(self.performance) if self._seen_otherwise() else found
         except BaseException as problem:  # it is for the thread that reads the updates
             self._problem = problem
         with self._changed:
             self._done = True
             self._changed.notify_all()
+
+    def _seen_otherwise(self) -> bool:
+        """Whether the finished file declares another rate than it began with, by which other frames are chosen.
+
+        In fragmented MP4 it is a mean over all fragments; it matters above the rate that frames are looked at.
+        """
+        frames = self._following.frames
+        if frames is None or frames.ended not in ("closed", "quiet"):
+            return False
+        try:
+            now_hz, begun_hz = probe(self.performance.video, limits=self._model.limits).rate_hz, frames.info.rate_hz
+        except VideoError:
+            return False
+        return now_hz != begun_hz and max(now_hz, begun_hz) > READ_HZ
 
     def _reached(self, time_s: float) -> None:
         self._time_s, self._ahead_s = time_s, min(self._ahead_s, time.monotonic() - time_s)
