@@ -47,8 +47,8 @@ def recorded(film):
 @pytest.fixture(scope="session")
 def rtsp():
     """A function, a context manager: the port at which a real server sends a file in real time."""
-    known = subprocess.run([DEBIAN_PYTHON, "-c", "from gi.repository import GstRtspServer"], capture_output=True)
-    if shutil.which(DEBIAN_PYTHON) is None or known.returncode:
+    known = [DEBIAN_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"]
+    if shutil.which(DEBIAN_PYTHON) is None or subprocess.run(known, capture_output=True).returncode:
         if os.environ.get("CI") == "true":
             pytest.fail("there is no RTSP server")
         pytest.skip("there is no RTSP server: install gir1.2-gst-rtsp-server-1.0 and others, see .ci/run")

@@ -25,7 +25,7 @@ from toprock.video import probe
 
 _PATIENCE_S = 5.0
 _LATE = 1.5  # times as long as from one update to the next: then there is one without news
-_REST = 3  # times as long as scoring took, between one scoring and the next
+_REST = 1  # times as long as scoring took, between one scoring and the next
 
 
 @dataclass(frozen=True)
