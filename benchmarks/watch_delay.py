@@ -45,7 +45,7 @@ def main() -> None:
         folder = Path(temporary)
         model = options.model or train(folder)
         for size in options.sizes:
-            source = make_video(folder / f"{size}.mp4", seconds=options.seconds, size=size.replace("x", ":"))
+            source = make_video(folder / f"source-{size}.mp4", seconds=options.seconds, size=size.replace("x", ":"))
             measure(source, folder / f"{size}.{options.container}", model, FORMS[options.container])
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import threading
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,8 @@ import pytest
 
 from toprock._decoder import relay
 from toprock.errors import UnreadableVideo
-from toprock.live import Watching
+from toprock.live import Source, Watching
+from toprock.live.recording import Recording
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_a_record_is_whole_when_the_watching_is_stopped(rtsp, short, model, tmp_
         assert record.duration > 300_000
 
 
-def test_hosts_that_are_not_there(model, monkeypatch):
+def test_hosts_that_are_not_there(model):
     with pytest.raises(UnreadableVideo, match=r"rtsp://no-such-host\.invalid/a: there is no such host"):
         Watching(model, "rtsp://anna:geheim@no-such-host.invalid/a")
     with socket.socket() as free:
@@ -84,6 +86,28 @@ def test_a_host_that_never_answers_is_given_up(monkeypatch):
         with pytest.raises(relay.Refusal, match=r"no answer in 0\.5 s") as told:
             relay._opened({**job, "limits": {"max_streams": 64}})
     assert "geheim" not in told.value.what + told.value.advice
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\n\r\n<html>", b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n" + b"X: y\r\n" * 99]
+)
+def test_a_host_that_talks_nonsense_is_given_up(model, answer):
+    def talk():
+        with server.accept()[0] as visitor:
+            visitor.recv(999)
+            visitor.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=talk, daemon=True).start()
+        with pytest.raises(UnreadableVideo, match="the stream cannot be opened") as told:
+            Watching(model, f"rtsp://anna:geheim@127.0.0.1:{server.getsockname()[1]}/a")
+    assert "geheim" not in str(told.value)
+
+
+def test_what_is_no_camera(tmp_path):
+    with pytest.raises(UnreadableVideo, match=r"/dev/zero: it cannot be used as a camera \("):
+        Recording(Source("camera", "/dev/zero", "/dev/zero", "zero"), tmp_path / "out.mkv")
+    assert not list(tmp_path.iterdir())
 
 
 class Disk:

@@ -14,6 +14,7 @@ from toprock.assess.model import Model
 from toprock.backbones import build
 from toprock.errors import EmptyVideo, UnreadableVideo, UsageError
 from toprock.features import Recipe
+from toprock.features.encoding import Encoding
 from toprock.features.extraction import Following, describe_video
 from toprock.live import Watching
 from toprock.performance import Performance
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "backbones"))
 from checkpoints import make_checkpoint
 
 STREAM = ("-f", "mpegts")
+BRIEF = ("-t", "3", *STREAM)
 FORMS = {
     "film.ts": STREAM,
     "film.mkv": ("-f", "matroska", "-cluster_time_limit", "200"),
@@ -86,7 +88,7 @@ def test_stopped_it_gives_the_score_of_what_was_seen(model, recorded, tmp_path):
 
 def test_a_file_that_its_writer_holds_open_and_leaves_alone_has_ended(model, film, recorded, tmp_path):
     source, path = tmp_path / "whole.ts", tmp_path / "film.ts"
-    with recorded(source, *STREAM, speed=100) as writer:
+    with recorded(source, *BRIEF, speed=100) as writer:
         writer.wait()
     with path.open("wb") as file:
         file.write(source.read_bytes())
@@ -115,10 +117,10 @@ def test_a_file_that_becomes_shorter_broke_off(model, recorded, tmp_path):
 
 def test_waiting_at_the_end_takes_no_processor(model, recorded, tmp_path):
     path = tmp_path / "film.ts"
-    with recorded(path, *STREAM, speed=100) as writer:
+    with recorded(path, *BRIEF, speed=100) as writer:
         writer.wait()
     with path.open("ab"), Watching(model, path, quiet_s=30) as watching:
-        while next(watching).time_s < 7.9:
+        while next(watching).time_s < 2.9:
             pass
         child = watching._following.frames._child.pid
         before = ticks(child)
@@ -133,7 +135,7 @@ def ticks(pid):
 
 def test_a_file_may_appear_and_begin_late(model, film, recorded, tmp_path):
     path, source = tmp_path / "film.ts", tmp_path / "whole.ts"
-    with recorded(source, *STREAM, speed=100) as writer:
+    with recorded(source, *BRIEF, speed=100) as writer:
         writer.wait()
 
     def write():
@@ -208,7 +210,9 @@ def test_networks_are_shown_what_there_is_while_the_file_is_written(recorded, tm
     make_checkpoint("dinov2", tmp_path / "still")
     backbones = [build(str(tmp_path / "still"))]
     path, seen = tmp_path / "film.ts", []
-    with recorded(path, *STREAM) as writer:
+    encoding = Encoding()
+    encoding.load(backbones[0])
+    with recorded(path, *STREAM, speed=3) as writer:
         while not path.exists() or path.stat().st_size < 10_000:
             time.sleep(0.05)
 
@@ -217,9 +221,10 @@ def test_networks_are_shown_what_there_is_while_the_file_is_written(recorded, tm
                 seen.append([len(rows.times) for rows in features.streams.values()])
 
         following = Following(quiet_s=3, every_s=0.2, on_features=take)
-        (live,) = describe_video(path, [Performance("film", path)], backbones, following=following)
+        (live,) = describe_video(path, [Performance("film", path)], backbones, encoding=encoding, following=following)
     assert len(seen) >= 2  # a batch that is not full does not wait for the end
-    (batch,) = describe_video(path, [Performance("film", path)], backbones)
+    (batch,) = describe_video(path, [Performance("film", path)], backbones, encoding=encoding)
+    encoding.close()
     for recipe, rows in batch.streams.items():
         np.testing.assert_array_equal(live.streams[recipe].times, rows.times)
         np.testing.assert_allclose(live.streams[recipe].features, rows.features, rtol=2e-3, atol=2e-3)
