@@ -68,6 +68,15 @@ def test_a_record_is_whole_when_the_watching_is_stopped(rtsp, short, model, tmp_
         assert record.duration > 300_000
 
 
+def test_a_full_disk_ends_with_what_was_recorded(rtsp, short, model, small_disk):
+    path = small_disk("60k") / "record.mkv"
+    with rtsp(short) as (port, _), Watching(model, f"rtsp://127.0.0.1:{port}/stage", record=path) as watching:
+        *_, last = watching
+    assert (watching.end.reason, watching.end.broken) == ("failed", True)
+    assert "the disk is full. Free some space, and record again." in watching.end.note
+    assert last.assessment.score == model.assess(path).score
+
+
 def test_hosts_that_are_not_there(model):
     with pytest.raises(UnreadableVideo, match=r"rtsp://no-such-host\.invalid/a: there is no such host"):
         Watching(model, "rtsp://anna:geheim@no-such-host.invalid/a")

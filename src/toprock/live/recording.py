@@ -9,7 +9,7 @@ import struct
 import threading
 from pathlib import Path
 
-from toprock.errors import ToprockError, VideoError
+from toprock.errors import StorageError, ToprockError, VideoError
 from toprock.files import storage_errors
 from toprock.live.source import Source
 from toprock.video.guarded import GuardedDecoder
@@ -77,6 +77,8 @@ class Recording:
                 ended = "stopped"
             else:
                 self.problem = self._named(problem)
+        except StorageError as problem:
+            self.problem = StorageError(problem.message, advice="Free some space, and record again.")
         except ToprockError as problem:
             self.problem = problem
         finally:
