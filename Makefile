@@ -29,6 +29,7 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/backbone_speed.py
 	$(BIN)/python benchmarks/extract_memory.py
 	$(BIN)/python benchmarks/store_index.py
+	$(BIN)/python benchmarks/watch_delay.py
 	$(BIN)/python benchmarks/pushups.py
 	$(BIN)/toprock benchmark jigsaws $(JIGSAWS) --segments 12
 	$(BIN)/toprock benchmark jigsaws $(JIGSAWS) --seeds 1 --ablate

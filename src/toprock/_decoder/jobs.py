@@ -1,4 +1,4 @@
-"""The four jobs: look at a video, read it on a time grid, grab single pictures, listen to it."""
+"""The jobs: look at a video, read it on a time grid, grab single pictures, listen to it; relay a stream."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from toprock._decoder.fields import Weave
 from toprock._decoder.geometry import upright
 from toprock._decoder.grid import EPSILON_S, Grid
 from toprock._decoder.output import Output, Refusal
+from toprock._decoder.relay import relay
 from toprock._decoder.sound import sounds
 from toprock._decoder.source import Source
 
@@ -67,6 +68,7 @@ def read(job: dict[str, Any], output: Output) -> None:
 
     `requests` are triples: short side, ticks a second of a grid, and every how many ticks a look is wanted. A size is
     sent when any of its looks is due, and every size with the first frame at or after each of `starts_s`.
+    With `follow_s` the file is still being written, and has ended when nothing came for so long.
     """
     source = Source(job, output)
     spans = [(a, math.inf if b is None else b) for a, b in job["intervals"]] or [(0.0, math.inf)]
@@ -101,7 +103,8 @@ def read(job: dict[str, Any], output: Output) -> None:
         time_s, frame = found
     ended = at == len(spans)
     _judge(source, sent, None if math.isinf(spans[-1][1]) else spans[-1][1], ended)
-    output.done(end_s=spans[-1][1] if ended else source.end_s, damaged=source.damaged)
+    why = {"ended": source.growing.ended} if source.growing else {}
+    output.done(end_s=spans[-1][1] if ended else source.end_s, damaged=source.damaged, **why)
 
 
 def grab(job: dict[str, Any], output: Output) -> None:
@@ -182,4 +185,5 @@ JOBS: dict[str, Callable[[dict[str, Any], Output], None]] = {
     "read": read,
     "grab": grab,
     "listen": listen,
+    "relay": relay,
 }

@@ -12,6 +12,7 @@ _HEADER = struct.Struct("<cI")
 # time_s, width, height, bytes a row, quarter turns, mirrored first, which size, more to come
 _FRAME = struct.Struct("<dIIIBBBB")
 _SOUND = struct.Struct("<d")
+_MEDIA = struct.Struct("<Q")
 _PROGRESS_S = 0.5
 
 
@@ -52,6 +53,10 @@ class Output:
     def sound(self, time_s: float, samples: Any) -> None:
         """Send bytes of mono float32 samples, the first of which sounds at `time_s`."""
         self._send(b"S", _SOUND.pack(time_s), samples)
+
+    def media(self, at: int, data: Any) -> None:
+        """Send bytes of the file that a stream is copied to, which belong `at` there."""
+        self._send(b"M", _MEDIA.pack(at), data)
 
     def info(self, values: dict[str, Any]) -> None:
         """Send what the video is."""

@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from toprock._decoder.geometry import display_size, upright
+from toprock._decoder.growing import Growing
 from toprock._decoder.output import Output, Refusal
 from toprock.machine import cores
 
@@ -30,6 +31,7 @@ class Source:
         damaged: packets and frames lost so far.
         shown: frames decoded so far.
         gap: times before and behind the first gap that is longer than the limit, or None.
+        growing: the file, where it is still being written; it then declares nothing that could be held against it.
 
     Raises:
         Refusal: it cannot be used.
@@ -42,6 +44,8 @@ class Source:
         self.gap: tuple[float, float] | None = None
         self.end_s = self.packets_end_s = 0.0
         self._refused_size = (0, 0)
+        quiet_s = job.get("follow_s")
+        self.growing = None if quiet_s is None else Growing(job["path"], quiet_s, output.progress)
         self._container = self._open()
         self._moved = False
         self._stream = self._choose()
@@ -69,7 +73,7 @@ class Source:
             "max_streams": str(self.limits["max_streams"] + 1),
         }
         try:
-            return av.open(path, format=self._job["format"], options=options, metadata_errors="replace")
+            return av.open(self.growing or path, format=self._job["format"], options=options, metadata_errors="replace")
         except MemoryError:
             raise
         except Exception as problem:
@@ -81,6 +85,12 @@ class Source:
                 "UnreadableVideo",
                 f"it cannot be opened any more ({problem.strerror})",
                 "See to it that the file and its disk are where they were, and may be read; then try again.",
+            )
+        if self.growing and self.growing.ended:
+            return Refusal(
+                "UnreadableVideo",
+                "nothing more was written to it before its pictures could begin",
+                "Is it still being recorded? Begin the recording first, then watch it.",
             )
         if not isinstance(problem, av.InvalidDataError):
             return self._unreadable(f"it cannot be opened ({type(problem).__name__}: {str(problem)[:200]})")
@@ -161,6 +171,8 @@ class Source:
     def _declared(self) -> tuple[float | None, bool]:
         """Length in seconds and whether the picture stream itself says so."""
         stream, container = self._stream, self._container
+        if self.growing:
+            return None, True
         if self._job["format"] == "avi" and stream.frames:
             return stream.frames / self.rate_hz, True  # FFmpeg guesses a duration when the index is cut off
         if stream.duration and stream.duration > 0:

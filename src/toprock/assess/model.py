@@ -19,7 +19,7 @@ from toprock.backbones.readings import readings
 from toprock.calibration import Caution, unlikeness
 from toprock.errors import FeaturesError, ModelError, RecipeMismatch, ToprockError
 from toprock.features.encoding import Encoding
-from toprock.features.extraction import describe_video
+from toprock.features.extraction import Following, describe_video
 from toprock.features.store import FeatureStore, PerformanceFeatures
 from toprock.performance import Performance, tell_apart, whole_video
 from toprock.ranker.batch import Arrays, collate
@@ -144,7 +144,7 @@ class Model:
         >>> assessment.moments[0].kind in ("best", "worst")
         True
         """
-        found = what if isinstance(what, PerformanceFeatures) else self._describe(what, on_time)
+        found = what if isinstance(what, PerformanceFeatures) else self.describe(what, on_time)
         outputs = self._look(found)
         segments = self._split(found, outputs, self.saved.members[0].counted)
         config = self.saved.config
@@ -248,7 +248,17 @@ class Model:
             )
         return arrays
 
-    def _describe(self, what: str | Path | Performance, on_time: Callable[[float], None] | None) -> PerformanceFeatures:
+    def describe(
+        self,
+        what: str | Path | Performance,
+        on_time: Callable[[float], None] | None = None,
+        following: Following | None = None,
+    ) -> PerformanceFeatures:
+        """What the model looks at in a video, for `assess`; arguments as there and in `describe_video`.
+
+        Raises:
+            VideoError, RecipeMismatch, WeightsError: as `assess`.
+        """
         performance = what if isinstance(what, Performance) else whole_video(what)
         backbones = [recipe.build() for recipe in self.saved.recipes.values()]
         (found,) = describe_video(
@@ -258,6 +268,7 @@ class Model:
             limits=self.limits,
             on_time=on_time,
             encoding=self._encoding,
+            following=following,
         )
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -18,7 +19,7 @@ from toprock.shortage import lacking
 
 _COMMANDS = (
     *("assessing", "benchmarking", "datasets", "evaluating", "exporting", "importing", "making", "serving"),
-    *("settings", "stores", "usage", "versions"),
+    *("settings", "stores", "usage", "versions", "watching"),
 )
 _INTERRUPTED = 130
 _STARVED = b"error: there is not enough memory for this. Close other programs, and try again.\n"
@@ -113,5 +114,9 @@ def _tell(text: str, status: int, label: str = "error: ") -> None:
 
 
 def printable(text: str) -> str:
-    """One line that changes nothing in a terminal: names of files may hold line ends and control characters."""
+    """One line that changes nothing in a terminal: names of files may hold line ends and control characters.
+
+    Addresses lose the name and password that they may hold.
+    """
+    text = re.sub(r"(\w:/{1,2})(?!NAME:PASSWORD@)[^/\s]*@", r"\1...@", text)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -55,7 +55,7 @@ def score(
 ) -> None:
     """Score performances and show which seconds made the score."""
     wanted = named(videos, ids, features)
-    mode, known = _reporting(report, pictures, manifest, folders=True)
+    mode, known = reporting(report, pictures, manifest, folders=True)
     results, sources = judge(open_model(model, device, precision), wanted, features)
     good = assessed(results)
     log_use("score", model, results)
@@ -64,7 +64,7 @@ def score(
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for result in results:
-            _print(result)
+            print_result(result)
     if report is not None and good:
         from toprock.performance import by_known_id
         from toprock.report import write_report
@@ -94,7 +94,7 @@ def compare(
         if len(found) != 2:
             raise UsageError(f"{a} and {b} are {len(found)} performances, not two", advice="Name one performance each.")
 
-    mode, known = _reporting(report, pictures, manifest, folders=False)
+    mode, known = reporting(report, pictures, manifest, folders=False)
     opened = open_model(model, device, precision)
     results, sources = judge(opened, [a, b], features, check=check)
     if any(failed(result) for result in results):
@@ -141,14 +141,14 @@ def rank(
             _print_cautions(r)
         for i, r in enumerate(good, 1):
             marked = "  !" if r.cautions else ""
-            print(f"{i:>4}  {r.score:+8.3f}  {_scaled(r):<21}{printable(r.id)}{marked}")
+            print(f"{i:>4}  {r.score:+8.3f}  {scaled_text(r):<21}{printable(r.id)}{marked}")
         for failure in bad:
-            _print(failure)
+            print_result(failure)
     if bad:
         raise typer.Exit(1)
 
 
-def _reporting(
+def reporting(
     report: str | None, pictures: str, manifest: Path | None, *, folders: bool
 ) -> tuple[Pictures, dict[str, Performance]]:
     """How pictures are shown, and what a manifest knows by id; wrong use is told before anything is judged."""
@@ -169,7 +169,8 @@ def _demand(result: Assessment | Failure) -> Assessment:
     return result
 
 
-def _print(result: Assessment | Failure) -> None:
+def print_result(result: Assessment | Failure) -> None:
+    """For people: the score and what made it; a failure on standard error."""
     from toprock.assess.explain import clock
     from toprock.assess.model import Failure
 
@@ -177,7 +178,7 @@ def _print(result: Assessment | Failure) -> None:
         say(f"error: {result.error}")
         return
     _print_cautions(result)
-    print(f"{printable(result.id)}   {_scaled(result)}{result.score:+.3f}   (a typical one: {result.bias:+.3f})")
+    print(f"{printable(result.id)}   {scaled_text(result)}{result.score:+.3f}   (a typical one: {result.bias:+.3f})")
     for moment in result.moments:
         span = f"{clock(moment.start_s)} to {clock(moment.end_s)}"
         words = ", ".join([moment.stream or "", *moment.differs])
@@ -193,7 +194,7 @@ def _print_comparison(found: Comparison, one: Assessment, two: Assessment) -> No
     print(f"  {printable(found.verdict)}")
 
 
-def _scaled(result: Assessment) -> str:
+def scaled_text(result: Assessment) -> str:
     """On the scale that people read, with the interval; empty where the model has none."""
     scaled = result.scaled
     if scaled is None:

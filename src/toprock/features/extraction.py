@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from toprock.features.soundness import Soundness
 from toprock.features.spool import Spool
 from toprock.features.store import PerformanceFeatures, StreamFeatures
 from toprock.performance import Performance, format_intervals
-from toprock.video import Limits, Look, Pictures, VideoInfo, read_pictures
+from toprock.video import Limits, Look, PictureReader, Pictures, VideoInfo, read_pictures
 
 READ_HZ = 30.0
 CUTS_SIDE = 128
@@ -41,6 +43,38 @@ DECODING = 2
 _CUTS = Look(CUTS_SIDE, READ_HZ)
 
 
+@dataclass(kw_only=True)
+class Following:
+    """How a video is described that is still being written.
+
+    Attributes:
+        quiet_s: it has ended when nothing has come for so long.
+        every_s: from one call of `on_features` to the next, at least.
+        on_features: called with the features so far of each performance, networks' too, from the reading thread.
+        frames: what is read, as soon as its first picture has come.
+    """
+
+    quiet_s: float
+    every_s: float
+    on_features: Callable[[PerformanceFeatures], None]
+    frames: PictureReader | None = None
+    _told_s: float = -math.inf
+    _told: int = 0
+
+    def look(self, watches: Sequence[_Watch], encoding: Encoding) -> None:
+        """After each frame, and while none comes."""
+        if time.monotonic() - self._told_s < self.every_s:
+            return
+        encoding.finish(rows for watch in watches for rows in watch.rows)
+        known = sum(watch.seen for watch in watches)
+        if known == self._told:
+            return
+        self._told = known
+        self._told_s = time.monotonic()
+        for watch in watches:
+            self.on_features(PerformanceFeatures(watch.performance.id, watch.streams(), {}, {}))
+
+
 def describe_video(
     video: Path,
     performances: Sequence[Performance],
@@ -49,6 +83,7 @@ def describe_video(
     limits: Limits | None = None,
     on_time: Callable[[float], None] | None = None,
     encoding: Encoding | None = None,
+    following: Following | None = None,
 ) -> list[PerformanceFeatures]:
     """Read a video once and describe every performance in it with every backbone.
 
@@ -59,6 +94,7 @@ def describe_video(
         limits: bounds on what the decoder may use.
         on_time: called now and then with the time in seconds that has been reached.
         encoding: networks that are shared with other readings; by default they are loaded for this one.
+        following: the file is still being written. What it holds in the end has the features that it has without.
 
     Raises:
         VideoError: the video cannot be used; names it and what to do.
@@ -66,7 +102,8 @@ def describe_video(
     """
     if encoding is None:
         with Encoding() as own:
-            return describe_video(video, performances, backbones, limits=limits, on_time=on_time, encoding=own)
+            more = {"limits": limits, "on_time": on_time, "following": following}
+            return describe_video(video, performances, backbones, encoding=own, **more)  # type: ignore[arg-type]
     for backbone in backbones:
         if isinstance(backbone, NetworkBackbone):
             encoding.load(backbone)  # what is wrong with it is said before a video is read
@@ -75,7 +112,7 @@ def describe_video(
     watches = [_Watch(p, [_for_one(b, p, beats.get(p.id)) for b in backbones], encoding) for p in performances]
     with encoding.reading():
         try:
-            _one_pass(video, watches, backbones, limits, on_time)
+            _one_pass(video, watches, backbones, limits, on_time, following, encoding)
             encoding.finish(rows for watch in watches for rows in watch.rows)
         except BaseException:
             encoding.forget(rows for watch in watches for rows in watch.rows)
@@ -148,17 +185,27 @@ def _one_pass(
     backbones: Sequence[Backbone],
     limits: Limits | None,
     on_time: Callable[[float], None] | None,
+    following: Following | None,
+    encoding: Encoding,
 ) -> None:
     whole = any(not w.performance.intervals for w in watches)
     intervals = () if whole else merged(span for w in watches for span in w.performance.intervals)
     starts_s = [start_s for w in watches for start_s, _ in _spans(w.performance)]
     looks = list(dict.fromkeys([_CUTS, *(_look(backbone) for backbone in backbones)]))
-    with read_pictures(video, looks=looks, starts_s=starts_s, intervals=intervals, limits=limits) as frames:
+    follow_s = None if following is None else following.quiet_s
+    with read_pictures(
+        video, looks=looks, starts_s=starts_s, intervals=intervals, limits=limits, follow_s=follow_s
+    ) as frames:
+        if following is not None:
+            following.frames = frames
+            frames.meanwhile(lambda: following.look(watches, encoding))
         for frame in frames:
             for watch in watches:
                 watch.look(frame, frames.info)
             if on_time:
                 on_time(frame.time_s)
+            if following is not None:
+                following.look(watches, encoding)
         end_s = frames.end_s
     for watch in watches:
         watch.finish(end_s)
@@ -202,6 +249,7 @@ class _Watch:
 
     Attributes:
         rows: one a backbone, filled as the video runs by and by networks soon after.
+        seen: segments so far.
     """
 
     def __init__(self, performance: Performance, backbones: Sequence[Backbone], encoding: Encoding) -> None:
@@ -219,6 +267,7 @@ class _Watch:
         self._soundness = Soundness()
         self._duration_s = 0.0
         self._frames = [0] * len(self._intervals)
+        self.seen = 0
 
     def look(self, frame: Pictures, info: VideoInfo) -> None:
         while self._at < len(self._intervals) and frame.time_s >= self._intervals[self._at][1] - EPSILON_S:
@@ -266,6 +315,7 @@ class _Watch:
         self._eyes = []
 
     def _keep(self, which: int, segments: list[Segment]) -> None:
+        self.seen += len(segments)
         network = self._networks[which]
         if network is None:
             self.rows[which].extend(segments)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ _KINDS: Mapping[str, type[VideoError]] = {
 
 
 class Message(NamedTuple):
-    """One message: its kind (I info, F frame, S sound, D done), its JSON values, and for F and S its bytes."""
+    """One message: its kind (I info, F frame, S sound, M media, D done), its JSON values; its bytes (F, S, M)."""
 
     kind: bytes
     values: dict[str, Any]
@@ -50,7 +50,12 @@ class GuardedDecoder:
         limits: bounds; memory and processor are enforced by the child's kernel limits, time here.
         max_body: bytes that one message may hold; a child that says more is not believed.
         command: what to run; tests put misbehaving programs here.
+
+    Attributes:
+        on_wait: called now and then, from `read`, while the child is at work and has nothing to give.
     """
+
+    on_wait: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -109,12 +114,15 @@ class GuardedDecoder:
         try:
             while True:
                 kind, size = HEADER.unpack(self._exactly(HEADER.size))
-                if kind not in b"IFSPDE" or size > self._max_body:
+                if kind not in b"IFSMPDE" or size > self._max_body:
                     raise self.nonsense()
                 body = self._exactly(size)
-                if kind in b"FS":
+                if kind in b"FSM":
                     return Message(kind, {}, body)
-                if kind != b"P":
+                if kind == b"P":
+                    if self.on_wait is not None:
+                        self.on_wait()
+                else:
                     values = self._values(body)
                     if kind == b"E":
                         raise self._reported(values)
@@ -122,6 +130,10 @@ class GuardedDecoder:
         except BaseException:
             self.close()
             raise
+
+    def stop(self) -> None:
+        """Ask a child that follows a source, and has said what it is, to end here and tell what it has read."""
+        self._process.send_signal(signal.SIGUSR1)
 
     def close(self) -> None:
         """End the child at once and wait for it; may be called twice."""

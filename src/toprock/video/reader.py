@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -122,6 +122,7 @@ def read_pictures(
     starts_s: Sequence[float] = (),
     intervals: Sequence[tuple[float, float]] = (),
     limits: Limits | None = None,
+    follow_s: float | None = None,
 ) -> PictureReader:
     """Read a video once, in order, for several that look at it, in sizes and at rates of their own.
 
@@ -131,6 +132,8 @@ def read_pictures(
         starts_s: with the first frame at or after each of these times, every size comes.
         intervals: as in `read_frames`.
         limits: bounds on what the decoder may use.
+        follow_s: the file is still being written: wait at its end, until nothing came for so many seconds or its
+            writer has closed it. What its header declares is not held against it.
 
     Raises:
         UsageError, VideoError: as `read_frames`.
@@ -139,7 +142,7 @@ def read_pictures(
     ...     [(frame.time_s, sorted(frame.images)) for frame in frames][:3]
     [(0.0, [64, 120]), (0.5, [64]), (1.0, [64])]
     """
-    return PictureReader(path, looks=looks, starts_s=starts_s, intervals=intervals, limits=limits)
+    return PictureReader(path, looks=looks, starts_s=starts_s, intervals=intervals, limits=limits, follow_s=follow_s)
 
 
 class Pictures(NamedTuple):
@@ -164,6 +167,7 @@ class _Reader:
     info: VideoInfo
     end_s: float
     damaged: int
+    ended: str
 
     def __init__(
         self,
@@ -174,6 +178,7 @@ class _Reader:
         intervals: Sequence[tuple[float, float]],
         limits: Limits | None,
         command: Sequence[str] = DECODER,
+        follow_s: float | None = None,
     ) -> None:
         self._child: GuardedDecoder | None = None
         for look in looks:
@@ -181,14 +186,16 @@ class _Reader:
                 raise UsageError(f"rate_hz is {look.rate_hz}", advice="Give a number above 0.")
             _check_side(look.short_side)
         self._sides = list(dict.fromkeys(look.short_side for look in looks))
-        job = {
+        job: dict[str, Any] = {
             "job": "read",
             "requests": [[look.short_side, float(look.rate_hz), look.every] for look in looks],
             "starts_s": [float(time_s) for time_s in starts_s],
             "intervals": _checked(intervals),
         }
+        if follow_s is not None:
+            job["follow_s"] = follow_s
         path = Path(path)
-        self.end_s, self.damaged = 0.0, 0
+        self.end_s, self.damaged, self.ended = 0.0, 0, ""
         self._child = start_decoder(path, job, limits, command)
         self.info = _info(path, self._child)
 
@@ -209,6 +216,7 @@ class _Reader:
             self.close()
             try:
                 self.end_s, self.damaged = float(values["end_s"]), int(values["damaged"])
+                self.ended = str(values.get("ended", ""))
             except (KeyError, TypeError, ValueError):
                 raise child.nonsense() from None
         raise StopIteration
@@ -229,7 +237,22 @@ class _Reader:
 
 
 class PictureReader(_Reader, Iterator[Pictures]):
-    """Frames in several sizes; arguments and errors as in `read_pictures`, attributes as of a `FrameReader`."""
+    """Frames in several sizes; arguments and errors as in `read_pictures`, attributes as of a `FrameReader`.
+
+    Attributes:
+        ended: after the last frame of a file that was followed, why there is no more: closed by its writer, quiet,
+            stopped here, or cut (it became shorter); empty where it goes on behind the last interval.
+    """
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Do something now and then, between two frames, while no frame comes."""
+        if self._child is not None:
+            self._child.on_wait = work
+
+    def stop(self) -> None:
+        """Let a file that is followed end here; the frames that were read already still come. For any thread."""
+        if (child := self._child) is not None:
+            child.stop()
 
     def __next__(self) -> Pictures:
         return self._read()
