@@ -25,7 +25,7 @@ ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
 while sys.argv[2] not in ray.cluster_resources():
     time.sleep(0.1)
 """
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Node:
@@ -86,12 +86,11 @@ class Cluster:
         self.nodes = [Node("--head", "--include-dashboard=false", *where, environment=os.environ | self.environment)]
         _wait_until(lambda: _answers(port), "the head of the cluster does not answer")
 
-    def join(self, first: str = "") -> Node:
-        """One more machine with a core; `first` is done to its own view of the disks, before it starts."""
-        told = os.environ | self.environment
-        name = f"node{len(self.nodes)}"
+    def join(self, view: str = "") -> Node:
+        """One more machine with a core; `view` is done to what it sees of the disks, before it starts."""
+        told, name = os.environ | self.environment, f"node{len(self.nodes)}"
         resource = f'--resources={{"{name}": 1}}'
-        self.nodes.append(Node(f"--address={self.address}", resource, environment=told, first=first))
+        self.nodes.append(Node(f"--address={self.address}", resource, environment=told, first=view))
         subprocess.run([sys.executable, "-c", JOINED, self.address, name], check=True, env=told, timeout=PATIENCE_S)
         return self.nodes[-1]
 

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from toprock.backbones import build
+from toprock.backbones.base import Compute
+from toprock.errors import ComputeError
 from toprock.features import FeatureStore
+from toprock.features.elsewhere import read_there, setup_of
+from toprock.video import Limits
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "backbones"))
 from checkpoints import make_checkpoint
@@ -97,41 +102,57 @@ def test_without_an_address_a_cluster_is_started_here(videos, local, tmp_path):
     assert len(there) == 2 and there.items() <= expected.items()
 
 
-@pytest.mark.parametrize(
-    ("first", "what", "options"),
-    [
-        ("mount -t tmpfs none {weights}", "weights", ("--static", "{weights}", "--precision", "float32")),
-        ("mount -t tmpfs none {videos}", "the folder {videos} is not there, or empty", ()),
-        ("mount -t tmpfs none {out}", "the store cannot be seen from there ({out}: is no feature store)", ()),
-        ("mount --bind {out} {out} && mount -o remount,ro,bind {out}", "may not be written|Read-only", ()),
-    ],
-    ids=["no weights", "no videos", "no store", "no write permission"],
-)
-def test_a_machine_that_cannot_is_left_out_and_named(cluster, videos, tmp_path, first, what, options):
+def test_machines_that_cannot_are_left_out_and_named(cluster, videos, tmp_path):
     out, weights, few = tmp_path / "features", tmp_path / "weights", tmp_path / "videos"
     FeatureStore(out, create=True)
     make_checkpoint("dinov2", weights)
     few.mkdir()
-    for number in range(6):
+    for number in range(VIDEOS):
         shutil.copy2(videos / f"{number:02}.mp4", few)
-    names = {"out": out, "weights": weights, "videos": few}
-    node = cluster.join(first=first.format(**names))
+    views = {
+        f"mount -t tmpfs none {weights}": f"{weights}: ",
+        f"mount --bind {out} {out} && mount -o remount,ro,bind {out}": "Read-only file system|may not be written",
+    }
+    nodes = [cluster.join(view) for view in views]
     try:
-        options = [option.format(**names) for option in options]
+        options = ("--dynamic", "none", "--static", str(weights), "--precision", "float32")
         done = subprocess.run(
-            command(few, out, "--dynamic", "none", "--engine", "ray", "--address", cluster.address, *options),
+            command(few, out, "--engine", "ray", "--address", cluster.address, *options),
             capture_output=True,
             text=True,
             env=os.environ | cluster.environment,
-            timeout=200,
+            timeout=240,
         )
     finally:
-        node.kill()
+        for node in nodes:
+            node.kill()
     assert done.returncode == 0, done.stderr
     left_out = [line for line in done.stderr.splitlines() if "left out on the machine" in line]
-    assert len(left_out) == 1, done.stderr
-    assert re.search(what if "|" in what else re.escape(what.format(**names)), left_out[0])
-    assert len(FeatureStore(out).ids()) == 6
+    assert len(left_out) == len(views), done.stderr
+    for what in views.values():
+        assert any(word in line for line in left_out for word in what.split("|")), (what, left_out)
+    assert len(FeatureStore(out).ids()) == VIDEOS
+
+
+def test_what_is_not_to_be_seen_from_a_machine_is_told_there(videos, tmp_path):
+    store = FeatureStore(tmp_path / "features", create=True)
+    setup = setup_of(store, [build("posture")], Limits(), Compute())
+    plain = {"id": "00", "intervals": "", "beats": None, "box": None}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder in (tmp_path / "absent", empty):
+        with pytest.raises(ComputeError, match=re.escape(f"the folder {folder} is not there, or empty")):
+            read_there(setup, [plain | {"video": str(folder / "00.mp4")}])
+    assert read_there(setup, [plain | {"video": str(videos / "00.mp4")}]) == ({}, {})
+    assert store.ids() == ["00"]
+    shutil.move(store.folder, tmp_path / "moved")
+    FeatureStore(tmp_path / "features", create=True)  # where the other machine has a store of its own
+    fresh = json.dumps(json.loads(setup) | {"limits": {}})  # a process keeps what it has opened
+    with pytest.raises(ComputeError, match="another store there than here"):
+        read_there(fresh, [plain | {"video": str(videos / "00.mp4")}])
+    shutil.rmtree(tmp_path / "features")
+    with pytest.raises(ComputeError, match="the store cannot be seen from there"):
+        read_there(fresh, [plain | {"video": str(videos / "00.mp4")}])
 
 
 def test_an_address_that_answers_nothing_is_told_at_once(videos, tmp_path, toprock):
