@@ -6,13 +6,13 @@ import torch
 
 from toprock.comparisons import Pair
 from toprock.ranker.batch import collate
+from toprock.ranker.drawing import Pool, draw
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import Ranker, RankerConfig, waves
 from toprock.ranker.training import (
     PairIndex,
     TrainingConfig,
     branch_scores,
-    perturbed,
     start,
     train,
 )
@@ -116,10 +116,10 @@ def numbered(count):
 def test_a_step_draws_so_many_segments_of_each_performance_and_no_more(segments, dropout):
     lengths = [400, 30, 8, 3, 1]
     config = TrainingConfig(segments=segments, segment_dropout=dropout, noise=0.0)
-    batch = collate([{"static": numbered(n)} for n in lengths], {"static": 6})
+    pool = Pool([{"static": numbered(n)} for n in lengths], {"static": 6})
     model = Ranker(RankerConfig(dimensions={"static": 6}, width=8))
     torch.manual_seed(0)
-    drawn, again = perturbed(batch, model, config), perturbed(batch, model, config)
+    drawn, again = (draw(pool, model, config.draw).batch for _ in range(2))
     counts = [min(segments, int(np.ceil(n * (1 - dropout)))) for n in lengths]
     assert drawn.masks["static"].sum(1).tolist() == counts
     assert drawn.features["static"].shape == (5, max(counts), 6)
@@ -134,13 +134,13 @@ def test_a_step_draws_so_many_segments_of_each_performance_and_no_more(segments,
 
 def test_the_offset_is_the_same_in_all_segments_of_a_performance(toy):
     state = start(toy.data[:6], RankerConfig(dimensions=DIMENSIONS, width=8), TrainingConfig())
-    batch = collate(toy.data[:6], DIMENSIONS)
+    pool = Pool(toy.data[:6], DIMENSIONS)
     still = TrainingConfig(noise=0.0, segment_dropout=0.0, segments=1000)
     moved = still.model_copy(update={"noise": 0.5})
     torch.manual_seed(0)
-    before = perturbed(batch, state.learner, still)
+    before = draw(pool, state.learner, still.draw).batch
     torch.manual_seed(0)
-    after = perturbed(batch, state.learner, moved)
+    after = draw(pool, state.learner, moved.draw).batch
     for stream, mask in before.masks.items():
         offset = (after.features[stream] - before.features[stream]) / state.learner.stream(stream).spread
         for row in range(6):

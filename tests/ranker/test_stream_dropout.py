@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from toprock.ranker.batch import Batch, collate
-from toprock.ranker.training import TrainingConfig, keep_streams, perturbed, start
+from toprock.ranker.drawing import Pool, draw
+from toprock.ranker.training import TrainingConfig, keep_streams, start
 
 DIMENSIONS = {"dynamic": 5, "static": 6}
 
@@ -24,14 +25,14 @@ def many():
 
 def test_one_of_two_streams_is_hidden_as_often_as_asked_and_never_the_last(many):
     torch.manual_seed(0)
-    keep = keep_streams(many, 0.3)
+    keep = keep_streams(many.masks, 0.3)
     both, dynamic_only, static_only = slice(0, 4000), slice(4000, 4100), slice(4100, 4200)
     for stream in DIMENSIONS:
         assert float((~keep[stream][both]).float().mean()) == pytest.approx(0.15, abs=0.02)
     assert (keep["dynamic"] | keep["static"]).all()
     assert keep["dynamic"][dynamic_only].all() and not keep["static"][dynamic_only].any()
     assert keep["static"][static_only].all() and not keep["dynamic"][static_only].any()
-    whole = keep_streams(many, 0.0)
+    whole = keep_streams(many.masks, 0.0)
     assert whole["dynamic"][both].all() and whole["static"][both].all()
 
 
@@ -53,9 +54,9 @@ def start_model():
 def test_every_performance_keeps_a_segment_in_each_stream(toy):
     config = TrainingConfig(segment_dropout=0.95)
     ranker = start(toy.data, start_model(), config).ranker
-    batch = collate([{s: x[:1] for s, x in toy.data[0].items()}, *toy.data[1:20]], DIMENSIONS)
+    data = [{s: x[:1] for s, x in toy.data[0].items()}, *toy.data[1:20]]
     torch.manual_seed(0)
-    out = perturbed(batch, ranker, config)
+    out = draw(Pool(data, DIMENSIONS), ranker, config.draw).batch
     for stream in DIMENSIONS:
         assert out.masks[stream].any(1).all()
-        assert out.features[stream].shape[1] < batch.features[stream].shape[1] / 5
+        assert out.features[stream].shape[1] < max(len(p[stream]) for p in data) / 5

@@ -6,7 +6,7 @@ A ranker gives a number for anything. Outside what it has seen, nothing said abo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -146,22 +146,36 @@ def unlikeness(x: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> float:
     >>> unlikeness(np.ones((4, 2)), np.zeros(2), np.ones(2))
     1.0
     """
-    away = (x.astype(np.float64).mean(0) - mean) / spread
+    return _away(x.astype(np.float64).mean(0), mean, spread)
+
+
+def _away(middle: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> float:
+    away = (middle - mean) / spread
     counted = np.isfinite(spread)
     return float(np.sqrt(np.mean(away[counted] ** 2))) if counted.any() else 0.0
 
 
-def typical_segment(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def typical_segment(rows: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (D,) of the segments (T, D) of performances; infinite where a feature never varies.
+
+    Sums are taken in float64, one performance after the other: `rows` is gone through twice, and not kept.
 
     >>> typical_segment([np.array([[0.0, 3.0]]), np.array([[2.0, 3.0]])])
     (array([1., 3.]), array([ 1., inf]))
     """
-    count = sum(len(x) for x in rows)
-    mean = sum(x.sum(0, dtype=np.float64) for x in rows) / count
+    total, count = _totals(rows)
+    mean = total / count
     square = sum(((x - mean) ** 2).sum(0) for x in rows) / count
     spread = np.sqrt(square)
     return np.asarray(mean), np.where(spread > 1e-4, spread, np.inf)
+
+
+def _totals(rows: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
+    """Sum (D,) of the segments (T, D) of performances, and how many they are."""
+    total, count = np.zeros(()), 0
+    for x in rows:
+        total, count = total + x.sum(0, dtype=np.float64), count + len(x)
+    return total, count
 
 
 def coverage(times: np.ndarray, length_s: float | None) -> float:
@@ -190,11 +204,9 @@ def fit_domain(
     """
     limits = {}
     for stream in STREAMS:
-        rows = [
-            (x[stream].astype(np.float64), g) for x, g in zip(features, groups, strict=True) if len(x.get(stream, ()))
-        ]
-        if len(rows) > 1:
-            limits[stream] = _limit(rows)
+        there = [(x, g) for x, g in zip(features, groups, strict=True) if len(x.get(stream, ()))]
+        if len(there) > 1:
+            limits[stream] = _limit(_Column([x for x, _ in there], stream), [g for _, g in there])
     lengths = [seen.length_s for seen in measured if seen.length_s]
     known = [seen.facts for seen in measured if seen.facts.get("duration_s") and seen.facts.get("cuts") is not None]
     rates = [60 * (f["cuts"] or 0.0) / (f["duration_s"] or 1.0) for f in known]
@@ -210,22 +222,33 @@ def fit_domain(
     )
 
 
-def _limit(rows: Sequence[tuple[np.ndarray, str]]) -> float:
+@dataclass(frozen=True)
+class _Column:
+    """One stream of performances that all have it, each looked up when it is come to."""
+
+    performances: Sequence[Mapping[Stream, np.ndarray]]
+    stream: Stream
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (performance[self.stream] for performance in self.performances)
+
+
+def _limit(rows: _Column, groups: Sequence[str]) -> float:
     """How unlike those of other performers a training performance is, at the most that is usual.
 
     Where one performer did all, unlike the other performances.
     """
-    if len({group for _, group in rows}) == 1:
-        rows = [(x, str(row)) for row, (x, _) in enumerate(rows)]
-    total, count = sum(x.sum(0) for x, _ in rows), sum(len(x) for x, _ in rows)
-    _, spread = typical_segment([x for x, _ in rows])
-    by_group: dict[str, list[np.ndarray]] = {}
-    for x, group in rows:
-        by_group.setdefault(group, []).append(x)
+    names = list(groups) if len(set(groups)) > 1 else [str(row) for row in range(len(groups))]
+    total, count = _totals(rows)
+    _, spread = typical_segment(rows)
+    by_group: dict[str, list[Mapping[Stream, np.ndarray]]] = {}
+    for performance, name in zip(rows.performances, names, strict=True):
+        by_group.setdefault(name, []).append(performance)
     away = []
     for own in by_group.values():
-        mean = (total - sum(x.sum(0) for x in own)) / (count - sum(len(x) for x in own))
-        away += [unlikeness(x, mean, spread) for x in own]
+        sums = [(x.sum(0, dtype=np.float64), len(x)) for x in _Column(own, rows.stream)]
+        mean = (total - sum(s for s, _ in sums)) / (count - sum(n for _, n in sums))
+        away += [_away(s / n, mean, spread) for s, n in sums]
     values = np.sort(away)
     if len(values) >= _ENOUGH:
         return max(_LEAST, float(values[min(len(values) - 1, math.ceil(0.99 * (len(values) + 1)) - 1)]))

@@ -187,6 +187,7 @@ def train(
             skip_missing=skip_missing,
             checkpoint=out / "checkpoint",
             on_advance=lambda at: advance(at.done, at.total, f"Training {at.stage}"),
+            on_read=lambda done, total: advance(done, total, "Reading features"),
         )
     model.save(out)
     shutil.rmtree(out / "checkpoint", ignore_errors=True)

@@ -10,11 +10,14 @@ from typing import Any
 import torch
 
 from toprock.files import checksum, storage_errors, write_bytes
+from toprock.ranker.team import team
 from toprock.ranker.training import TrainingState
 
 
 class Checkpoint:
     """The state of a training that runs in named stages (folds, members).
+
+    Of several processes the first one reads and writes it, and tells the others what it has read.
 
     Args:
         folder: where it lies; None keeps nothing.
@@ -22,8 +25,8 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path | None, digest: str) -> None:
-        self.folder = folder
-        self._digest = digest
+        self._team = team()
+        self.folder = folder = folder if self._team.first else None
         if folder is not None and folder.is_dir() and self._read("inputs") != digest:
             self.clear()
         if folder is not None and not folder.is_dir():
@@ -31,7 +34,7 @@ class Checkpoint:
 
     def result(self, stage: str) -> Any:
         """What a finished stage left, or None."""
-        return self._read(f"{stage}.done")
+        return self._team.agreed(self._read(f"{stage}.done"))
 
     def finish(self, stage: str, result: Any) -> None:
         """Note the result (JSON values) of a stage."""
@@ -58,16 +61,16 @@ class Checkpoint:
 
         What was damaged since it was written is as good as nothing.
         """
-        path = self.folder / f"{stage}.safetensors" if self.folder else None
-        if path is None or not path.is_file():
-            return None
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
+        from safetensors.torch import load
 
+        data = self._team.told(self._bytes(f"{stage}.safetensors"))
+        if data is None:
+            return None
         try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                metadata = file.metadata() or {}
-        except (SafetensorError, OSError):
+            tensors = load(data)
+            metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+        except (SafetensorError, ValueError):
             return None
         if metadata.get("check") != checksum(tensors, metadata.get("head", "")):
             return None
@@ -90,6 +93,12 @@ class Checkpoint:
         if self.folder is not None and self.folder.is_dir():
             with storage_errors(self.folder):
                 shutil.rmtree(self.folder)
+
+    def _bytes(self, name: str) -> bytes | None:
+        try:
+            return (self.folder / name).read_bytes() if self.folder else None
+        except OSError:
+            return None
 
     def _read(self, name: str) -> Any:
         path = self.folder / f"{name}.json" if self.folder else None

@@ -19,10 +19,11 @@ import numpy as np
 from toprock.backbones.base import Stream
 from toprock.calibration import HeldOut
 from toprock.comparisons import Pair, pair_outcomes
-from toprock.ranker.batch import Arrays
+from toprock.ranker.batch import Arrays, segments_in
 from toprock.ranker.checkpoint import Checkpoint
 from toprock.ranker.fusion import stream_gains
 from toprock.ranker.model import RankerConfig
+from toprock.ranker.team import team
 from toprock.ranker.training import PairIndex, TrainingConfig, TrainingState, start, stream_scores, train
 
 MEASUREMENTS = 24
@@ -174,6 +175,7 @@ def choose_steps(
     best = _best(accuracy)
     if started and not worth_leaving([result["measured"][best]["gained"] for result in results]):
         best = 0
+    best = team().agreed(best)
     measured = [result["measured"][best] for result in results]
     gains = _gains(measured, pairs) if steps[best] else np.ones(len(model.dimensions))
     apart = [
@@ -317,7 +319,7 @@ def _fold(side: _Side, number: int, folds: int, held: Sequence[int], *, only: in
     stage += "" if side.share == 1 else f"share{side.share:g}"
     result: dict[str, Any] | None = side.checkpoint.result(stage)
     if result is None:
-        result = _trained_fold(side, stage, held, only)
+        result = team().agreed(_trained_fold(side, stage, held, only))
         side.checkpoint.finish(stage, result)
     return result
 
@@ -329,7 +331,7 @@ def _trained_fold(side: _Side, stage: str, held: Sequence[int], only: int | None
     names = set(names_kept)
     inside = side.learnt([p for p in side.pairs if p.better in names and p.worse in names], stage)
     test = [p for p in side.pairs if not p.tie and not (p.better in names and p.worse in names)]
-    lacking = any(not any(len(side.data[row].get(stream, ())) for row in kept) for stream in side.model.dimensions)
+    lacking = any(not any(segments_in(side.data[row], stream) for row in kept) for stream in side.model.dimensions)
     if lacking or all(p.tie for p in inside) or not test:
         return {}
     weight = np.array([p.weight for p in test])

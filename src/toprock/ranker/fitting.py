@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from toprock.calibration import HeldOut
@@ -19,12 +20,14 @@ from toprock.ranker.choosing import Advance, Choice, OnAdvance, choose_steps, th
 from toprock.ranker.fusion import apply_gains
 from toprock.ranker.learning import FEWEST, SHARES, LearningCurve, draw_on
 from toprock.ranker.model import Ranker, RankerConfig
+from toprock.ranker.team import team
 from toprock.ranker.training import (
     PairIndex,
     TrainingConfig,
     TrainingState,
     branch_scores,
     fix_zero,
+    scale_of,
     start,
     train,
 )
@@ -89,7 +92,8 @@ def fit(
         checkpoint: a folder that an interrupted training resumes from; None keeps nothing.
         on_advance: called after every step.
     """
-    keep = Checkpoint(checkpoint, _digest(data, ids, groups, pairs, model, config, steps, initial))
+    inputs = (data, ids, groups, pairs, model, config, steps, initial)
+    keep = Checkpoint(checkpoint, _digest(*inputs) if team().first and checkpoint is not None else "")
     choice, curve = Choice(steps or 0), None
     if steps is None:
         begin = partial(start, initial=next(iter(initial), None), build=build)
@@ -110,11 +114,13 @@ def fit(
                 )
             curve = draw_on(parts, pairs)
     index = PairIndex.of(pairs, ids)
+    scale = None if initial else scale_of(data, list(model.dimensions))
     rankers = []
     for number in range(members):
         stage = f"member{number + 1}of{members}"
         seeded = config.model_copy(update={"seed": config.seed + number, "steps": choice.steps})
-        state = start(data, model, seeded, initial=initial[number % len(initial)] if initial else None, build=build)
+        begun = initial[number % len(initial)] if initial else None
+        state = start(data, model, seeded, initial=begun, build=build, scale=scale)
         keep.load(stage, state)
 
         def advance(state: TrainingState, stage: str = stage) -> None:
@@ -148,7 +154,9 @@ def _digest(
             whole.update(name.encode() + value.numpy().tobytes())
     for arrays in data:
         for stream in sorted(arrays):
-            whole.update(stream.encode() + str(arrays[stream].shape).encode() + arrays[stream].tobytes())
+            array = arrays[stream]
+            whole.update(stream.encode() + str(array.shape).encode())
+            whole.update(np.ascontiguousarray(array))
     listed = [(p.better, p.worse, p.tie, p.weight) for p in pairs]
     plain = [_LAYOUT, list(ids), list(groups), listed, model.model_dump(), config.model_dump(), steps]
     whole.update(json.dumps(plain).encode())

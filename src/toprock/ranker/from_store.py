@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ import numpy as np
 
 from toprock._version import __version__
 from toprock.backbones.base import Stream
-from toprock.calibration import Seen, coverage, fit_domain, fit_marks, fit_slopes, fit_training_scale, typical_segment
+from toprock.calibration import Seen, coverage, fit_domain, fit_marks, fit_slopes, fit_training_scale
 from toprock.comparisons import Matched, Pair, bradley_terry, check_consistency, match_pairs, pairwise_accuracy, parts
 from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
-from toprock.ranker.batch import Arrays
+from toprock.ranker.batch import Arrays, segments_in, shape_in
 from toprock.ranker.choosing import Choice, OnAdvance, performer_groups
 from toprock.ranker.fitting import MEMBERS, fit
+from toprock.ranker.mapped import map_features
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, TrainedOn
-from toprock.ranker.training import TrainingConfig, bias
+from toprock.ranker.training import TrainingConfig, bias, scale_of
 
 CONTROLS = ("duration", "mean_motion", "cut_rate")
 
@@ -55,8 +56,9 @@ def train_from_store(
     skip_missing: bool = False,
     checkpoint: Path | None = None,
     on_advance: OnAdvance | None = None,
+    on_read: Callable[[int, int], None] | None = None,
 ) -> SavedModel:
-    """Train a model on the pairs among a store's performances.
+    """Train a model on the pairs among a store's performances, whose features stay on disk.
 
     Args:
         store: holds the features.
@@ -71,10 +73,11 @@ def train_from_store(
         skip_missing: leave out pairs whose performances have no features.
         checkpoint: a folder to resume from after an interruption.
         on_advance: called after every step with how far it is.
+        on_read: called with how many performances' files have been verified, and how many there are; that comes first.
 
     Raises:
         PairsError: performances are missing, or there is nothing to learn from.
-        FeaturesError: a stream is ambiguous or absent.
+        FeaturesError: a stream is ambiguous or absent; a file is damaged, or changes while it is learnt from.
         RecipeMismatch: the model to start from looks at other features; names what differs.
         UsageError: the plan asks for another kind of ranker than that model's.
 
@@ -91,8 +94,16 @@ def train_from_store(
     if all(p.tie for p in matched.pairs):
         raise PairsError("every pair is a tie", advice="Judge a few pairs that have a winner.")
     ids = sorted({ident for p in matched.pairs for ident in (p.better, p.worse)})
-    found = {ident: store.read(ident) for ident in ids}
-    data = [arrays_of(found[ident], recipes) for ident in ids]
+    seen: list[Seen] = []
+    facts: dict[str, PerformanceFeatures] = {}
+
+    def look(found: PerformanceFeatures) -> None:
+        seen.append(seen_of(found, recipes))
+        facts[found.id] = PerformanceFeatures(found.id, {}, found.facts)
+        if on_read:
+            on_read(len(seen), len(ids))
+
+    data = map_features(store, ids, recipes, look)
     dimensions = _checked_dimensions(ids, data, recipes)
     groups = performer_groups(ids, performers or {})
     initial = start_from.members if start_from else []
@@ -130,8 +141,8 @@ def train_from_store(
         spread=fitted.spread,
         gains=fitted.choice.gains,
         held_out=fitted.choice.held_out,
-        controls=control_signs(found, matched.pairs),
-        control_accuracy=control_accuracy(found, matched.pairs),
+        controls=control_signs(facts, matched.pairs),
+        control_accuracy=control_accuracy(facts, matched.pairs),
         learning=fitted.learning,
         **_calibration(
             fitted.choice,
@@ -140,12 +151,9 @@ def train_from_store(
             marks or {},
             why_not=_why_uncalibrated(plan, groups, ids, start_from),
         ),
-        domain=fit_domain(data, groups, [seen_of(found[ident], recipes) for ident in ids]),
+        domain=fit_domain(data, groups, seen),
     )
-    typical = {
-        stream: np.stack(typical_segment([arrays[stream] for arrays in data if len(arrays.get(stream, ()))]))
-        for stream in recipes
-    }
+    typical = {stream: np.stack(rows) for stream, rows in scale_of(data, list(recipes)).items()}
     return SavedModel(fitted.members, config, typical)
 
 
@@ -178,9 +186,9 @@ def _checked_dimensions(
 ) -> dict[Stream, int]:
     """D of each stream, where every performance has features and every stream is somewhere."""
     for ident, arrays in zip(ids, data, strict=True):
-        if not any(len(a) for a in arrays.values()):
+        if not any(segments_in(arrays, stream) for stream in arrays):
             raise FeaturesError(f"'{ident}' has no features of this recipe", advice="Extract it again.")
-    dimensions = {stream: next((a[stream].shape[1] for a in data if stream in a), 0) for stream in recipes}
+    dimensions = {stream: next((shape_in(a, stream)[1] for a in data if stream in a), 0) for stream in recipes}
     absent = [stream for stream, size in dimensions.items() if not size]
     if absent:
         raise FeaturesError(

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -131,13 +132,12 @@ class Ranker(nn.Module):
         return module
 
     @torch.no_grad()
-    def fit_scale(self, x: Mapping[Stream, Tensor]) -> None:
-        """Take mean and spread of the training segments, (N, D) a stream."""
-        for name, segments in x.items():
+    def set_scale(self, scale: Mapping[Stream, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Take mean and spread (D,) of the training segments of each stream; features that never vary do not count."""
+        for name, (mean, spread) in scale.items():
             stream = self.stream(name)
-            stream.mean.copy_(segments.mean(0))
-            spread = segments.std(0, correction=0)
-            stream.spread.copy_(torch.where(spread > 1e-4, spread, torch.inf))
+            stream.mean.copy_(torch.from_numpy(mean))
+            stream.spread.copy_(torch.from_numpy(spread))
 
 
 class Seen(NamedTuple):

@@ -12,15 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from toprock.backbones.base import Stream
+from toprock.calibration import typical_segment
 from toprock.comparisons import Pair
 from toprock.errors import PairsError
 from toprock.ranker import losses
-from toprock.ranker.batch import Arrays, Batch, collate
+from toprock.ranker.batch import Arrays, Column, collate, segments_in
+from toprock.ranker.drawing import Draw, Drawn, Pool, draw
 from toprock.ranker.losses import LossConfig
-from toprock.ranker.model import Output, Ranker, RankerConfig
-
-IN_MEMORY = 1 << 30
-"""Bytes that the padded features of all training performances may take; beyond it each step pads its own."""
+from toprock.ranker.model import Output, Ranker, RankerConfig, StreamOutput
+from toprock.ranker.team import Team, team
 
 
 class TrainingConfig(BaseModel):
@@ -57,6 +57,11 @@ class TrainingConfig(BaseModel):
     anchor: float = Field(0.3, ge=0)
     seed: int = 0
     loss: LossConfig = LossConfig()
+
+    @property
+    def draw(self) -> Draw:
+        """What of a performance a step sees."""
+        return Draw(self.segments, self.segment_dropout, self.noise)
 
 
 @dataclass
@@ -129,6 +134,7 @@ def start(
     *,
     initial: Ranker | None = None,
     build: Callable[[RankerConfig], Ranker] = Ranker,
+    scale: Scale | None = None,
 ) -> TrainingState:
     """A ranker ready for its first step.
 
@@ -137,6 +143,7 @@ def start(
         model, config: what is trained.
         initial: a trained ranker of the same kind to start from, scale and all, and to stay near.
         build: makes the ranker.
+        scale: of the features, as `scale_of` gives it, where it is known already.
     """
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng():
@@ -144,7 +151,7 @@ def start(
         ranker = build(model)
     anchor: list[Tensor] = []
     if initial is None:
-        ranker.fit_scale({stream: _segments(data, stream) for stream in model.dimensions})
+        ranker.set_scale(scale or scale_of(data, list(model.dimensions)))
     else:
         ranker.load_state_dict(initial.state_dict())
         for stream in model.dimensions:
@@ -180,8 +187,8 @@ def train(
     """
     if not (~pairs.tie).any():
         raise PairsError("there is no pair with a winner to learn from", advice="Judge a few pairs.")
-    learner, dimensions = state.learner.train(), state.ranker.config.dimensions
-    whole = collate(data, dimensions) if _fits(data) else None
+    learner, us = state.learner.train(), team()
+    pool = Pool(data, state.ranker.config.dimensions)
     everyone = torch.arange(len(data))
     until = config.steps if until is None else until
     with torch.random.fork_rng():
@@ -191,14 +198,13 @@ def train(
             few = len(data) > config.batch
             rows = draw_rows(pairs, len(data), config.batch, state.generator) if few else everyone
             some = pairs.among(rows, len(data)) if few else pairs
-            if whole is None:
-                batch = perturbed(collate([data[row] for row in rows.tolist()], dimensions), learner, config)
-            else:
-                batch = perturbed(whole, learner, config, rows=rows)
-            terms = step_losses(learner, batch, some, config)
+            drawn = draw(pool, learner, config.draw, rows=rows, part=us.part(len(rows)))
+            terms = step_losses(learner, drawn, some, config, us)
             loss = torch.stack(list(terms.values())).sum()
             state.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            if loss.requires_grad:
+                loss.backward()
+            us.sum_gradients(state.weights)
             torch.nn.utils.clip_grad_norm_(state.weights, 1.0)
             state.optimiser.step()
             state.step += 1
@@ -219,11 +225,25 @@ def after_step(state: TrainingState, config: TrainingConfig) -> None:
         mean.lerp_(value, 1 - kept if config.averaging else 1.0)
 
 
-def step_losses(ranker: Ranker, batch: Batch, pairs: PairIndex, config: TrainingConfig) -> dict[str, Tensor]:
-    """The weighted loss terms of one step."""
-    keep = keep_streams(batch, config.stream_dropout)
-    out = ranker(batch, keep=keep)
-    return loss_terms(out, pairs, {s: m & keep[s][:, None] for s, m in batch.masks.items()}, config.loss)
+def step_losses(ranker: Ranker, drawn: Drawn, pairs: PairIndex, config: TrainingConfig, us: Team) -> dict[str, Tensor]:
+    """The weighted loss terms of one step, over all performances of its batch, whoever of us has encoded them."""
+    keep = keep_streams(drawn.masks, config.stream_dropout)
+    count = len(next(iter(keep.values())))
+    part = us.part(count)
+    with us.whole_draws(count):
+        own = ranker(drawn.batch, keep={stream: rows[part] for stream, rows in keep.items()})
+    out = own if us.size == 1 else _gathered(own, count, us)
+    return loss_terms(out, pairs, {s: m & keep[s][:, None] for s, m in drawn.masks.items()}, config.loss)
+
+
+def _gathered(own: Output, count: int, us: Team) -> Output:
+    """Scores and attention of all performances of a batch; contributions are not sent."""
+    shapes = [own.scores.shape[1:], *(stream.attention.shape[1:] for stream in own.streams.values())]
+    flat = [own.scores, *(stream.attention.flatten(1) for stream in own.streams.values())]
+    parts = us.gathered(torch.cat(flat, 1), count).split([shape.numel() for shape in shapes], 1)
+    scores, *attention = (x.unflatten(1, shape) for x, shape in zip(parts, shapes, strict=True))
+    nothing = scores.new_zeros(0)
+    return Output(scores, {s: StreamOutput(nothing, a) for s, a in zip(own.streams, attention, strict=True)})
 
 
 def loss_terms(out: Output, pairs: PairIndex, masks: Mapping[Stream, Tensor], config: LossConfig) -> dict[str, Tensor]:
@@ -254,37 +274,14 @@ def loss_terms(out: Output, pairs: PairIndex, masks: Mapping[Stream, Tensor], co
     return terms
 
 
-def keep_streams(batch: Batch, chance: float) -> dict[Stream, Tensor]:
+def keep_streams(masks: Mapping[Stream, Tensor], chance: float) -> dict[Stream, Tensor]:
     """(B,) a stream: false hides it. Never hides the last stream that a performance has."""
-    present = {stream: mask.any(1) for stream, mask in batch.masks.items()}
+    present = {stream: mask.any(1) for stream, mask in masks.items()}
     names = list(present)
     count = torch.stack(list(present.values())).sum(0)
-    hide = (torch.rand(len(batch)) < chance) & (count > 1)
-    which = torch.randint(len(names), (len(batch),))
+    hide = (torch.rand(len(count)) < chance) & (count > 1)
+    which = torch.randint(len(names), (len(count),))
     return {stream: present[stream] & ~(hide & (which == i)) for i, stream in enumerate(names)}
-
-
-def perturbed(batch: Batch, ranker: Ranker, config: TrainingConfig, *, rows: Tensor | None = None) -> Batch:
-    """Some segments of every performance, drawn at random, with a random offset of its features.
-
-    Args:
-        batch: performances.
-        ranker: knows the spread of the features.
-        config: how many segments, and how far off.
-        rows: the performances to take, (B,); None is all.
-    """
-    features, masks, places = {}, {}, {}
-    rows = torch.arange(len(batch)) if rows is None else rows
-    for stream, x in batch.features.items():
-        mask = batch.masks[stream][rows]
-        kept = (mask.sum(1) * (1 - config.segment_dropout)).ceil().clamp(max=config.segments).long()  # (B,)
-        drawn = torch.rand(mask.shape).masked_fill(~mask, -1.0).topk(max(1, int(kept.max()))).indices  # (B, T')
-        masks[stream] = torch.arange(drawn.shape[1]) < kept[:, None]
-        places[stream] = batch.places[stream][rows[:, None], drawn]
-        scale = ranker.stream(stream).spread
-        offset = torch.randn(len(rows), 1, x.shape[2]) * torch.where(scale.isfinite(), scale, 0.0)
-        features[stream] = (x[rows[:, None], drawn] + config.noise * offset) * masks[stream][..., None]
-    return Batch(features, masks, places)
 
 
 def draw_rows(pairs: PairIndex, total: int, most: int, generator: torch.Generator) -> Tensor:
@@ -298,7 +295,7 @@ def draw_rows(pairs: PairIndex, total: int, most: int, generator: torch.Generato
 
 def branch_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 16) -> Tensor:
     """(N, 3) branch scores without the bias, in evaluation mode."""
-    return _in_parts(ranker, data, lambda out: out.scores, batch)
+    return _in_parts(ranker, data, lambda out: out.scores, 3, batch)
 
 
 def stream_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 16) -> Tensor:
@@ -307,17 +304,21 @@ def stream_scores(ranker: Ranker, data: Sequence[Arrays], *, batch: int = 16) ->
     def added(out: Output) -> Tensor:
         return torch.stack([ranker.final(stream.contributions.sum(-1)) for stream in out.streams.values()], 1)
 
-    return _in_parts(ranker, data, added, batch)
+    return _in_parts(ranker, data, added, len(ranker.config.dimensions), batch)
 
 
 @torch.no_grad()
-def _in_parts(ranker: Ranker, data: Sequence[Arrays], what: Callable[[Output], Tensor], batch: int) -> Tensor:
-    """(N, ...) of all performances, those of like length together so that little is padded."""
+def _in_parts(
+    ranker: Ranker, data: Sequence[Arrays], what: Callable[[Output], Tensor], width: int, batch: int
+) -> Tensor:
+    """(N, width) of all performances, those of like length together so that little is padded."""
     ranker.eval()
-    order = sorted(range(len(data)), key=lambda row: [len(data[row].get(s, ())) for s in ranker.config.dimensions])
-    parts = [order[i : i + batch] for i in range(0, len(order), batch)]
-    found = [what(ranker(collate([data[row] for row in part], ranker.config.dimensions))) for part in parts]
-    return torch.cat(found)[torch.tensor(order).argsort()]
+    us, dimensions = team(), ranker.config.dimensions
+    order = sorted(range(len(data)), key=lambda row: [segments_in(data[row], s) for s in dimensions])
+    found = torch.zeros(len(data), width)
+    for part in [order[i : i + batch] for i in range(0, len(order), batch)][us.rank :: us.size]:
+        found[torch.tensor(part)] = what(ranker(collate([data[row] for row in part], dimensions)))
+    return us.summed(found)
 
 
 @torch.no_grad()
@@ -328,16 +329,15 @@ def fix_zero(ranker: Ranker, data: Sequence[Arrays]) -> None:
     of a typical performance. No score of a performance that has all streams changes.
     """
     ranker.eval()
+    us = team()
     for stream in ranker.config.dimensions:
-        module = ranker.stream(stream)
-        sums = torch.zeros(3, dtype=torch.float64)
-        count = 0
-        for arrays in data:
-            if len(arrays.get(stream, ())):
-                out = ranker(collate([{stream: arrays[stream]}], ranker.config.dimensions))
-                sums += out.streams[stream].contributions[0].sum(-1).double()
-                count += 1
-        module.zero += (sums / max(count, 1)).float()
+        rows = [row for row, arrays in enumerate(data) if segments_in(arrays, stream)]
+        each = torch.zeros(len(rows), 3, dtype=torch.float64)
+        for place in range(us.rank, len(rows), us.size):
+            out = ranker(collate([{stream: data[rows[place]][stream]}], ranker.config.dimensions))
+            each[place] = out.streams[stream].contributions[0].sum(-1).double()
+        total = sum(us.summed(each), start=torch.zeros(3, dtype=torch.float64))  # one after the other
+        ranker.stream(stream).zero += (total / max(len(rows), 1)).float()
 
 
 def bias(ranker: Ranker) -> float:
@@ -345,21 +345,20 @@ def bias(ranker: Ranker) -> float:
     return sum(float(ranker.final(ranker.stream(stream).zero)) for stream in ranker.config.dimensions)
 
 
-def _fits(data: Sequence[Arrays]) -> bool:
-    """Whether all performances, padded, may lie in memory at once."""
-    streams = {stream for arrays in data for stream in arrays}
-    numbers = 0
+Scale = Mapping[Stream, tuple[np.ndarray, np.ndarray]]
+"""Stream -> mean and spread (D,) of its segments, as `typical_segment` gives them."""
+
+
+def scale_of(data: Sequence[Arrays], streams: Sequence[Stream]) -> Scale:
+    """Mean and spread of the training segments of each stream, read one performance after the other.
+
+    Raises:
+        PairsError: a stream is nowhere.
+    """
     for stream in streams:
-        arrays = [p[stream] for p in data if len(p.get(stream, ()))]
-        numbers += len(data) * max((len(a) for a in arrays), default=0) * max((a.shape[1] for a in arrays), default=0)
-    return 4 * numbers <= IN_MEMORY
-
-
-def _segments(data: Sequence[Arrays], stream: Stream) -> Tensor:
-    arrays = [p[stream] for p in data if len(p.get(stream, ()))]
-    if not arrays:
-        raise PairsError(
-            f"no training performance has {stream} features",
-            advice=f"Train with --{stream} none, or extract them.",
-        )
-    return torch.from_numpy(np.concatenate(arrays).astype(np.float32))
+        if not any(segments_in(arrays, stream) for arrays in data):
+            raise PairsError(
+                f"no training performance has {stream} features",
+                advice=f"Train with --{stream} none, or extract them.",
+            )
+    return {stream: typical_segment(Column(data, stream)) for stream in streams}
