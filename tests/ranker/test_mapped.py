@@ -2,6 +2,7 @@
 
 import os
 import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,13 +53,12 @@ def test_what_is_mapped_is_what_is_stored(store, toy):
 def test_maps_and_files_are_let_go_of(store, toy):
     data = map_features(store, toy.ids[:20], RECIPES)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 8, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 8, hard))
     try:
         assert sum(float(x.astype(float).sum()) for _ in range(5) for p in data for x in p.values())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    with open("/proc/self/maps") as file:
-        assert str(store.folder) not in file.read()
+    assert str(store.folder) not in Path("/proc/self/maps").read_text()
 
 
 def rewritten(path):
@@ -80,7 +80,7 @@ def cut(path):
 def test_a_file_that_changes_is_told_and_never_read(store, toy, change):
     data = map_features(store, toy.ids[:20], RECIPES)
     change(store.path("v03"))
-    with pytest.raises(FeaturesError, match="v03.safetensors: was changed or removed while it was being learnt from"):
+    with pytest.raises(FeaturesError, match=r"v03\.safetensors: was changed or removed while it was being learnt from"):
         data[3]["static"]
     assert len(data[4]["static"])
 

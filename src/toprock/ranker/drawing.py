@@ -41,7 +41,7 @@ class Pool:
         return len(self._data)
 
     def segments(self, stream: Stream, rows: Tensor, drawn: Tensor, kept: Tensor) -> Tensor:
-        """(B, T', D): the segments `drawn` (B, T') of performances `rows` (B,), of which the first `kept` (B,) count."""
+        """(B, T', D): the segments `drawn` (B, T') of the performances `rows` (B,); the first `kept` (B,) count."""
         if self._whole is not None:
             return self._whole.features[stream][rows[:, None], drawn]
         size = self._dimensions[stream]

@@ -156,7 +156,7 @@ def _digest(
         for stream in sorted(arrays):
             array = arrays[stream]
             whole.update(stream.encode() + str(array.shape).encode())
-            whole.update(np.ascontiguousarray(array))
+            whole.update(np.ascontiguousarray(array).data)
     listed = [(p.better, p.worse, p.tie, p.weight) for p in pairs]
     plain = [_LAYOUT, list(ids), list(groups), listed, model.model_dump(), config.model_dump(), steps]
     whole.update(json.dumps(plain).encode())

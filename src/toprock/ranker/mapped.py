@@ -141,7 +141,7 @@ def places_in(path: Path) -> dict[str, Place]:
 def file_state(file: Path | int) -> tuple[int, ...] | None:
     """What tells a file from another, or from itself before it was written to; None where there is none."""
     try:
-        found = os.stat(file)
+        found = os.fstat(file) if isinstance(file, int) else file.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
