@@ -103,8 +103,8 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def bar(what: str, total: float | None = None) -> Iterator[Callable[..., None]]:
-    """A progress bar on standard error; call it with (done, total=None, what=None)."""
+def bar(what: str, total: float | None = None, *, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """A progress bar on standard error, where it is `shown`; call it with (done, total=None, what=None)."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -124,7 +124,7 @@ def bar(what: str, total: float | None = None) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(compact=True),
     )
     console = Console(stderr=True)
-    if not console.is_terminal:  # a bar that is switched off ends in an empty line, before rich 15
+    if not shown or not console.is_terminal:  # a bar that is switched off ends in an empty line, before rich 15
         yield lambda done, total=None, what=None: None
         return
     with Progress(*columns, console=console, transient=True) as progress:

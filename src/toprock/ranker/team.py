@@ -26,6 +26,10 @@ PATIENCE = datetime.timedelta(minutes=30)
 _TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
+class LostProcess(ComputeError):
+    """Another process of a training was lost."""
+
+
 class Team:
     """A training by one process alone: every method is the plain thing.
 
@@ -45,6 +49,17 @@ class Team:
         """Which of `count` rows are this process's."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
+    def encoded(self, count: int) -> slice:
+        """Which of `count` rows this process encodes: its part, and more where that is less than two.
+
+        One row alone does not tell in what order a batch lies in memory, which is the order of dropout's draws.
+        """
+        part = self.part(count)
+        if part.stop - part.start >= 2:
+            return part
+        start = max(0, min(part.start, count - 2))
+        return slice(start, min(count, start + 2))
+
     def summed(self, tensor: Tensor) -> Tensor:
         """The sum of what each process has; zeros elsewhere make it a gathering, which is exact."""
         return tensor
@@ -60,10 +75,12 @@ class Team:
         return json.loads(self.told(json.dumps(value).encode()) or b"null")
 
     def gathered(self, own: Tensor, count: int) -> Tensor:
-        """(count, ...) from each process's part (b, ...); gradients flow to this process's own part alone."""
+        """(count, ...) from what each process has encoded (b, ...); gradients flow to this process's own part alone."""
         if self.size == 1:
             return own
         part = self.part(count)
+        more = self.encoded(count)
+        own = own[part.start - more.start : part.stop - more.start]
         whole = own.detach().new_zeros(count, *own.shape[1:])
         whole[part] = own.detach()
         whole = self.summed(whole)
@@ -81,15 +98,15 @@ class Team:
             weight.grad = grad.view_as(weight).clone() if some else None
 
     def whole_draws(self, count: int) -> contextlib.AbstractContextManager[object]:
-        """Within it, dropout draws for all `count` rows of a batch and takes this process's part."""
-        return contextlib.nullcontext() if self.size == 1 else _WholeDraws(self.part(count), count)
+        """Within it, dropout draws for all `count` rows of a batch and takes those that this process encodes."""
+        return contextlib.nullcontext() if self.size == 1 else _WholeDraws(self.encoded(count), count)
 
 
 class Processes(Team):
     """Several processes, joined by torch.distributed's gloo.
 
     Raises:
-        ComputeError: in every method that speaks to the others, when one of them was lost.
+        LostProcess: in every method that speaks to the others, when one of them was lost.
     """
 
     def __init__(self, rank: int, size: int) -> None:
@@ -135,7 +152,7 @@ def joined(store: Any = None, rank: int | None = None, size: int | None = None) 
     """Train with the other processes of torchrun (or of `store`, as `rank` of `size`) within the block.
 
     Raises:
-        ComputeError: they do not all come.
+        LostProcess: they do not all come.
         UsageError: there is nothing that says who they are.
 
     >>> with joined():  # in a script that torchrun started
@@ -161,7 +178,7 @@ def _company() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as problem:
-        raise ComputeError(
+        raise LostProcess(
             "another process of this training was lost",
             advice="See what it said. The same command goes on from its checkpoint, with any number of processes.",
         ) from problem

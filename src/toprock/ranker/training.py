@@ -198,7 +198,7 @@ def train(
             few = len(data) > config.batch
             rows = draw_rows(pairs, len(data), config.batch, state.generator) if few else everyone
             some = pairs.among(rows, len(data)) if few else pairs
-            drawn = draw(pool, learner, config.draw, rows=rows, part=us.part(len(rows)))
+            drawn = draw(pool, learner, config.draw, rows=rows, part=us.encoded(len(rows)))
             terms = step_losses(learner, drawn, some, config, us)
             loss = torch.stack(list(terms.values())).sum()
             state.optimiser.zero_grad(set_to_none=True)
@@ -229,7 +229,7 @@ def step_losses(ranker: Ranker, drawn: Drawn, pairs: PairIndex, config: Training
     """The weighted loss terms of one step, over all performances of its batch, whoever of us has encoded them."""
     keep = keep_streams(drawn.masks, config.stream_dropout)
     count = len(next(iter(keep.values())))
-    part = us.part(count)
+    part = us.encoded(count)
     with us.whole_draws(count):
         own = ranker(drawn.batch, keep={stream: rows[part] for stream, rows in keep.items()})
     out = own if us.size == 1 else _gathered(own, count, us)
