@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,16 +148,37 @@ def train(
     ] = None,
     seed: SeedOption = 0,
     name: Annotated[str | None, typer.Option(help="Of the model, for people.", show_default=False)] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of this machine that train together; torchrun too.", show_default=False),
+    ] = None,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(metavar="SPACE.toml", help="Search settings on the training pairs first.", show_default=False),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=2, help="Settings that --sweep tries; by default 20.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Of each trial of --sweep; by default 2.", show_default=False)
+    ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
 ) -> None:
     """Learn from pairs. Safe to interrupt; run it again to go on."""
     import shutil
 
     if dynamic == static == "none":
         raise UsageError("there is no stream to train on", advice="Leave out --dynamic none or --static none.")
+    if sweep is None and (trials is not None or seeds is not None or engine != "local" or address is not None):
+        raise UsageError("--trials, --seeds, --engine and --address are for a search", advice="Add --sweep SPACE.toml.")
+    if sweep is not None and (start_from is not None or processes is not None):
+        raise UsageError("--sweep searches from scratch, in trials side by side", advice="Leave out the other option.")
     _check_place(out)
     from toprock.comparisons import check_consistency, read_marks, read_pairs
     from toprock.features import FeatureStore
     from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
+    from toprock.ranker.launch import assembled
 
     start = None
     if start_from is not None:
@@ -174,14 +196,22 @@ def train(
         if strict:
             raise PairsError(f"{pairs}: {consistency}", advice="Settle them, or train without --strict.")
         say(f"note: {consistency}")
-    with bar("Training") as advance:
+    plan = Plan(training=TrainingConfig(seed=seed), members=members, steps=steps, learning=True)
+    performers = performers_of(manifest, store)
+    if sweep is not None:
+        where = (engine, address)
+        known = {"recipes": recipes, "performers": performers, "skip_missing": skip_missing, "seed": seed}
+        from toprock.cli.searching import searched
+
+        plan = searched(plan, sweep, store, found, out / "sweep", where, trials or 20, seeds or 2, known)
+    with assembled(processes, words=sys.argv[1:]) as us, bar("Training", shown=us.first) as advance:
         model = train_from_store(
             store,
             found,
             name=name or out.resolve().name,
             recipes=recipes,
-            performers=performers_of(manifest, store),
-            plan=Plan(training=TrainingConfig(seed=seed), members=members, steps=steps, learning=True),
+            performers=performers,
+            plan=plan,
             start_from=start,
             marks=read_marks(marks, store.ids()) if marks else None,
             skip_missing=skip_missing,
@@ -189,6 +219,8 @@ def train(
             on_advance=lambda at: advance(at.done, at.total, f"Training {at.stage}"),
             on_read=lambda done, total: advance(done, total, "Reading features"),
         )
+    if not us.first:
+        return
     model.save(out)
     shutil.rmtree(out / "checkpoint", ignore_errors=True)
     say_left_out(model.config.trained_on.left_out, model.config.trained_on.pairs_left_out)
@@ -359,6 +391,7 @@ def _check_place(out: Path) -> None:
         names = {path.name for path in out.iterdir() if not is_part(path)}
         begun = out / "checkpoint"
         kept = {path.name for path in begun.iterdir() if not is_part(path)} if begun.is_dir() else {"nothing"}
+        names -= {"sweep"} if (out / "sweep" / "space.toml").is_file() else set()
         ours = not kept or "inputs.json" in kept or names >= {"config.json", "model.safetensors"}
         if names and not ours:
             raise ModelError(f"{out}: is a folder with other things in it", advice="Give an empty or a new folder.")

@@ -56,15 +56,18 @@ def run_benchmark(
     for task in tasks:
         named = {i for fold in task.folds for p in (*fold.train, *fold.test) for i in (p.better, p.worse)}
         data = {ident: arrays_of(task.features[ident], task.recipes) for ident in sorted(named)}
-        sides = {fold.name: (_side(task, fold, data), _tested(fold, data)) for fold in task.folds}
-        digests = {ident: _digest(arrays) for ident, arrays in data.items()}
+        sides = {
+            fold.name: (training_side(task.name, fold, data, task.performers), tested(fold, data))
+            for fold in task.folds
+        }
+        digests = {ident: digest_of(arrays) for ident, arrays in data.items()}
         jobs = [
-            _Job(task.name, fold.name, name, learner, seed, published, *sides[fold.name])
+            Job(task.name, fold.name, name, learner, seed, published, *sides[fold.name])
             for seed in seeds
             for fold in task.folds
             for name, learner in learners.items()
         ]
-        rows = _run(jobs, digests, folder / task.name, engine or LocalEngine(), on_row)
+        rows = run_jobs(jobs, digests, folder / task.name, engine or LocalEngine(), on_row)
         results.append(_scores_of(task, rows))
     return results
 
@@ -87,7 +90,9 @@ def inner_folds(task: Task) -> Task:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
+    """One row: a learner that learns from a training side with a seed, and is tested."""
+
     task: str
     fold: str
     model: str
@@ -143,7 +148,8 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _digest(arrays: Arrays) -> str:
+def digest_of(arrays: Arrays) -> str:
+    """Names the features of one performance."""
     whole = hashlib.sha256()
     for stream in sorted(arrays):
         array = arrays[stream]
@@ -151,25 +157,40 @@ def _digest(arrays: Arrays) -> str:
     return whole.hexdigest()
 
 
-def _side(task: Task, fold: Fold, data: Mapping[str, Arrays]) -> TrainingSide:
+def training_side(name: str, fold: Fold, data: Mapping[str, Arrays], performers: Mapping[str, str]) -> TrainingSide:
+    """What a learner may see of a fold.
+
+    Raises:
+        PairsError: there is nothing to learn from, or nothing to be tested on.
+    """
     ids = {i for p in fold.train for i in (p.better, p.worse)}
     if not any(not p.tie for p in fold.train) or not any(not p.tie for p in fold.test):
         raise PairsError(
-            f"{task.name}, fold {fold.name}: has no pair left to learn from, or none to be tested on",
+            f"{name}, fold {fold.name}: has no pair left to learn from, or none to be tested on",
             advice="Bring more of its videos.",
         )
-    performers = {i: task.performers[i] for i in sorted(ids) if i in task.performers}
-    return TrainingSide({i: data[i] for i in sorted(ids)}, fold.train, performers)
+    known = {i: performers[i] for i in sorted(ids) if i in performers}
+    return TrainingSide({i: data[i] for i in sorted(ids)}, fold.train, known)
 
 
-def _tested(fold: Fold, data: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], Sequence[Pair]]:
+def tested(fold: Fold, data: Mapping[str, Arrays]) -> tuple[dict[str, Arrays], Sequence[Pair]]:
+    """The performances that a fold's test pairs name, and those pairs."""
     ids = {i for p in fold.test for i in (p.better, p.worse)}
     return {i: data[i] for i in sorted(ids)}, fold.test
 
 
-def _run(
-    jobs: Sequence[_Job], digests: Mapping[str, str], folder: Path, engine: Engine, on_row: OnRow | None
+def run_jobs(
+    jobs: Sequence[Job], digests: Mapping[str, str], folder: Path, engine: Engine, on_row: OnRow | None
 ) -> list[dict[str, Any]]:
+    """The rows of jobs, in order; those that lie in `folder` already are read.
+
+    Args:
+        jobs: what is to be learnt and tested.
+        digests: of the features, by id.
+        folder: where finished rows lie.
+        engine: where the others are made.
+        on_row: tells progress.
+    """
     rows: dict[int, dict[str, Any]] = {}
     waiting: dict[int, tuple[Path, str]] = {}
     for number, job in enumerate(jobs):

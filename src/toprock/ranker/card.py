@@ -36,7 +36,7 @@ nothing else, and nothing about performances unlike those.
   left out: {left}.
 - Judgements among the pairs: {data.consistency or "no contradiction"}.
 - {config.members} ranker(s), {config.steps} steps, {_how_chosen(config)}
-{_how_started(config)}
+{_how_started(config)}{_how_swept(config)}
 ## How far to trust it
 
 {_trust(config)}
@@ -156,3 +156,22 @@ def _how_started(config: ModelConfig) -> str:
     if not config.steps:
         lines.append("  These pairs did not show that training on would help: it is that model still.")
     return "\n".join(lines) + "\n"
+
+
+def _how_swept(config: ModelConfig) -> str:
+    found = config.swept
+    if found is None:
+        return ""
+    among = f"- Settings searched on the training pairs alone: {found.tried} tried, on {found.folds} folds and "
+    among += f"{found.seeds} seed(s), bad ones given up early."
+    right = f"{found.accuracy:.1%} of held-out pairs right"
+    if found.interval:
+        right += f" (95 % interval {found.interval[0]:.1%} to {found.interval[1]:.1%})"
+    if not found.settings:
+        told = f"The defaults stayed, with {right}: the best of the others ({found.best_accuracy:.1%}) was not better "
+        return f"{among}\n  {told}by more than the standard error of the difference.\n"
+    named = ", ".join(f"`{name}` = {value}" for name, value in found.settings.items())
+    return f"""{among}
+  Chosen: {named}, with {right}, the defaults {found.default_accuracy:.1%}. The best of {found.tried} looks better
+  than it is: expect less on new performances.
+"""

@@ -23,7 +23,7 @@ from toprock.ranker.choosing import Choice, OnAdvance, performer_groups
 from toprock.ranker.fitting import MEMBERS, fit
 from toprock.ranker.mapped import map_features
 from toprock.ranker.model import RankerConfig
-from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, TrainedOn
+from toprock.ranker.saved import ModelConfig, SavedModel, StartedFrom, Swept, TrainedOn
 from toprock.ranker.training import TrainingConfig, bias, scale_of
 
 CONTROLS = ("duration", "mean_motion", "cut_rate")
@@ -33,7 +33,8 @@ CONTROLS = ("duration", "mean_motion", "cut_rate")
 class Plan:
     """What to train: model options over the defaults, training options, ensemble size, and fixed steps if any.
 
-    `learning` also tells what more comparisons would bring; it takes about half as long again.
+    `learning` also tells what more comparisons would bring; it takes about half as long again. `swept` tells of the
+    search that the options are from.
     """
 
     model: Mapping[str, object] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Plan:
     members: int = MEMBERS
     steps: int | None = None
     learning: bool = False
+    swept: Swept | None = None
 
 
 def train_from_store(
@@ -144,6 +146,7 @@ def train_from_store(
         controls=control_signs(facts, matched.pairs),
         control_accuracy=control_accuracy(facts, matched.pairs),
         learning=fitted.learning,
+        swept=plan.swept,
         **_calibration(
             fitted.choice,
             matched.pairs,

@@ -54,6 +54,29 @@ class StartedFrom(BaseModel):
     performances: list[str]
 
 
+class Swept(BaseModel):
+    """The search that a model's settings are from.
+
+    Attributes:
+        tried: settings, the defaults with them.
+        folds, seeds: that each was measured on, if it was not given up before.
+        settings: `section.name` -> value of those chosen that are not as by default; empty where the defaults stayed.
+        accuracy, interval: of those chosen, on pairs held out of the training pairs; 95 %.
+        default_accuracy, best_accuracy: of the defaults, and of the best trial, which may not have been chosen.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    tried: int
+    folds: int
+    seeds: int
+    settings: dict[str, Any]
+    accuracy: float
+    interval: tuple[float, float] | None
+    default_accuracy: float
+    best_accuracy: float
+
+
 class ModelConfig(BaseModel):
     """config.json.
 
@@ -80,6 +103,7 @@ class ModelConfig(BaseModel):
         uncalibrated: why there is no chance for two new performances, or no scale; empty where there are both.
         domain: what the training performances were like.
         learning: what more comparisons would bring.
+        swept: the search for its settings, where there was one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -109,6 +133,7 @@ class ModelConfig(BaseModel):
     uncalibrated: str = "the model was made by a version that could not tell"
     domain: Domain = Domain()
     learning: LearningCurve | None = None
+    swept: Swept | None = None
 
     @property
     def seen(self) -> set[str]:
