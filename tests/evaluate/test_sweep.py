@@ -1,6 +1,7 @@
 """Settings searched on training pairs: who goes on, what is chosen, what is kept, and the command."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,3 +188,10 @@ def test_the_command_searches_trains_and_tells(folder, toprock, tmp_path):
     assert "Add --sweep SPACE.toml" in said
     _, said = toprock(*words, "--sweep", folder / "small.toml", "--processes", 2, status=2)
     assert "--sweep searches from scratch" in said
+
+
+def test_the_space_in_the_documents_is_one(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/training-at-scale.md").read_text()
+    (tmp_path / "space.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    space = read_space(tmp_path / "space.toml")
+    assert list(space.choices) == ["training.learning_rate", "training.noise", "loss.form", "model.width"]

@@ -1,0 +1,32 @@
+"""A search over settings on a Ray cluster finds what it finds on this machine."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from toprock.features import FeatureStore, PerformanceFeatures, Recipe
+from toprock.features.store import StreamFeatures
+
+
+def test_a_search_on_a_cluster_is_that_of_this_machine(cluster, tmp_path):
+    store, recipe = FeatureStore(tmp_path / "features", create=True), Recipe("static", "made-up", {})
+    rng, times = np.random.default_rng(0), np.stack([np.arange(10.0), np.arange(10.0) + 1], 1)
+    for number in range(6):
+        x = (rng.normal(size=(10, 6)) + number).astype(np.float16)
+        store.write(PerformanceFeatures(f"v{number}", {recipe: StreamFeatures(x, times)}, {}))
+    (tmp_path / "pairs.txt").write_text("".join(f"v{a} v{b}\n" for a in range(6) for b in range(a)))
+    (tmp_path / "space.toml").write_text("[model]\nwidth = [8, 16]\n")
+    words = ["--features", "features", "--pairs", "pairs.txt", "--sweep", "space.toml", "--seeds", "1"]
+    words += ["--members", "1", "--steps", "2"]
+    found = []
+    for out, options in (("here", []), ("there", ["--engine", "ray", "--address", cluster.address])):
+        command = [sys.executable, "-m", "toprock", "train", *words, "--out", out, *options]
+        environment = os.environ | cluster.environment
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads((tmp_path / out / "sweep/sweep.json").read_text()))
+    assert found[0] == found[1]
+    assert len(found[0]["trials"]) == 3
