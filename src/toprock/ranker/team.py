@@ -155,8 +155,12 @@ def joined(store: Any = None, rank: int | None = None, size: int | None = None) 
         LostProcess: they do not all come.
         UsageError: there is nothing that says who they are.
 
-    >>> with joined():  # in a script that torchrun started
-    ...     model = toprock.train(store, pairs)  # each process has the model; `team().first` is to save it
+    In a script that torchrun started; each process has the model, and the first one saves it::
+
+        with joined() as us:
+            model = toprock.train(store, pairs)
+            if us.first:
+                model.save("model")
     """
     import torch.distributed
 
