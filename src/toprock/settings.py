@@ -65,7 +65,10 @@ def section(name: str, kind: type[T]) -> T:
     except ValidationError as problem:
         error = problem.errors()[0]
         where = ".".join(map(str, error["loc"]))
-        raise UsageError(f"{path}: [{name}] {where} = {error['input']!r}: {error['msg']}") from None
+        raise UsageError(
+            f"{path}: [{name}] {where} = {error['input']!r}: {error['msg']}",
+            advice="Write such a number, or leave it out.",
+        ) from None
     except UsageError as problem:
         raise UsageError(f"{path}: [{name}] {problem.message}", advice=problem.advice) from None
 

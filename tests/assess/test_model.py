@@ -97,7 +97,7 @@ def test_a_stream_that_is_absent_is_done_without(model, found, stream):
     ("change", "what"),
     [
         (lambda config: config | {"format": 99}, "newer version of toprock"),
-        (lambda config: config | {"bias": float("nan")}, "scores that are no numbers"),
+        (lambda config: config | {"bias": float("nan")}, "NaN is no number"),
         (lambda config: config | {"members": 3}, "holds 5 rankers, not 3"),
         (lambda config: config | {"members": 7}, "holds 5 rankers, not 7"),
         (lambda config: config | {"ranker": config["ranker"] | {"hidden": 8}}, "do not fit this version"),
@@ -105,6 +105,7 @@ def test_a_stream_that_is_absent_is_done_without(model, found, stream):
         (lambda config: config | {"more": 1}, "is damaged"),
         (lambda config: {k: v for k, v in config.items() if k != "ranker"}, "is damaged"),
         (lambda config: [], "is damaged"),
+        (lambda config: config | {"ranker": config["ranker"] | {"heads": 5}}, "5 heads do not divide a width"),
     ],
 )
 def test_a_model_folder_that_is_not_what_it_was(place, found, tmp_path, change, what):

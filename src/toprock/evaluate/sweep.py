@@ -167,7 +167,7 @@ def _named(trials: Sequence[Settings], base: Settings) -> dict[str, Settings]:
         made = Qsd(*whole.options).settings
         try:
             Ranker(RankerConfig.model_validate({**whole.model, "dimensions": {"static": 1}}))
-        except (AssertionError, ValueError, RuntimeError) as problem:
+        except (ValueError, RuntimeError) as problem:
             raise UsageError(
                 f"no ranker can be made with {some.to_json()} ({problem})",
                 advice="Take a value out of the space; for instance, heads must divide width.",

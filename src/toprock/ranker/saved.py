@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,14 @@ class ModelConfig(BaseModel):
         return len(set(start) & set(self.trained_on.performances))
 
 
+def _finite(text: str) -> float:
+    """A number of a configuration, which none is that is not finite."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
 @dataclass(frozen=True)
 class SavedModel:
     """A model in memory.
@@ -243,7 +252,7 @@ class SavedModel:
                 advice="Give a folder that toprock train wrote (config.json is missing).",
             )
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
+            plain = json.loads(path.read_text(encoding="utf-8"), parse_constant=_finite, parse_float=_finite)
             if isinstance(plain, dict) and isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
                 raise ModelError(
                     f"{folder}: was written by a newer version of toprock (format {plain['format']})",
