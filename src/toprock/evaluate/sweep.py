@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from toprock.backbones.base import Stream
 from toprock.comparisons import Pair, match_pairs, pair_outcomes
@@ -163,13 +164,14 @@ def _named(trials: Sequence[Settings], base: Settings) -> dict[str, Settings]:
     """Name -> settings, the defaults first; those that are the defaults by another way are left out."""
     found, default = {DEFAULT: Settings()}, Qsd(*base.options).settings
     for some in trials:
-        whole = base.with_these(some)
-        made = Qsd(*whole.options).settings
         try:
+            whole = base.with_these(some)
+            made = Qsd(*whole.options).settings
             Ranker(RankerConfig.model_validate({**whole.model, "dimensions": {"static": 1}}))
         except (ValueError, RuntimeError) as problem:
+            reason = problem.errors()[0]["msg"] if isinstance(problem, ValidationError) else problem
             raise UsageError(
-                f"no ranker can be made with {some.to_json()} ({problem})",
+                f"no ranker can be made with {some.to_json()} ({reason})",
                 advice="Take a value out of the space; for instance, heads must divide width.",
             ) from None
         if made != default:
