@@ -200,8 +200,11 @@ def test_backbones_have_the_documented_keys(toprock):
     streams = {b["name"]: b["stream"] for b in found["backbones"]}
     embedded = {"flow": "dynamic", "flow-beat": "dynamic", "posture": "static"}
     assert {name: streams[name] for name in embedded} == embedded
-    documented = {f.name for f in fields(BackboneSpec)} | {"state", "advice"}
+    documented = {f.name for f in fields(BackboneSpec)} | {"state", "advice", "needs"}
     assert all(set(b) == documented for b in found["backbones"])
+    needs = {b["name"]: b["needs"] for b in found["backbones"]}
+    assert needs["flow"] == {"cores": 1, "accelerated": None}
+    assert needs["videomae-base"] == {"cores": 4, "accelerated": {"cores": 1, "accelerators": 0.125}}
     out, _ = toprock("backbones")
     assert "flow" in out
     assert "Apache-2.0" in out
