@@ -143,11 +143,17 @@ def test_the_command_says_what_is_wrong_with_an_address(s3, toprock, performance
     assert "s3://store/features: cannot be reached (Could not connect" in told("s3://store/features")
 
 
-def test_commands_fill_and_read_it(s3, address, toprock, performances):
+def test_commands_fill_read_and_learn_from_it(s3, address, toprock, performances, tmp_path):
     _, told = toprock("extract", performances[0].video.parent, "--out", address, "--dynamic", "none", status=1)
     assert f"3 performances written to {address}, 1 failed." in told
     found = json.loads(toprock("features", "verify", address, "--json")[0])
     assert found["sound"] == 3 and not found["damaged"]
+    listed = json.loads(toprock("features", "list", address, "--json")[0])
+    assert [p["id"] for p in listed["performances"]] == ["v0", "v1", "v2"]
+    (tmp_path / "pairs.txt").write_text("v0 v1\nv1 v2\nv0 v2\n")
+    toprock("train", "--features", address, "--pairs", tmp_path / "pairs.txt", "--out", tmp_path / "m", "--steps", "2")
+    scores = json.loads(toprock("score", "--features", address, "--model", tmp_path / "m", "--json")[0])
+    assert [score["id"] for score in scores] == ["v0", "v1", "v2"]
 
 
 def test_a_kind_of_address_that_is_not_known_is_a_wrong_use():

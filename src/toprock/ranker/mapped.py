@@ -6,8 +6,11 @@ and what the file was like when it was verified, so that neither open files nor 
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +20,17 @@ import numpy as np
 from toprock.backbones.base import Stream
 from toprock.errors import FeaturesError
 from toprock.features.recipe import Recipe
-from toprock.features.store import FeatureStore, PerformanceFeatures
+from toprock.features.store import FeatureStore, PerformanceFeatures, reading
+from toprock.files import write_bytes
+from toprock.places import is_remote
 from toprock.ranker.batch import Arrays
 
 OnRead = Callable[[PerformanceFeatures], None]
 """Called with each performance while it is verified; what is kept of it is the caller's choice."""
 
+_AT_A_TIME = 32
+_COPIES: list[tempfile.TemporaryDirectory[str]] = []
+"""Of stores at addresses, removed when the process ends."""
 _KINDS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 
 
@@ -99,11 +107,12 @@ def map_features(
     >>> sorted(first), first["static"].dtype
     (['dynamic', 'static'], dtype('float16'))
     """
+    store = nearby(store, ids)
     return [_mapped(store, ident, recipes, on_read) for ident in ids]
 
 
 def _mapped(store: FeatureStore, ident: str, recipes: Mapping[Stream, Recipe], on_read: OnRead) -> MappedPerformance:
-    path = local_path(store, ident)
+    path = store.path(ident)
     before = file_state(path)
     found = store.read(ident)
     for recipe, stream in found.streams.items():
@@ -117,9 +126,28 @@ def _mapped(store: FeatureStore, ident: str, recipes: Mapping[Stream, Recipe], o
     return MappedPerformance(path, {s: places[f"{recipe.hash}.features"] for s, recipe in wanted.items()}, before)
 
 
-def local_path(store: FeatureStore, ident: str) -> Path:
-    """A file on this machine that holds the features of a performance; of a store elsewhere, a copy would be it."""
-    return store.path(ident)
+def nearby(store: FeatureStore, ids: Sequence[str]) -> FeatureStore:
+    """The store, where it lies on a disk; else one in a temporary folder with copies of these performances.
+
+    The copies go with the process.
+
+    Raises:
+        StorageError: the address cannot be reached, or there is no room for the copies.
+    """
+    if not is_remote(store.folder):
+        return store
+    folder = tempfile.TemporaryDirectory(prefix="toprock-")
+    _COPIES.append(folder)
+    copy = FeatureStore(Path(folder.name) / "features", create=True)
+    copy.add_recipes(*store.recipes)
+
+    def fetch(ident: str) -> None:
+        with reading(path := store.path(ident)), contextlib.suppress(FileNotFoundError):  # reading it will tell
+            write_bytes(copy.path(ident), path.read_bytes())
+
+    with concurrent.futures.ThreadPoolExecutor(_AT_A_TIME) as pool:
+        list(pool.map(fetch, ids))
+    return copy
 
 
 def places_in(path: Path) -> dict[str, Place]:
