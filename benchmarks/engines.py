@@ -12,6 +12,7 @@ import argparse
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -25,6 +26,7 @@ from toprock.machine import cores
 from toprock.performance import find_performances
 
 KINDS = 4
+TURN = 10
 
 
 def main() -> None:
@@ -67,22 +69,26 @@ def overhead(ray: Engine, tasks: int, workers: int) -> None:
 
 def speeds(folder: Path, ray: Engine, workers: int) -> None:
     performances = find_performances(folder / "videos")
-    half = len(performances) // 2
-    seconds = {"local": 0.0, "ray": 0.0}
-    # each engine goes first once: a machine's other load is seldom the same for long
-    turns = [(name, performances[:half]) for name in ("local", "ray")]
-    turns += [(name, performances[half:]) for name in ("ray", "local")]
-    for name, some in turns:
-        store = FeatureStore(folder / name, create=True)
-        begun = time.perf_counter()
-        done = extract(
-            some, store, [build("flow"), build("posture")], workers=workers, engine=ray if name == "ray" else None
-        )
-        seconds[name] += time.perf_counter() - begun
-        assert len(done.written) == len(some), done.failed
-    each = {name: value / len(performances) for name, value in seconds.items()}
+    turns = [performances[at : at + TURN] for at in range(0, len(performances), TURN)]
+    seconds: dict[str, list[float]] = {"local": [], "ray": []}
+    for number, some in enumerate(turns):
+        for name in (
+            ("local", "ray") if number % 2 else ("ray", "local")
+        ):  # a machine's other load is not always the same
+            store = FeatureStore(folder / name, create=True)
+            engine = ray if name == "ray" else None
+            begun = time.perf_counter()
+            done = extract(some, store, [build("flow"), build("posture")], workers=workers, engine=engine)
+            seconds[name].append(time.perf_counter() - begun)
+            assert len(done.written) == len(some), done.failed
+    ratios = [a / b for a, b in zip(seconds["local"], seconds["ray"], strict=True)]
+    each = {name: sum(values) / len(performances) for name, values in seconds.items()}
     print(f"{len(performances)} videos of 60 s: local {each['local']:.2f} s a video, Ray {each['ray']:.2f} s a video")
-    print(f"Ray runs at {seconds['local'] / seconds['ray']:.3f} of the local engine's speed (1 is as fast)")
+    whole = sum(seconds["local"]) / sum(seconds["ray"])
+    print(
+        f"Ray runs at {whole:.3f} of the local engine's speed (1 is as fast); turns of {TURN}: median "
+        f"{statistics.median(ratios):.3f}, {min(ratios):.2f} to {max(ratios):.2f}"
+    )
     print(f"stores are equal byte for byte: {contents(folder / 'local') == contents(folder / 'ray')}")
 
 
