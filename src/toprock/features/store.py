@@ -213,11 +213,11 @@ class FeatureStore:
         Raises:
             StorageError: the disk is full or refuses.
         """
-        self.add_recipes(*found.streams)
         path = self.path(found.id)
         with self._alone(path.parent):
             with contextlib.suppress(FeaturesError, UnknownPerformance):
                 found = joined(self.read(found.id), found)
+            self.add_recipes(*found.streams)  # those too that another process has noted since this one looked
             arrays = _arrays(found.streams)
             recipes = sorted((r for r in self.recipes if r in found.streams), key=lambda r: (r.stream, r.hash))
             told = {
