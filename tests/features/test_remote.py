@@ -109,6 +109,18 @@ def test_a_file_that_was_cut_off_is_damaged_to_a_reader_and_made_again(s3, addre
         assert s3.get_object(Bucket="store", Key=key)["Body"].read() == whole
 
 
+@pytest.mark.parametrize(
+    "head",
+    [b"[" * 50_000, b'{"a":{"data_offsets":[]}}', b'{"__metadata__":7}', b"[]", b'{"a":{"data_offsets":[0,1e999]}}'],
+)
+def test_heads_that_are_nonsense_are_damage(head):
+    store = FeatureStore("memory://nonsense/features", create=True)
+    store.path("a").write_bytes(len(head).to_bytes(8, "little") + head)
+    assert not store.has("a", [], {})
+    with pytest.raises(FeaturesError, match="is damaged"):
+        store.read("a")
+
+
 def test_one_run_at_a_time_fills_it(s3, address, performances):
     store = FeatureStore(address, create=True)
     with store.filling():

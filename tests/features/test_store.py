@@ -58,6 +58,9 @@ def test_features_of_a_changed_video_do_not_stay(tmp_path):
     store.write(features())
     assert store.has("a", [STATIC], {"size": 1})
     assert not store.has("a", [STATIC, DYNAMIC], {"size": 1})
+    store.write(features(recipe=DYNAMIC))
+    store.path("a").write_bytes(store.path("a").read_bytes().replace(rb"\"flow\"", rb"\"wolf\""))
+    assert not store.has("a", [DYNAMIC], {"size": 1})  # which its notes do not tell of, so that none could read it
     assert not store.has("a", [STATIC], {"size": 2})
     store.write(features(recipe=DYNAMIC, source={"size": 2}))
     assert set(store.read("a").streams) == {DYNAMIC}
