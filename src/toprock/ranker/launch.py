@@ -93,7 +93,8 @@ def _others(processes: int, words: Sequence[str]) -> Iterator[Any]:
         for rank in range(1, processes):
             said = held.enter_context(tempfile.TemporaryFile())
             place = {**os.environ, _PLACE: f"{store.port}:{rank}:{processes}"}
-            command = [sys.executable, "-m", "toprock", *words]
+            # -P: nothing in the folder that the user works in is imported in place of a library
+            command = [sys.executable, "-P", "-m", "toprock", *words]
             quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": said}
             others[rank] = subprocess.Popen(command, env=place, start_new_session=True, **quiet), said  # type: ignore[call-overload]
             held.callback(_end, others[rank][0])

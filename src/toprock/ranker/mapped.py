@@ -1,7 +1,8 @@
 """Features that stay on disk while a ranker learns from them: each performance is mapped when it is asked for.
 
-A store of any size is trained on in the same memory. A map lasts as long as its array: kept are where the numbers lie
-and what the file was like when it was verified, so that neither open files nor maps run out.
+A store of any size is trained on in the same memory, but for one at an address, whose features are fetched. A map
+lasts as long as its array: kept are where the numbers lie and what the file was like when it was verified, so that
+neither open files nor maps run out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from toprock.backbones.base import Stream
 from toprock.errors import FeaturesError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures
+from toprock.places import is_remote
 from toprock.ranker.batch import Arrays
 
 OnRead = Callable[[PerformanceFeatures], None]
@@ -84,6 +86,8 @@ def map_features(
 ) -> list[Arrays]:
     """Verify the files of performances one after the other, and map their features from then on.
 
+    Those of a store at an address are kept in memory.
+
     Args:
         store: holds them.
         ids: of the performances, in the order wanted.
@@ -102,24 +106,22 @@ def map_features(
     return [_mapped(store, ident, recipes, on_read) for ident in ids]
 
 
-def _mapped(store: FeatureStore, ident: str, recipes: Mapping[Stream, Recipe], on_read: OnRead) -> MappedPerformance:
-    path = local_path(store, ident)
-    before = file_state(path)
+def _mapped(store: FeatureStore, ident: str, recipes: Mapping[Stream, Recipe], on_read: OnRead) -> Arrays:
+    path = store.path(ident)
+    before = None if is_remote(path) else file_state(path)
     found = store.read(ident)
     for recipe, stream in found.streams.items():
         if recipe in recipes.values() and not np.isfinite(stream.features).all():
             raise FeaturesError(f"{path}: holds values that are not finite", advice="Extract that performance again.")
+    wanted = {stream: recipe for stream, recipe in recipes.items() if recipe in found.streams}
+    if is_remote(path):
+        on_read(found)
+        return {stream: found.streams[recipe].features for stream, recipe in wanted.items()}
     places = places_in(path)
     if before is None or file_state(path) != before:
         raise changed(path)
     on_read(found)
-    wanted = {stream: recipe for stream, recipe in recipes.items() if recipe in found.streams}
     return MappedPerformance(path, {s: places[f"{recipe.hash}.features"] for s, recipe in wanted.items()}, before)
-
-
-def local_path(store: FeatureStore, ident: str) -> Path:
-    """A file on this machine that holds the features of a performance; of a store elsewhere, a copy would be it."""
-    return store.path(ident)
 
 
 def places_in(path: Path) -> dict[str, Place]:
