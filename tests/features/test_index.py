@@ -262,6 +262,20 @@ def test_an_index_that_cannot_be_used_is_made_again(store, how):
     assert rows(store) == whole
 
 
+@pytest.mark.filterwarnings("ignore:unclosed database")
+def test_an_index_that_is_spoilt_while_it_is_read_is_an_error_with_advice(store):
+    for ident in ("a", "b", "c"):
+        store.write(features(ident))
+    with Index(store) as index:
+        index.refresh()
+        entries = index.entries(at_once=1)
+        assert next(entries).id == "a"
+        overwrite(store.folder / indexfile.NAME, 0)
+        with pytest.raises(FeaturesError, match="Delete it; it is made again by itself"):
+            list(entries)
+    assert [row.id for row in rows(store)[0]] == ["a", "b", "c"]
+
+
 def test_an_index_that_tells_lies_is_found_out(store):
     store.write(features("a"))
     store.write(features("b"))

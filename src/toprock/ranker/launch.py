@@ -64,12 +64,14 @@ def _joined(store: Any, rank: int, size: int) -> Iterator[Team]:
 
 
 def _meeting(port: int | None = None) -> Any:
-    """Where the processes find each other; without a port this one keeps it."""
-    import torch.distributed
+    """Where the processes find each other; without a port this one keeps it, for this machine alone."""
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    return torch.distributed.TCPStore(  # type: ignore[attr-defined]
-        _HERE, port or 0, None, port is None, wait_for_workers=False
-    )
+    if port is not None:
+        return TCPStore(_HERE, port, None, False, wait_for_workers=False)
+    door = socket.create_server((_HERE, 0))  # one that torch opens is open to the network
+    port = door.getsockname()[1]
+    return TCPStore(_HERE, port, None, True, wait_for_workers=False, master_listen_fd=door.detach())
 
 
 @contextlib.contextmanager
