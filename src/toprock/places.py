@@ -25,6 +25,7 @@ _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", 
 _OPTIONS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"connect_timeout": 10, "retries": {"max_attempts": 4}}}}
 _BEAT_S = 20.0
 _ABANDONED_S = 120.0
+_SETTLES_S = 1.0  # two that take over at once have both written by then, and the later one has it
 
 
 def place(address: str | Path) -> Path:
@@ -112,27 +113,26 @@ def lease(path: Path, what: str) -> Iterator[None]:
         what: is held, for people.
 
     Raises:
-        StorageError: somebody else holds it; says who, and since when.
+        StorageError: somebody else holds it; says who, and since when. At the end of the block: somebody else has
+            taken it over meanwhile, as this process could not be heard of for long.
     """
     fs, name = _parts(path)
     mine = {"machine": platform.node(), "process": os.getpid(), "sign": secrets.token_hex(8), "since": _now()}
     with remote_errors(path):
-        if fs.exists(name) and (holder := _holder(fs, name, path, what)):
+        there = fs.exists(name)
+        if there and (holder := _holder(fs, name, path, what)):
             raise holder
-        try:
-            fs.pipe_file(name, json.dumps(mine).encode(), mode="create")
-        except FileExistsError:
-            raise _held(path, what, {}) from None
-        except (TypeError, NotImplementedError, ValueError):  # a kind of place that cannot tell new from there
-            fs.pipe_file(name, json.dumps(mine).encode())
-            if json.loads(fs.cat_file(name)) != mine:
-                raise _held(path, what, {}) from None
-    stop = threading.Event()
+        if not _claimed(fs, name, mine, anew=not there):
+            raise _held(path, what, {})
+    stop, lost = threading.Event(), threading.Event()
 
     def beat() -> None:
-        while not stop.wait(_BEAT_S):
+        while not lost.is_set() and not stop.wait(_BEAT_S):
             with contextlib.suppress(Exception):
-                fs.pipe_file(name, json.dumps(mine).encode())
+                if json.loads(fs.cat_file(name)) == mine:
+                    fs.pipe_file(name, json.dumps(mine).encode())
+                else:
+                    lost.set()
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -144,6 +144,13 @@ def lease(path: Path, what: str) -> Iterator[None]:
         with contextlib.suppress(Exception):
             if json.loads(fs.cat_file(name)) == mine:
                 fs.rm_file(name)
+            else:
+                lost.set()
+    if lost.is_set():
+        raise StorageError(
+            f"{path.parent}: another run has taken over {what}, as this one was not heard of for long",
+            advice="When the other has ended, run the same command again: it makes what was lost between the two.",
+        )
 
 
 @contextlib.contextmanager
@@ -165,8 +172,24 @@ def remote_errors(path: Path) -> Iterator[None]:
         ) from problem
 
 
+def _claimed(fs: Any, name: str, mine: dict[str, Any], *, anew: bool) -> bool:
+    """Write a lease: a new one, or over one that was abandoned. False where another has just done so."""
+    told = json.dumps(mine).encode()
+    if anew:
+        try:
+            fs.pipe_file(name, told, mode="create")
+            return True
+        except FileExistsError:
+            return False
+        except (TypeError, NotImplementedError, ValueError):  # a kind of place that cannot tell new from there
+            pass
+    fs.pipe_file(name, told)
+    time.sleep(_SETTLES_S)
+    return bool(json.loads(fs.cat_file(name)) == mine)
+
+
 def _holder(fs: Any, name: str, path: Path, what: str) -> StorageError | None:
-    """Who holds a lease; one whose holder has not been heard of for long is removed."""
+    """Who holds a lease; None where its holder has not been heard of for long."""
     try:
         told = json.loads(fs.cat_file(name))
         seen = fs.modified(name).timestamp()
@@ -176,7 +199,6 @@ def _holder(fs: Any, name: str, path: Path, what: str) -> StorageError | None:
         told, seen = {}, 0.0
     if time.time() - seen < _ABANDONED_S:
         return _held(path, what, told)
-    fs.rm_file(name)
     return None
 
 

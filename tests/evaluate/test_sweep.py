@@ -1,6 +1,7 @@
 """Settings searched on training pairs: who goes on, what is chosen, what is kept, and the command."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +189,9 @@ def test_the_command_searches_trains_and_tells(folder, toprock, tmp_path):
     assert "Add --sweep SPACE.toml" in said
     _, said = toprock(*words, "--sweep", folder / "small.toml", "--processes", 2, status=2)
     assert "--sweep searches from scratch" in said
+    started = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    _, said = toprock(*words, "--sweep", folder / "small.toml", env={**os.environ, **started}, status=2)
+    assert "torchrun starts several" in said
 
 
 def test_the_space_in_the_documents_is_one(tmp_path):

@@ -216,6 +216,7 @@ def test_a_file_changed_in_place_is_found_by_a_thorough_look(store, monkeypatch)
         (lambda data: data.replace(b'"id":"a"', b'"id":"b"'), "another performance's"),
         (lambda data: data.replace(b"[4,2]", b"[2,4]"), "features and times do not fit"),
         (lambda data: data.replace(b'"F64"', b'"F16"'), "do not lie where they should"),
+        (lambda data: data.replace(b"[4,1]", b"[1e999,1]").replace(b"[4,2]", b"[1e999,2]"), "is damaged"),
     ],
 )
 def test_heads_that_cannot_be_whole(store, spoil, what):
@@ -261,6 +262,20 @@ def test_an_index_that_cannot_be_used_is_made_again(store, how):
     assert rows(store) == whole
 
 
+@pytest.mark.filterwarnings("ignore:unclosed database")
+def test_an_index_that_is_spoilt_while_it_is_read_is_an_error_with_advice(store):
+    for ident in ("a", "b", "c"):
+        store.write(features(ident))
+    with Index(store) as index:
+        index.refresh()
+        entries = index.entries(at_once=1)
+        assert next(entries).id == "a"
+        overwrite(store.folder / indexfile.NAME, 0)
+        with pytest.raises(FeaturesError, match="Delete it; it is made again by itself"):
+            list(entries)
+    assert [row.id for row in rows(store)[0]] == ["a", "b", "c"]
+
+
 def test_an_index_that_tells_lies_is_found_out(store):
     store.write(features("a"))
     store.write(features("b"))
@@ -275,6 +290,15 @@ def test_an_index_that_tells_lies_is_found_out(store):
         assert any("is noted as 'c'" in fault for fault in faults)
         index.rebuild()
         assert index.verify() == []
+
+
+def test_files_whose_names_are_no_text_are_none_of_a_store(store):
+    store.write(features("a"))
+    store.path("a").with_name(os.fsdecode(b"\xff.safetensors")).write_bytes(b"x")
+    assert store.ids() == ["a"]
+    with Index(store) as index:
+        index.refresh(thorough=True)
+        assert [entry.id for entry in index.page()] == ["a"]
 
 
 def test_files_in_wrong_places_and_unknown_recipes_are_named(store):

@@ -5,14 +5,18 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
+import numpy as np
 import pytest
 
 from toprock.backbones import build
 from toprock.errors import FeaturesError, StorageError, UsageError
 from toprock.features import FeatureStore, extract
+from toprock.features.importing import import_features
 from toprock.performance import Performance
 from toprock.places import lease, place
 
@@ -109,6 +113,18 @@ def test_a_file_that_was_cut_off_is_damaged_to_a_reader_and_made_again(s3, addre
         assert s3.get_object(Bucket="store", Key=key)["Body"].read() == whole
 
 
+@pytest.mark.parametrize(
+    "head",
+    [b"[" * 50_000, b'{"a":{"data_offsets":[]}}', b'{"__metadata__":7}', b"[]", b'{"a":{"data_offsets":[0,1e999]}}'],
+)
+def test_heads_that_are_nonsense_are_damage(head):
+    store = FeatureStore("memory://nonsense/features", create=True)
+    store.path("a").write_bytes(len(head).to_bytes(8, "little") + head)
+    assert not store.has("a", [], {})
+    with pytest.raises(FeaturesError, match="is damaged"):
+        store.read("a")
+
+
 def test_one_run_at_a_time_fills_it(s3, address, performances):
     store = FeatureStore(address, create=True)
     with store.filling():
@@ -129,6 +145,43 @@ def test_a_run_that_was_killed_is_forgotten_after_a_while(s3, address, monkeypat
     monkeypatch.setattr("toprock.places._ABANDONED_S", -1.0)
     with lease(path, "it"):
         assert b"elsewhere" not in body(s3, address, "run.json")
+
+
+def test_of_two_that_take_over_at_once_one_has_it(s3, address, monkeypatch):
+    path = place(address) / "run.json"
+    path.write_bytes(b"{}")
+    monkeypatch.setattr("toprock.places._ABANDONED_S", -1.0)
+    looked, held, refused = threading.Barrier(2), [], []
+    monkeypatch.setattr("toprock.places._holder", lambda *_: looked.wait() and None)
+
+    def take(name):
+        try:
+            with lease(path, "it"):
+                held.append(name)
+                time.sleep(2.0)
+        except StorageError as problem:
+            refused.append(str(problem))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(take, "ab"))
+    assert len(held) == 1 and len(refused) == 1 and "another run holds it" in refused[0]
+
+
+def test_one_that_was_taken_over_says_so_and_leaves_the_other_its_lease(s3, address, monkeypatch):
+    path = place(address) / "run.json"
+    monkeypatch.setattr("toprock.places._BEAT_S", 0.05)
+    with pytest.raises(StorageError, match="another run has taken over it"), lease(path, "it"):
+        path.write_bytes(b'{"process": 7}')
+        time.sleep(0.5)
+    assert body(s3, address, "run.json") == b'{"process": 7}'
+
+
+def test_an_import_waits_for_no_other_run_either(s3, address, tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    store = FeatureStore(address, create=True)
+    with store.filling(), pytest.raises(StorageError, match="another run holds this store"):
+        import_features(tmp_path, FeatureStore(address), stream="static", name="made", rate_hz=1.0)
+    assert import_features(tmp_path, store, stream="static", name="made", rate_hz=1.0).written == ["a"]
 
 
 def test_the_command_says_what_is_wrong_with_an_address(s3, toprock, performances, monkeypatch):

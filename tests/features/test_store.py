@@ -44,11 +44,23 @@ def test_a_stream_is_added_to_what_is_there(tmp_path):
     assert found.facts == {"duration_s": 4.0, "mean_motion": 0.5}
 
 
+def test_a_stream_that_another_run_has_added_meanwhile_stays(tmp_path):
+    one = FeatureStore(tmp_path / "f", create=True)
+    one.add_recipes(STATIC)
+    FeatureStore(tmp_path / "f").write(features(recipe=DYNAMIC))
+    one.write(features(recipe=STATIC))
+    found = FeatureStore(tmp_path / "f")
+    assert set(found.read("a").streams) == set(found.recipes) == {STATIC, DYNAMIC}
+
+
 def test_features_of_a_changed_video_do_not_stay(tmp_path):
     store = FeatureStore(tmp_path / "f", create=True)
     store.write(features())
     assert store.has("a", [STATIC], {"size": 1})
     assert not store.has("a", [STATIC, DYNAMIC], {"size": 1})
+    store.write(features(recipe=DYNAMIC))
+    store.path("a").write_bytes(store.path("a").read_bytes().replace(rb"\"flow\"", rb"\"wolf\""))
+    assert not store.has("a", [DYNAMIC], {"size": 1})  # which its notes do not tell of, so that none could read it
     assert not store.has("a", [STATIC], {"size": 2})
     store.write(features(recipe=DYNAMIC, source={"size": 2}))
     assert set(store.read("a").streams) == {DYNAMIC}

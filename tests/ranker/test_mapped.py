@@ -50,6 +50,18 @@ def test_what_is_mapped_is_what_is_stored(store, toy):
             assert x.base is not None  # a view, not a copy
 
 
+def test_features_at_an_address_are_learnt_from_as_those_on_a_disk(store, toy):
+    there = FeatureStore("memory://mapped/features", create=True)
+    for ident in toy.ids[:20]:
+        there.write(store.read(ident))
+    for here, fetched in zip(
+        map_features(store, toy.ids[:20], RECIPES), map_features(there, toy.ids[:20], RECIPES), strict=True
+    ):
+        assert list(here) == list(fetched)
+        for stream, x in here.items():
+            np.testing.assert_array_equal(x, fetched[stream])
+
+
 def test_maps_and_files_are_let_go_of(store, toy):
     data = map_features(store, toy.ids[:20], RECIPES)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -18,9 +18,9 @@ from toprock.errors import UsageError
 from toprock.features import FeatureStore, PerformanceFeatures, Recipe
 from toprock.features.store import StreamFeatures
 from toprock.ranker import SavedModel
-from toprock.ranker.launch import assembled
+from toprock.ranker.launch import _meeting, assembled
 from toprock.ranker.model import Ranker, RankerConfig
-from toprock.ranker.team import ALONE, Team, by_torchrun
+from toprock.ranker.team import ALONE, LostProcess, Team, by_torchrun
 
 SCRIPT = Path(__file__).with_name("team_script.py")
 SCORES = 1e-3
@@ -116,6 +116,25 @@ def test_parts_are_all_rows_once():
 def test_one_process_is_no_team():
     with assembled() as one, assembled(1) as other:
         assert one is other is ALONE
+
+
+WRONG = ["no-such-command"]
+
+
+def test_nothing_in_the_working_folder_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "typer.py").write_text("raise SystemExit('taken')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LostProcess, match=r"process 2 of 2 .* failed: .*no-such-command"), assembled(2, words=WRONG):
+        pass
+
+
+def test_the_meeting_place_is_open_to_this_machine_alone():
+    store, listed = _meeting(), lambda name: Path(f"/proc/self/net/{name}").read_text().splitlines()
+    listening = [line.split() for name in ("tcp", "tcp6") for line in listed(name)]
+    places = [row[1] for row in listening if row[3] == "0A" and row[1].endswith(f":{store.port:04X}")]
+    assert places == [f"0100007F:{store.port:04X}"]
+    _meeting(store.port).set("here1", "yes")
+    assert store.check(["here1"])
 
 
 def test_torchrun_says_how_many(monkeypatch):

@@ -179,7 +179,10 @@ def train(
     from toprock.features import FeatureStore
     from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
     from toprock.ranker.launch import assembled
+    from toprock.ranker.team import by_torchrun
 
+    if sweep is not None and by_torchrun():
+        raise UsageError("--sweep is one process's work, and torchrun starts several", advice="Start it alone.")
     start = None
     if start_from is not None:
         start = SavedModel.load(start_from)

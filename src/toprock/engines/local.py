@@ -54,7 +54,9 @@ class LocalEngine:
                 left.discard(running[future])
                 yield running[future], result
         except concurrent.futures.process.BrokenProcessPool:
-            lost = Lost("a process was lost, most likely for want of memory", advice="Try again with --workers 1.")
+            lost = Lost(
+                "a process was lost, most likely for want of memory", advice="Leave it more memory, and try again."
+            )
             for key in [key for key in tasks if key in left]:
                 yield key, lost
         finally:

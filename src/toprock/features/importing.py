@@ -231,7 +231,7 @@ def import_features(
     Raises:
         FeaturesError: no file is there, or the store has features of this name that are of another kind.
         UsageError: the name cannot be one.
-        StorageError: the disk is full; nothing half-written stays.
+        StorageError: the disk is full, or another run fills a store at an address; nothing half-written stays.
     """
     check_name(name)
     files = find_arrays(source, suffix=suffix)
@@ -241,7 +241,9 @@ def import_features(
     rest = (0.0, duration_s) if duration_s is not None else None
     failures, healed = store.failures(), list[str]()
     result = Extraction()
-    try:
+    with contextlib.ExitStack() as held:
+        held.enter_context(store.filling())
+        held.callback(store.note_failures, result.failed, succeeded=healed)
         for number, (ident, paths) in enumerate(files.items()):
             if on_progress:
                 on_progress(number, len(files), ident)
@@ -254,8 +256,6 @@ def import_features(
                     healed.append(ident)
             except FeaturesError as problem:
                 result.failed[ident] = str(problem)
-    finally:
-        store.note_failures(result.failed, succeeded=healed)
     return result
 
 

@@ -203,12 +203,22 @@ class Index:
             prefix: only ids that begin so.
             recipes: only files that hold one of these recipes (hashes).
         """
-        return list(itertools.islice(self.entries(after=after, prefix=prefix, recipes=recipes, at_once=limit), limit))
+        return list(itertools.islice(self._entries(after=after, prefix=prefix, recipes=recipes, at_once=limit), limit))
 
     def entries(
         self, *, after: str = "", prefix: str = "", recipes: Collection[str] | None = None, at_once: int = 1000
     ) -> Iterator[Entry]:
-        """All entries in the order of their ids; see `page`. The index may be changed meanwhile."""
+        """All entries in the order of their ids; see `page`. The index may be changed meanwhile.
+
+        Raises:
+            FeaturesError: the index turns out damaged on the way; the next one to ask makes it again.
+        """
+        try:
+            yield from self._entries(after=after, prefix=prefix, recipes=recipes, at_once=at_once)
+        except sqlite3.Error as problem:
+            raise self.file.told(problem) from problem
+
+    def _entries(self, *, after: str, prefix: str, recipes: Collection[str] | None, at_once: int) -> Iterator[Entry]:
         rows = [self._rows(kind, after, prefix, at_once) for kind in self._kinds(recipes)]
         return map(_entry, heapq.merge(*rows, key=lambda row: row[0]))
 
@@ -285,6 +295,7 @@ class Index:
                 self._note("checking", "begun")
         return goes_on
 
+    @_safely
     def checked(self) -> dict[str, str]:
         """File -> what the reading that goes on has found wrong with it; empty where nothing is."""
         rows = self.file.database.execute("SELECT path || '/' || name, wrong FROM verified JOIN folders USING (folder)")

@@ -210,6 +210,7 @@ def _connected(path: Path | str) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA cache_size = -65536")
         database.execute("PRAGMA temp_store = MEMORY")
+        database.execute("PRAGMA trusted_schema = OFF")  # the file may have come with a store of somebody else's
         return database
     except sqlite3.Error:
         database.close()

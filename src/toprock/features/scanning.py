@@ -28,6 +28,8 @@ _HEAD = 8192  # holds the head of nearly every file
 _REMOTE_HEAD = 1 << 16
 _LONGEST_HEAD = 100_000_000  # as safetensors has it
 _SIZES = {"F16": 2, "F64": 8}
+NONSENSE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading JSON raises that holds other things than it should."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def read_head(path: Path | str, ident: str) -> Head | None:
         StorageError: it lies at an address, and nothing answers.
     """
     try:
-        data, size = _beginning(path)
+        data, size = head_of(path)
     except FileNotFoundError:
         return Head(problem="is a link that leads nowhere") if os.path.islink(str(path)) else None  # noqa: PTH114
     except OSError as problem:
@@ -168,12 +170,17 @@ def read_head(path: Path | str, ident: str) -> Head | None:
         return Head(problem="is damaged (it is cut off, or no file of features)")
     try:
         return _head(json.loads(data), size - 8 - len(data), ident)
-    except (ValueError, KeyError, TypeError, AttributeError, FeaturesError, RecursionError) as problem:
+    except (*NONSENSE, FeaturesError) as problem:
         return Head(problem=f"is damaged ({problem})")
 
 
-def _beginning(path: Path | str) -> tuple[bytes, int]:
-    """The JSON that a file begins with, empty where it cannot be one, and the size of the file."""
+def head_of(path: Path | str) -> tuple[bytes, int]:
+    """The JSON that a safetensors file begins with, empty where it cannot be one, and the size of the file.
+
+    Raises:
+        FileNotFoundError, OSError: it is not there, or cannot be read.
+        StorageError: it lies at an address, and nothing answers.
+    """
     if is_remote(path):
         remote = cast(Path, path)
         data, size = beginning(remote, _REMOTE_HEAD)
@@ -197,7 +204,7 @@ def _head(told: dict[str, Any], size: int, ident: str) -> Head:
     if notes.get("id", ident) != ident:
         raise ValueError("it is another performance's")
     shapes = {}
-    for recipe in _hashes(notes["recipes"]):
+    for recipe in hashes_in(notes["recipes"]):
         rows, columns = told[f"{recipe}.features"]["shape"]
         if told[f"{recipe}.times"]["shape"] != [rows, 2]:
             raise ValueError("features and times do not fit together")
@@ -216,7 +223,7 @@ def _head(told: dict[str, Any], size: int, ident: str) -> Head:
 
 
 @functools.lru_cache(maxsize=256)
-def _hashes(recipes: str) -> tuple[str, ...]:
+def hashes_in(recipes: str) -> tuple[str, ...]:
     """The hashes of recipes that a file notes; most files note the same text."""
     return tuple(Recipe.from_json(value).hash for value in json.loads(recipes))
 
@@ -226,12 +233,21 @@ def _sorted_out(folder: str, entries: Iterator[os.DirEntry[str]]) -> tuple[list[
     files, folders = [], []
     leaf = "/" in folder
     for entry in entries:
+        if not (entry.name.isascii() or _is_text(entry.name)):  # none of ours
+            continue
         if leaf and entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
             if not entry.is_dir():
                 files.append(entry)
         elif entry.is_dir(follow_symlinks=not leaf) and (leaf or len(entry.name) == 2):
             folders.append(f"{folder}/{entry.name}" if folder else entry.name)
     return files, folders
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _stamp(found: os.stat_result) -> Stamp:

@@ -28,14 +28,12 @@ import numpy as np
 from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import FeaturesError, UnknownPerformance
 from toprock.features.recipe import Recipe
-from toprock.features.scanning import files_below, id_of
+from toprock.features.scanning import NONSENSE, files_below, hashes_in, head_of, id_of
 from toprock.files import alone, checksum, is_part, storage_errors, write_bytes, write_json
-from toprock.places import beginning, is_remote, lease, place, remote_errors
+from toprock.places import is_remote, lease, place, remote_errors
 
 FORMAT = 1
 _SUFFIX = ".safetensors"
-_HEADER = 1 << 16
-"""Bytes that are read of a file at an address to see its header: most fit."""
 _CHUNK = 180
 _TOLD = ("beats", "box")
 """Of a source: what a recipe can be told of one performance, by the recipe's hash."""
@@ -203,9 +201,11 @@ class FeatureStore:
         try:
             metadata, names = self._header(ident)
             same = _agree(json.loads(metadata["source"]), source, recipes)
-        except (FeaturesError, UnknownPerformance, ValueError, TypeError, AttributeError):
+            told = hashes_in(metadata["recipes"])
+        except (FeaturesError, UnknownPerformance, *NONSENSE):
             return False
-        return same and all(f"{r.hash}.features" in names for r in recipes)
+        # what a file holds and does not tell of, nobody reads
+        return same and all(f"{r.hash}.features" in names and r.hash in told for r in recipes)
 
     def write(self, found: PerformanceFeatures) -> None:
         """Store features; those of other recipes made from the same source stay, and so do imported ones.
@@ -213,11 +213,11 @@ class FeatureStore:
         Raises:
             StorageError: the disk is full or refuses.
         """
-        self.add_recipes(*found.streams)
         path = self.path(found.id)
         with self._alone(path.parent):
             with contextlib.suppress(FeaturesError, UnknownPerformance):
                 found = joined(self.read(found.id), found)
+            self.add_recipes(*found.streams)  # those too that another process has noted since this one looked
             arrays = _arrays(found.streams)
             recipes = sorted((r for r in self.recipes if r in found.streams), key=lambda r: (r.stream, r.hash))
             told = {
@@ -302,7 +302,7 @@ class FeatureStore:
             raise UnknownPerformance(
                 f"{self.folder}: has no features of '{ident}'", advice="Extract them, or check the id."
             ) from None
-        except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+        except (SafetensorError, OSError, *NONSENSE) as problem:
             raise _damaged(path) from problem
         if not {"format", "facts", "source", "recipes"} <= set(metadata):
             raise _damaged(path)
@@ -340,17 +340,12 @@ def _remote_header(path: Path) -> tuple[dict[str, str], set[str]]:
     Raises:
         ValueError: it is damaged, or was cut off.
     """
-    start, size = beginning(path, _HEADER)
-    length = int.from_bytes(start[:8], "little")
-    if not 0 < length <= size - 8:
-        raise ValueError("it is cut off")
-    if length + 8 > len(start):
-        start, size = beginning(path, length + 8)
-    head = json.loads(start[8 : 8 + length])
+    told, size = head_of(path)
+    head = json.loads(told) if told else {}
     metadata = head.pop("__metadata__", {})
-    if size != 8 + length + max((entry["data_offsets"][1] for entry in head.values()), default=0):
+    if size != 8 + len(told) + max((entry["data_offsets"][1] for entry in head.values()), default=0):
         raise ValueError("it is cut off")
-    return metadata, set(head)
+    return dict(metadata), set(head)
 
 
 @contextlib.contextmanager

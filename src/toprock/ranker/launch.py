@@ -64,12 +64,14 @@ def _joined(store: Any, rank: int, size: int) -> Iterator[Team]:
 
 
 def _meeting(port: int | None = None) -> Any:
-    """Where the processes find each other; without a port this one keeps it."""
-    import torch.distributed
+    """Where the processes find each other; without a port this one keeps it, for this machine alone."""
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    return torch.distributed.TCPStore(  # type: ignore[attr-defined]
-        _HERE, port or 0, None, port is None, wait_for_workers=False
-    )
+    if port is not None:
+        return TCPStore(_HERE, port, None, False, wait_for_workers=False)
+    door = socket.create_server((_HERE, 0))  # one that torch opens is open to the network
+    port = door.getsockname()[1]
+    return TCPStore(_HERE, port, None, True, wait_for_workers=False, master_listen_fd=door.detach())
 
 
 @contextlib.contextmanager
@@ -93,7 +95,8 @@ def _others(processes: int, words: Sequence[str]) -> Iterator[Any]:
         for rank in range(1, processes):
             said = held.enter_context(tempfile.TemporaryFile())
             place = {**os.environ, _PLACE: f"{store.port}:{rank}:{processes}"}
-            command = [sys.executable, "-m", "toprock", *words]
+            # -P: nothing in the folder that the user works in is imported in place of a library
+            command = [sys.executable, "-P", "-m", "toprock", *words]
             quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": said}
             others[rank] = subprocess.Popen(command, env=place, start_new_session=True, **quiet), said  # type: ignore[call-overload]
             held.callback(_end, others[rank][0])
