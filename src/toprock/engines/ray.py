@@ -131,6 +131,11 @@ class RayEngine:
             return "lost", Lost(f"the process or machine that ran it {what}, {RETRIES + 1} times over")
         except problems.RayTaskError as problem:
             raise problem.cause from None
+        except problems.RayError as problem:
+            reason = str(problem).strip().split("\n")[0][:200]
+            raise ComputeError(
+                f"the Ray cluster failed ({reason})", advice="Run the same command again; what was done is kept."
+            ) from problem
 
     def _leave_out(self, node: str, where: str, why: ToprockError | str) -> None:
         """Send no more tasks to a machine; those that were on their way there already come back one by one."""

@@ -134,7 +134,7 @@ def find_garbage(
         if damaged and (why := read(index, entry, None)[0]):
             if trouble := _trouble(entry, index.store):
                 found.unreadable[entry.file] = trouble
-            else:
+            elif read(index, entry, None)[0]:  # once more: what a disk could not read for a moment is not damaged
                 found.waste.append(Waste("damaged", entry.file, entry.size, entry.id, entry.stamp, why=why))
             continue
         chooser.judge(entry, found)
