@@ -258,3 +258,10 @@ def test_a_video_cannot_be_turned_into_imported_features():
     ) as caught:
         recipe.build()
     assert "toprock features import" in caught.value.advice
+
+
+@pytest.mark.parametrize("shape", [None, 4.5, [4], [None, "x"], {"a": 1}])
+def test_a_recipe_of_an_import_without_a_shape_is_damaged(shape):
+    value = {"stream": "dynamic", "backbone": "i3d", "settings": {"imported": True, "shape": shape}}
+    with pytest.raises(FeaturesError, match="the recipe is damaged"):
+        Recipe.from_json(value)

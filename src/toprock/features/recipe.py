@@ -48,6 +48,8 @@ class Recipe:
             where = str(value.get("weights_at", ""))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise FeaturesError("the recipe is damaged", advice="Extract the features again.") from None
+        if settings.get("imported") and not _is_shape(settings.get("shape")):
+            raise FeaturesError("the recipe is damaged", advice="Import the features again.")
         if stream not in STREAMS or not isinstance(backbone, str):
             raise FeaturesError(
                 f"the recipe names an unknown stream '{stream}'", advice=f"Allowed: {', '.join(STREAMS)}."
@@ -130,3 +132,8 @@ class Recipe:
             "hash": self.hash,
         }
         return plain | ({"weights_at": self.weights_at} if self.weights_at else {})
+
+
+def _is_shape(value: object) -> bool:
+    """Segments, or None for any number, and numbers of each."""
+    return isinstance(value, list | tuple) and len(value) == 2 and all(n is None or isinstance(n, int) for n in value)
