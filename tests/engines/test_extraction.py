@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -198,3 +199,19 @@ def test_a_token_in_rays_own_place_is_used(cluster, videos, local, tmp_path):
     extracted(
         videos, local, "--engine", "ray", "--address", cluster.address, environment=named | {"HOME": str(tmp_path)}
     )
+
+
+def test_a_run_that_is_asked_to_end_says_so(cluster, videos, tmp_path):
+    out = tmp_path / "features"
+    told = command(videos, out, "--engine", "ray", "--address", cluster.address, "--workers", "1")
+    running = subprocess.Popen(told, stderr=subprocess.PIPE, text=True, env=os.environ | cluster.environment)
+    until = time.monotonic() + 120
+    while not list(out.rglob("*.safetensors")):
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted" in said
+    assert "SIGTERM received" not in said

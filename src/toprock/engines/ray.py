@@ -7,7 +7,9 @@ toprock or another version, no weights, no access to the store) is left out and 
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -64,6 +66,8 @@ class RayEngine:
         here = {"num_cpus": max(cores(), self._workers or 0), "include_dashboard": False} if address is None else {}
         if address is not None and address != "auto":
             _knock(address)
+        main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGTERM) if main else None
         try:
             self._ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
         except Exception as problem:  # Ray has a dozen kinds
@@ -73,6 +77,9 @@ class RayEngine:
                 "See that it runs (ray status). One that asks for a token wants RAY_AUTH_MODE=token, RAY_AUTH_TOKEN."
             )
             raise ComputeError(f"{where} cannot be used ({reason})", advice=advice if address else "") from problem
+        finally:
+            if main and before is not None:  # Ray's own prints addresses of memory, and does not let work be undone
+                signal.signal(signal.SIGTERM, before)
 
     def run(
         self, tasks: Mapping[K, Callable[[], T]], needs: Needs = Needs()
