@@ -4,10 +4,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -167,3 +170,48 @@ def test_an_address_that_answers_nothing_is_told_at_once(videos, tmp_path, topro
     assert "'here' is no address" in told
     _, told = toprock("extract", videos, "--out", out, "--address", address, status=2)
     assert "--address is for --engine ray" in told
+
+
+def test_an_address_where_something_else_answers_is_told_at_once(videos, tmp_path, toprock):
+    class Page(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for port, words in (
+            (server.server_port, "what answers at 127.0.0.1:{} is no Ray cluster"),
+            (silent.getsockname()[1], "nothing answers at 127.0.0.1:{} (timed out)"),
+        ):
+            address, begun_s = f"127.0.0.1:{port}", time.monotonic()
+            options = ("--out", tmp_path / "features", "--engine", "ray", "--address", address)
+            _, told = toprock("extract", videos, *options, status=1)
+            assert words.format(port) in told
+            assert time.monotonic() - begun_s < 30  # Ray itself asks again for minutes
+        server.shutdown()
+
+
+def test_a_token_in_rays_own_place_is_used(cluster, videos, local, tmp_path):
+    folder = tmp_path / ".ray"
+    folder.mkdir()
+    (folder / "auth_token").write_text(cluster.environment["RAY_AUTH_TOKEN"])
+    named = {key: value for key, value in (os.environ | cluster.environment).items() if "AUTH" not in key}
+    extracted(
+        videos, local, "--engine", "ray", "--address", cluster.address, environment=named | {"HOME": str(tmp_path)}
+    )
+
+
+def test_a_run_that_is_asked_to_end_says_so(cluster, videos, tmp_path):
+    out = tmp_path / "features"
+    told = command(videos, out, "--engine", "ray", "--address", cluster.address, "--workers", "1")
+    running = subprocess.Popen(told, stderr=subprocess.PIPE, text=True, env=os.environ | cluster.environment)
+    until = time.monotonic() + 120
+    while not list(out.rglob("*.safetensors")):
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted" in said
+    assert "SIGTERM received" not in said

@@ -89,7 +89,7 @@ def verify(
     if json:
         print_json(found.to_json())
     else:
-        _print(found)
+        _print(found, quick)
     if found.damaged:
         raise typer.Exit(1)
 
@@ -183,7 +183,7 @@ def _print_garbage(found: Garbage, deleted: bool, changed: Sequence[str]) -> Non
     print(f"{count} things, {total} bytes: {'deleted' if deleted else 'not needed; --delete removes them'}.")
 
 
-def _print(found: Verification) -> None:
+def _print(found: Verification, quick: bool) -> None:
     for recipe, holding in found.holdings.items():
         print(
             f"{recipe.stream:<8} {printable(recipe.backbone)} ({recipe.hash}): {holding.performances} performances, "
@@ -193,4 +193,5 @@ def _print(found: Verification) -> None:
         print(f"damaged: {printable(why)}")
     for ident, why in found.failures.items():
         print(f"failed when made: {printable(ident)}: {printable(why)}")
-    print(f"{found.sound} performances are sound, {len(found.damaged)} are damaged.")
+    unread = " Arrays were not read; without --quick they are." if quick else ""
+    print(f"{found.sound} performances are sound, {len(found.damaged)} are damaged.{unread}")

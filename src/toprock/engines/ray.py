@@ -7,11 +7,14 @@ toprock or another version, no weights, no access to the store) is left out and 
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from toprock._version import __version__
@@ -22,6 +25,8 @@ from toprock.machine import cores
 RETRIES = 3
 """How often a task is tried again whose machine, or process, was lost."""
 _ANSWERS_S = 5.0
+_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""The frame with which both sides of HTTP/2 begin (RFC 9113, 3.4)."""
 _PATIENCE_S = 120.0
 """How long a run waits when every machine has gone, for one to come back."""
 
@@ -44,6 +49,8 @@ class RayEngine:
     ) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if _has_token():  # `ray start` asks for it wherever there is one, but a program has to be told
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         try:
             import ray
         except ImportError:
@@ -59,6 +66,8 @@ class RayEngine:
         here = {"num_cpus": max(cores(), self._workers or 0), "include_dashboard": False} if address is None else {}
         if address is not None and address != "auto":
             _knock(address)
+        main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGTERM) if main else None
         try:
             self._ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
         except Exception as problem:  # Ray has a dozen kinds
@@ -68,6 +77,9 @@ class RayEngine:
                 "See that it runs (ray status). One that asks for a token wants RAY_AUTH_MODE=token, RAY_AUTH_TOKEN."
             )
             raise ComputeError(f"{where} cannot be used ({reason})", advice=advice if address else "") from problem
+        finally:
+            if main and before is not None:  # Ray's own prints addresses of memory, and does not let work be undone
+                signal.signal(signal.SIGTERM, before)
 
     def run(
         self, tasks: Mapping[K, Callable[[], T]], needs: Needs = Needs()
@@ -181,18 +193,39 @@ def _fit(resources: Mapping[str, float], needs: Needs) -> int:
     return int(count + 1e-9)
 
 
+def _has_token() -> bool:
+    """Whether Ray would find a token, in its own places."""
+    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(given) or Path.home().joinpath(".ray", "auth_token").is_file()
+
+
 def _knock(address: str) -> None:
-    """See that something answers, which Ray itself takes a minute to doubt."""
+    """See that a server of Ray's protocol answers, which Ray itself takes minutes to doubt."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         raise UsageError(f"'{address}' is no address of a Ray cluster", advice="Give HOST:PORT, or auto.")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S) as knock:
+            speaks = os.environ.get("RAY_USE_TLS") == "1" or _greeted(knock)
     except (OSError, OverflowError) as problem:
         raise ComputeError(
             f"nothing answers at {address} ({getattr(problem, 'strerror', None) or problem})",
             advice="Check the address; ray status, on the head of the cluster, tells whether it runs.",
         ) from None
+    if not speaks:
+        raise ComputeError(
+            f"what answers at {address} is no Ray cluster",
+            advice="Check the port; ray start tells it (6379 by default).",
+        )
+
+
+def _greeted(knock: socket.socket) -> bool:
+    """Whether a server greets as HTTP/2 has it, which gRPC, and so Ray, speaks."""
+    knock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS)
+    answer = b""
+    while len(answer) < len(_SETTINGS) and (more := knock.recv(len(_SETTINGS) - len(answer))):
+        answer += more
+    return len(answer) == len(_SETTINGS) and answer[3] == _SETTINGS[3]
 
 
 def _carrier() -> Callable[[bytes, str], tuple[str, Any]]:
