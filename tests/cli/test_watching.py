@@ -114,6 +114,15 @@ def test_wrong_use(place, toprock, tmp_path):
     assert "geheim" not in told
     told = toprock("watch", tmp_path / "none.ts", *model, "--quiet-s", 0.2, status=1)[1]
     assert "none.ts: there is no such file" in told
+    for option, value in (("--for", 0), ("--quiet-s", "nan")):
+        assert (
+            f"{option} is {value}. Give a number above 0"
+            in toprock("watch", "x.ts", *model, option, value, status=2)[1]
+        )
+    (tmp_path / "x.html").write_bytes(b"a recording")
+    told = toprock("watch", tmp_path / "x.html", *model, "--report", tmp_path / "x.html", status=2)[1]
+    assert "would be written over" in told
+    assert (tmp_path / "x.html").read_bytes() == b"a recording"
     log = toprock("watch", tmp_path / "x.ts", *model, "--record", tmp_path / "r.mkv", status=2, env={**os.environ})[1]
     assert "Leave --record out" in log
 

@@ -28,6 +28,7 @@ from toprock.cli.common import (
 )
 from toprock.cli.judging import log_use, open_model
 from toprock.errors import EmptyVideo, UsageError
+from toprock.files import spare_inputs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,7 +75,13 @@ def watch(
 
     if lines and json:
         raise UsageError("--lines and --json exclude each other", advice="Give one of them.")
+    for option, value in (("--quiet-s", quiet_s), ("--for", for_s)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{option} is {value:g}", advice="Give a number above 0.")
     mode, _ = reporting(report, pictures, None, folders=True)
+    for written in (report, record):
+        if written is not None:
+            spare_inputs(written, [source])
     found = read_source(source)
     opened = open_model(model, device, precision)
     told = cache(lambda: say(f"waiting for {found.shown} to begin"))
