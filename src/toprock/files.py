@@ -40,6 +40,8 @@ _ABANDONED_S = 3600.0
 _ATTEMPTS = 100
 _PART = re.compile(r"\.[0-9a-f]{8}-[a-z0-9_]{8}\.part")
 """Names of files that are being written: the sign of a machine, and what `tempfile` draws."""
+LOCK = ".lock"
+"""In a folder on a disk that locks files alone: what its writers lock."""
 _tidied: set[Path] = set()
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # spreadsheets run what begins so, some of them in full width too
 _PLAIN = frozenset(" ._-")
@@ -275,7 +277,7 @@ def _held_alone(folder: Path) -> list[int]:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             except OSError:  # a disk over the network, which locks files alone
-                handles.append(os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666))
+                handles.append(os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666))
                 held.callback(os.close, handles[-1])
                 with contextlib.suppress(OSError):  # or not even them
                     fcntl.flock(handles[-1], fcntl.LOCK_EX)

@@ -29,7 +29,7 @@ from toprock.backbones.base import STREAMS, Stream
 from toprock.errors import FeaturesError, UnknownPerformance
 from toprock.features.recipe import Recipe
 from toprock.features.scanning import NONSENSE, files_below, hashes_in, head_of, id_of
-from toprock.files import alone, checksum, is_part, storage_errors, write_bytes, write_json
+from toprock.files import LOCK, alone, checksum, is_part, storage_errors, write_bytes, write_json
 from toprock.places import is_remote, lease, place, remote_errors
 
 FORMAT = 1
@@ -89,17 +89,21 @@ class FeatureStore:
                     f"{self.folder}: is no feature store",
                     advice="Make one with: toprock extract VIDEOS --out FOLDER.",
                 )
-            with reading(self.folder):
-                taken = self.folder.is_dir() and any(not is_part(path) for path in self.folder.iterdir())
-            if taken:
-                raise FeaturesError(
-                    f"{self.folder}: is a folder with other things in it",
-                    advice="Give an empty or a new folder.",
-                )
             with self._alone(self.folder):
-                if not self._head.is_file():
-                    write_json(self._head, {"format": FORMAT, "sign": secrets.token_hex(8), "recipes": []})
+                self._begin()
         self.recipes = self._read_recipes()
+
+    def _begin(self) -> None:
+        """Make the store, unless another process has made it at this very moment."""
+        with reading(self.folder):
+            if self._head.is_file():
+                return
+            there = list(self.folder.iterdir()) if self.folder.is_dir() else []
+        if any(not is_part(path) and path.name != LOCK for path in there):
+            raise FeaturesError(
+                f"{self.folder}: is a folder with other things in it", advice="Give an empty or a new folder."
+            )
+        write_json(self._head, {"format": FORMAT, "sign": secrets.token_hex(8), "recipes": []})
 
     @property
     def sign(self) -> str:
