@@ -22,7 +22,7 @@ from toprock.errors import StorageError, ToprockError, UsageError
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
 """Object stores, where a file that is put there appears whole; elsewhere it is moved into its place."""
-_OPTIONS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"connect_timeout": 10, "retries": {"max_attempts": 4}}}}
+_OPTIONS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"connect_timeout": 10}}}
 _BEAT_S = 20.0
 _ABANDONED_S = 120.0
 _SETTLES_S = 1.0  # two that take over at once have both written by then, and the later one has it

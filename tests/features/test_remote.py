@@ -193,6 +193,7 @@ def test_the_command_says_what_is_wrong_with_an_address(s3, toprock, performance
     assert "store.json: cannot be written (The specified bucket does not exist)" in told("s3://no-such-bucket/features")
     assert "nothing://store/features: is no address that can be used" in told("nothing://store/features", status=2)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert "s3://store/features: cannot be reached (Could not connect" in told("s3://store/features")
 
 
