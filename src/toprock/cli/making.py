@@ -99,14 +99,13 @@ def extract(
         heard = sum(p.beats is None for p in performances)
         if heard:
             say(f"note: {beats} has no beats of {heard} performances; those are heard in the sound.")
-    store = FeatureStore(out, create=True)
     with contextlib.ExitStack() as stack:
         where = None
         if engine != "local" or address is not None:
             where = stack.enter_context(open_engine(engine, address=address, workers=workers, on_note=say))
         result = run(
             performances,
-            store,
+            FeatureStore(out, create=True),
             backbones,
             workers=workers,
             compute=compute,
