@@ -1,5 +1,6 @@
 """Features that are read as they are learnt from: what a file holds, and nothing of a file that has changed."""
 
+import contextlib
 import os
 import resource
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from toprock.comparisons import Pair
-from toprock.errors import FeaturesError
+from toprock.errors import ComputeError, FeaturesError
 from toprock.features import FeatureStore, PerformanceFeatures, Recipe
 from toprock.features.store import StreamFeatures
 from toprock.ranker import Plan, TrainingConfig, drawing, train_from_store
@@ -95,6 +96,23 @@ def test_a_file_that_changes_is_told_and_never_read(store, toy, change):
     with pytest.raises(FeaturesError, match=r"v03\.safetensors: was changed or removed while it was being learnt from"):
         data[3]["static"]
     assert len(data[4]["static"])
+
+
+def test_too_few_open_files_are_no_change_of_a_file(store, toy):
+    data, held = map_features(store, toy.ids[:3], RECIPES), []
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 8, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        with pytest.raises(ComputeError, match="this machine gives no more"):
+            data[2]["static"]
+    finally:
+        for handle in held:
+            os.close(handle)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(data[2]["static"])
 
 
 def test_a_training_ends_when_a_file_changes_under_it(store, toy, monkeypatch):

@@ -24,6 +24,7 @@ from toprock.features.store import FeatureStore, PerformanceFeatures, reading
 from toprock.files import write_bytes
 from toprock.places import is_remote
 from toprock.ranker.batch import Arrays
+from toprock.shortage import lacking
 
 OnRead = Callable[[PerformanceFeatures], None]
 """Called with each performance while it is verified; what is kept of it is the caller's choice."""
@@ -53,6 +54,7 @@ class MappedPerformance(Mapping[Stream, np.ndarray]):
 
     Raises:
         FeaturesError: when an array is asked for, and the file is gone or is no longer the one that was verified.
+        ComputeError: likewise, and this machine lets no more files be open, or has no memory left.
     """
 
     __slots__ = ("_path", "_places", "_state")
@@ -70,7 +72,7 @@ class MappedPerformance(Mapping[Stream, np.ndarray]):
                     return np.zeros(place.shape, place.dtype)
                 return np.memmap(file, place.dtype, "r", place.offset, place.shape).view(np.ndarray)
         except (OSError, ValueError) as problem:
-            raise changed(self._path) from problem
+            raise lacking(problem) or changed(self._path) from problem
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(self._places)
@@ -170,7 +172,9 @@ def file_state(file: Path | int) -> tuple[int, ...] | None:
     """What tells a file from another, or from itself before it was written to; None where there is none."""
     try:
         found = os.fstat(file) if isinstance(file, int) else file.stat()
-    except OSError:
+    except OSError as problem:
+        if short := lacking(problem):
+            raise short from problem
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
