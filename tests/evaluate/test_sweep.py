@@ -184,7 +184,6 @@ def test_the_command_searches_trains_and_tells(folder, toprock, tmp_path):
         assert "the defaults stay" in said
         assert "The defaults stayed" in card
     assert (tmp_path / "m/sweep/trials.csv").is_file()
-    toprock(*words, "--steps", 1, "--members", 1)  # a folder with a search in it is a model's
     _, said = toprock(*words, "--trials", 3, status=2)
     assert "Add --sweep SPACE.toml" in said
     _, said = toprock(*words, "--sweep", folder / "small.toml", "--processes", 2, status=2)
