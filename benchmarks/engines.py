@@ -26,7 +26,7 @@ from toprock.machine import cores
 from toprock.performance import find_performances
 
 KINDS = 4
-TURN = 10
+TURN = 30
 
 
 def main() -> None:
