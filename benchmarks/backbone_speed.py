@@ -24,7 +24,7 @@ import torch
 from extract_speed import make_video
 
 from toprock.backbones import build
-from toprock.backbones.base import Backbone, Compute, Segment
+from toprock.backbones.base import Backbone, Compute, Network, Segment
 from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video
 from toprock.machine import cores
@@ -118,21 +118,26 @@ def compare_many(video: Path, backbone: Backbone, compute: Compute, count: int) 
             them = [Performance(f"{video.stem}-{number}", video) for number in range(count)]
             list(readers.map(lambda p: describe_video(video, [p], [backbone], encoding=encoding), them))
             whole = time.perf_counter() - begun
-            begun, waiting = time.perf_counter(), None
-            for at in range(0, len(inputs), network.batch):
-                launched = network.launch(inputs[at : at + network.batch])
-                if waiting is not None:
-                    waiting()
-                waiting = launched
-            if waiting is not None:
-                waiting()
-            forward = time.perf_counter() - begun
+            forward = forward_s(network, inputs)
             print(
                 f"{count} videos, {len(inputs)} clips ({encoding.paces()[backbone.spec.name]}): whole {whole:.1f} s, "
                 f"forward alone {forward:.1f} s, forward / whole {forward / whole:.2f}; "
                 f"{len(inputs) / whole:.0f} clips a second",
                 flush=True,
             )
+
+
+def forward_s(network: Network, inputs: Sequence[np.ndarray]) -> float:
+    """Seconds that a network alone takes: the next batch is on its way before the last one is fetched."""
+    begun, waiting = time.perf_counter(), None
+    for at in range(0, len(inputs), network.batch):
+        launched = network.launch(inputs[at : at + network.batch])
+        if waiting is not None:
+            waiting()
+        waiting = launched
+    if waiting is not None:
+        waiting()
+    return time.perf_counter() - begun
 
 
 class _Shown:

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from backbone_speed import LARGE, SMALL, dinov2_small, machine, shown, videomae
+from backbone_speed import LARGE, SMALL, dinov2_small, forward_s, machine, shown, videomae
 from extract_speed import make_video
 
 from toprock.backbones import build
@@ -98,15 +98,7 @@ def forward(video: Path, backbone: NetworkBackbone, encoding: Encoding) -> float
     """Seconds that the network alone takes for the segments of a video."""
     network, inputs = encoding.load(backbone), [segment.vector for segment in shown(video, backbone)]
     network.launch(inputs[: network.batch])()
-    begun, waiting = time.perf_counter(), None
-    for at in range(0, len(inputs), network.batch):
-        launched = network.launch(inputs[at : at + network.batch])
-        if waiting is not None:
-            waiting()
-        waiting = launched
-    if waiting is not None:
-        waiting()
-    return time.perf_counter() - begun
+    return forward_s(network, inputs)
 
 
 def core_seconds() -> float:

@@ -17,6 +17,8 @@
     │   └── RecipeMismatch          features were made by another recipe than the model's
     ├── WeightsError                weights of a backbone: absent, damaged, of the wrong kind
     ├── ComputeError                it cannot run here: no such device, no memory left, too few open files, stopped
+    │   └── LostProcess             another process of a training was lost
+    ├── Lost                        a task whose process or machine was lost, again and again
     ├── ModelError                  a model folder
     ├── LibraryError                a library: its folder, its database, or what is asked of it
     │   ├── NotThere                what is asked for is not, or no more, in the library
@@ -126,6 +128,14 @@ class WeightsError(ToprockError):
 
 class ComputeError(ToprockError):
     """It cannot run here: there is no such device, no memory is left, too few files may be open, or it was stopped."""
+
+
+class LostProcess(ComputeError):
+    """Another process of a training was lost."""
+
+
+class Lost(ToprockError):
+    """The process or machine that ran a task was lost, and so were those that tried again."""
 
 
 class ModelError(ToprockError):

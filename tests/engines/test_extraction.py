@@ -196,9 +196,9 @@ def test_a_token_in_rays_own_place_is_used(cluster, videos, local, tmp_path):
     folder.mkdir()
     (folder / "auth_token").write_text(cluster.environment["RAY_AUTH_TOKEN"])
     named = {key: value for key, value in (os.environ | cluster.environment).items() if "AUTH" not in key}
-    extracted(
-        videos, local, "--engine", "ray", "--address", cluster.address, environment=named | {"HOME": str(tmp_path)}
-    )
+    options = ("--engine", "ray", "--address", cluster.address)
+    done = extracted(videos, local, *options, environment=named | {"HOME": str(tmp_path)})
+    assert f"{VIDEOS} were there already" in done.stderr
 
 
 def test_a_run_that_is_asked_to_end_says_so(cluster, videos, tmp_path):
@@ -212,6 +212,10 @@ def test_a_run_that_is_asked_to_end_says_so(cluster, videos, tmp_path):
         time.sleep(0.02)
     running.send_signal(signal.SIGTERM)
     _, said = running.communicate(timeout=60)
-    assert running.returncode == 130
+    assert running.returncode == 130, said
     assert "interrupted" in said
     assert "SIGTERM received" not in said
+    until = time.monotonic() + 30
+    while any(node.busy for node in cluster.nodes):
+        assert time.monotonic() < until, "a task runs on for a program that is gone"
+        time.sleep(0.1)

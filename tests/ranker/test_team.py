@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from toprock.comparisons import Pair
-from toprock.errors import UsageError
+from toprock.errors import LostProcess, UsageError
 from toprock.features import FeatureStore, PerformanceFeatures, Recipe
 from toprock.features.store import StreamFeatures
 from toprock.ranker import SavedModel
 from toprock.ranker.launch import _meeting, assembled
 from toprock.ranker.model import Ranker, RankerConfig
-from toprock.ranker.team import ALONE, LostProcess, Team, by_torchrun
+from toprock.ranker.team import ALONE, Team, by_torchrun
 
 SCRIPT = Path(__file__).with_name("team_script.py")
 SCORES = 1e-3

@@ -1,7 +1,7 @@
 """How much a score deserves trust: chances, a scale with intervals, what is unlike the training, and checks of them."""
 
 from toprock.calibration.chance import COIN, Chance, Slope, fit_slopes
-from toprock.calibration.domain import Caution, Domain, Seen, coverage, fit_domain, typical_segment, unlikeness
+from toprock.calibration.domain import Caution, Column, Domain, Seen, coverage, fit_domain, typical_segment, unlikeness
 from toprock.calibration.held_out import HeldOut, Unseen
 from toprock.calibration.reliability import Reliability, reliability
 from toprock.calibration.scale import MarksScale, Scaled, TrainingScale, fit_marks, fit_training_scale
@@ -10,6 +10,7 @@ __all__ = [
     "COIN",
     "Caution",
     "Chance",
+    "Column",
     "Domain",
     "HeldOut",
     "MarksScale",

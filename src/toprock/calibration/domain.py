@@ -206,7 +206,7 @@ def fit_domain(
     for stream in STREAMS:
         there = [(x, g) for x, g in zip(features, groups, strict=True) if len(x.get(stream, ()))]
         if len(there) > 1:
-            limits[stream] = _limit(_Column([x for x, _ in there], stream), [g for _, g in there])
+            limits[stream] = _limit(Column([x for x, _ in there], stream), [g for _, g in there])
     lengths = [seen.length_s for seen in measured if seen.length_s]
     known = [seen.facts for seen in measured if seen.facts.get("duration_s") and seen.facts.get("cuts") is not None]
     rates = [60 * (f["cuts"] or 0.0) / (f["duration_s"] or 1.0) for f in known]
@@ -223,7 +223,7 @@ def fit_domain(
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """One stream of performances that all have it, each looked up when it is come to."""
 
     performances: Sequence[Mapping[Stream, np.ndarray]]
@@ -233,7 +233,7 @@ class _Column:
         return (performance[self.stream] for performance in self.performances)
 
 
-def _limit(rows: _Column, groups: Sequence[str]) -> float:
+def _limit(rows: Column, groups: Sequence[str]) -> float:
     """How unlike those of other performers a training performance is, at the most that is usual.
 
     Where one performer did all, unlike the other performances.
@@ -246,7 +246,7 @@ def _limit(rows: _Column, groups: Sequence[str]) -> float:
         by_group.setdefault(name, []).append(performance)
     away = []
     for own in by_group.values():
-        sums = [(x.sum(0, dtype=np.float64), len(x)) for x in _Column(own, rows.stream)]
+        sums = [(x.sum(0, dtype=np.float64), len(x)) for x in Column(own, rows.stream)]
         mean = (total - sum(s for s, _ in sums)) / (count - sum(n for _, n in sums))
         away += [_away(s / n, mean, spread) for s, n in sums]
     values = np.sort(away)

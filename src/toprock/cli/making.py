@@ -201,11 +201,23 @@ def train(
     plan = Plan(training=TrainingConfig(seed=seed), members=members, steps=steps, learning=True)
     performers = performers_of(manifest, store)
     if sweep is not None:
-        where = (engine, address)
-        known = {"recipes": recipes, "performers": performers, "skip_missing": skip_missing, "seed": seed}
         from toprock.cli.searching import searched
 
-        plan = searched(plan, sweep, store, found, out / "sweep", where, trials or 20, seeds or 2, known)
+        plan = searched(
+            plan,
+            sweep,
+            engine=engine,
+            address=address,
+            store=store,
+            pairs=found,
+            folder=out / "sweep",
+            trials=trials or 20,
+            seeds=seeds or 2,
+            recipes=recipes,
+            performers=performers,
+            skip_missing=skip_missing,
+            seed=seed,
+        )
     with assembled(processes, words=sys.argv[1:]) as us, bar("Training", shown=us.first) as advance:
         model = train_from_store(
             store,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,40 +10,23 @@ from rich.console import Console
 from rich.table import Table
 
 from toprock.cli.common import bar, say
-from toprock.comparisons import Pair
 from toprock.engines import open_engine
 from toprock.evaluate.space import Settings, read_space
 from toprock.evaluate.sweep import sweep
-from toprock.features import FeatureStore
 from toprock.ranker import Plan
 
 
-def searched(
-    plan: Plan,
-    space: Path,
-    store: FeatureStore,
-    pairs: Sequence[Pair],
-    folder: Path,
-    where: tuple[str, str | None],
-    trials: int,
-    seeds: int,
-    known: Mapping[str, Any],
-) -> Plan:
-    """The plan with the settings that a search finds; prints its table."""
+def searched(plan: Plan, space: Path, *, engine: str, address: str | None, folder: Path, **search: Any) -> Plan:
+    """The plan with the settings that a search finds; prints its table. `search` is what `sweep` takes besides."""
     found = read_space(space)
-    name, address = where
-    with open_engine(name, address=address, on_note=say) as engine, bar("Searching settings") as advance:
+    with open_engine(engine, address=address, on_note=say) as where, bar("Searching settings") as advance:
         result = sweep(
-            store,
-            pairs,
-            found,
+            space=found,
             folder=folder,
-            engine=engine,
-            trials=trials,
-            seeds=seeds,
+            engine=where,
             base=Settings({"steps": plan.steps} if plan.steps else {}),
             on_row=lambda what, done, total: advance(done, total, f"Searching: {what}"),
-            **known,
+            **search,
         )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("trial", "% of held-out pairs right", "measured on", "settings"):

@@ -184,6 +184,7 @@ def panel(name: str, update: Update) -> RenderableType:
         text.append("waiting for the first evidence", "dim")
     else:
         text.append(_standing(update.assessment), "bold")
+        text.append("  score so far", "dim")
         if (moment := _latest(update.assessment)) is not None:
             good = moment.kind == "best"
             words = ", ".join(filter(None, [moment.stream, *moment.differs[:2]]))

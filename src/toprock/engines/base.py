@@ -6,15 +6,11 @@ from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from toprock.errors import ToprockError
+from toprock.errors import Lost
 
 ENGINES = ("local", "ray")
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-
-
-class Lost(ToprockError):
-    """In place of a result: the process or machine that ran a task was lost, and so were those that tried again."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +30,19 @@ class Needs:
 class Engine(Protocol):
     """Runs tasks somewhere."""
 
+    @property
+    def accelerators(self) -> float:
+        """How many there are of which a task can be given a share."""
+        ...
+
     def run(
         self, tasks: Mapping[K, Callable[[], T]], needs: Needs = Needs()
     ) -> Generator[tuple[K, T | Lost], None, None]:
         """Results as they come, by key, in no fixed order; tasks are begun in the order given.
 
-        What a task raises is raised here and ends the run. Closing the generator stops what still runs.
+        In place of a result that could not be had, as whatever ran its task was lost again and again, comes `Lost`.
+        What a task raises is raised here and ends the run. What still runs when the generator is closed ends, at the
+        latest when the engine is closed.
 
         Args:
             tasks: functions of no argument that can be sent to another process (of a module's top level, or `partial`

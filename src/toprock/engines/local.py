@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from multiprocessing.connection import Connection
 
-from toprock.engines.base import K, Lost, Needs, T
+from toprock.engines.base import K, Needs, T
+from toprock.errors import Lost
 from toprock.machine import cores
 
 
@@ -28,6 +29,11 @@ class LocalEngine:
 
     def __init__(self, workers: int | None = None) -> None:
         self._workers = workers or cores()
+
+    @property
+    def accelerators(self) -> float:
+        """None is shared out: tasks see those of this machine as they are."""
+        return 0.0
 
     def run(
         self, tasks: Mapping[K, Callable[[], T]], needs: Needs = Needs()

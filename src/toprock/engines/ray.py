@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from toprock._version import __version__
-from toprock.engines.base import K, Lost, Needs, T
-from toprock.errors import ComputeError, ToprockError, UsageError
+from toprock.engines.base import K, Needs, T
+from toprock.errors import ComputeError, Lost, ToprockError, UsageError
 from toprock.machine import cores
 
 RETRIES = 3
@@ -109,11 +109,12 @@ class RayEngine:
                     else:
                         yield key, value
         finally:
-            for answer in running:
-                self._ray.cancel(answer, force=True)
+            if not self._ours:  # leaving the cluster ends them too; Ray may abort where a cancelled task just ends
+                for answer in running:
+                    self._ray.cancel(answer)
 
     def close(self) -> None:
-        """Leave the cluster; one that this engine started ends."""
+        """Leave the cluster, which ends what still runs for this program; a cluster that this engine started ends."""
         if self._ours:
             self._ray.shutdown()
 

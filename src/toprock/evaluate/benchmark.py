@@ -14,8 +14,8 @@ from typing import Any
 from toprock._version import __version__
 from toprock.comparisons import Pair, pairwise_accuracy
 from toprock.datasets.task import Fold, Task
-from toprock.engines import Engine, LocalEngine, Lost
-from toprock.errors import PairsError
+from toprock.engines import Engine, LocalEngine
+from toprock.errors import Lost, PairsError
 from toprock.evaluate.evaluation import memorised
 from toprock.evaluate.summary import FoldScores, TaskScores
 from toprock.files import finite, write_json

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from toprock.backbones.base import Backbone, Compute, NetworkBackbone
-from toprock.engines import Engine, Lost
-from toprock.errors import ComputeError, StorageError, ToprockError, WeightsError
+from toprock.engines import Engine
+from toprock.errors import ComputeError, Lost, StorageError, ToprockError, WeightsError
 from toprock.features.encoding import Encoding
 from toprock.features.extraction import describe_video, source_of
 from toprock.features.needs import needs_of
@@ -230,7 +230,7 @@ class _Job:
 def _run_elsewhere(job: _Job, engine: Engine, compute: Compute, paces: dict[str, str]) -> None:
     from toprock.features.elsewhere import read_there, setup_of
 
-    needs = needs_of(job.backbones, compute, accelerators=getattr(engine, "accelerators", 0.0) > 0)
+    needs = needs_of(job.backbones, compute, accelerators=engine.accelerators > 0)
     limits = replace(job.limits, threads=job.limits.threads or needs.cpus)
     setup = setup_of(job.store, job.backbones, limits, compute)
     order = sorted(job.files, key=_size, reverse=True)

@@ -280,8 +280,8 @@ class FeatureStore:
         """
         path = self.folder / "failures.json"
         with self._alone(self.folder):
-            before = self.failures()
-            now = {ident: why for ident, why in before.items() if ident not in set(succeeded)} | dict(failed)
+            before, healed = self.failures(), set(succeeded)
+            now = {ident: why for ident, why in before.items() if ident not in healed} | dict(failed)
             if now == before:
                 return
             if now:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,17 +50,6 @@ def shape_in(performance: Arrays, stream: Stream) -> tuple[int, ...]:
     if shapes is not None:
         return tuple(shapes.get(stream, (0, 0)))
     return performance[stream].shape if stream in performance else (0, 0)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One stream of performances, those that lack it left out; each is looked up when it is come to."""
-
-    performances: Sequence[Arrays]
-    stream: Stream
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (p[self.stream] for p in self.performances if segments_in(p, self.stream))
 
 
 def collate(performances: Sequence[Arrays], dimensions: Mapping[Stream, int]) -> Batch:

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from toprock.errors import ComputeError, UsageError
+from toprock.errors import ComputeError, LostProcess, UsageError
 from toprock.machine import cores
-from toprock.ranker.team import ALONE, LostProcess, Team, by_torchrun, joined
+from toprock.ranker.team import ALONE, Team, by_torchrun, joined
 
 _PLACE = "TOPROCK_TEAM"
 """Tells a process that was started here its port, rank and size."""

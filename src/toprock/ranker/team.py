@@ -19,15 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from toprock.errors import ComputeError, UsageError
+from toprock.errors import LostProcess, UsageError
 
 PATIENCE = datetime.timedelta(minutes=30)
 """How long a process waits for another that says nothing; one that ends is noticed at once."""
 _TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-
-
-class LostProcess(ComputeError):
-    """Another process of a training was lost."""
 
 
 class Team:

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from toprock.backbones.base import Stream
-from toprock.calibration import typical_segment
+from toprock.calibration import Column, typical_segment
 from toprock.comparisons import Pair
 from toprock.errors import PairsError
 from toprock.ranker import losses
-from toprock.ranker.batch import Arrays, Column, collate, segments_in
+from toprock.ranker.batch import Arrays, collate, segments_in
 from toprock.ranker.drawing import Draw, Drawn, Pool, draw
 from toprock.ranker.losses import LossConfig
 from toprock.ranker.model import Output, Ranker, RankerConfig, StreamOutput
@@ -355,10 +355,11 @@ def scale_of(data: Sequence[Arrays], streams: Sequence[Stream]) -> Scale:
     Raises:
         PairsError: a stream is nowhere.
     """
-    for stream in streams:
-        if not any(segments_in(arrays, stream) for arrays in data):
+    columns = {s: Column([p for p in data if segments_in(p, s)], s) for s in streams}
+    for stream, column in columns.items():
+        if not column.performances:
             raise PairsError(
                 f"no training performance has {stream} features",
                 advice=f"Train with --{stream} none, or extract them.",
             )
-    return {stream: typical_segment(Column(data, stream)) for stream in streams}
+    return {stream: typical_segment(column) for stream, column in columns.items()}
