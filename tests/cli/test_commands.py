@@ -200,6 +200,6 @@ def test_contradictions_are_told_and_can_be_refused(toprock, place, tmp_path):
     pairs.write_text("battle-000 battle-001\nbattle-001 battle-000\nbattle-002 battle-000\n")
     train = ("train", "--features", place / "features", "--pairs", pairs, "--steps", 1, "--out", tmp_path / "m")
     _, told = toprock(*train, "--strict", status=1)
-    assert "1 couples judged both ways (such as battle-000 and battle-001)" in told
+    assert "1 couple judged both ways (such as battle-000 and battle-001)" in told
     _, told = toprock(*train)
-    assert "note: 1 couples judged both ways" in told
+    assert "note: 1 couple judged both ways" in told

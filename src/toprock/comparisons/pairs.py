@@ -164,18 +164,22 @@ class Consistency:
         parts = []
         if self.contradictions:
             a, b = self.contradictions[0]
-            parts.append(f"{len(self.contradictions)} couples judged both ways (such as {a} and {b})")
+            parts.append(f"{_counted(self.contradictions, 'couple')} judged both ways (such as {a} and {b})")
         if self.cycles:
             ring = " > ".join([*self.cycles[0][:6], self.cycles[0][0] if len(self.cycles[0]) <= 6 else "..."])
-            parts.append(f"{len(self.cycles)} groups that beat each other in a ring (such as {ring})")
+            parts.append(f"{_counted(self.cycles, 'group')} that beat each other in a ring (such as {ring})")
         return "; ".join(parts) or "no contradiction"
+
+
+def _counted(found: Sequence[object], one: str) -> str:
+    return f"{len(found):,} {one}{'' if len(found) == 1 else 's'}"
 
 
 def check_consistency(pairs: Sequence[Pair]) -> Consistency:
     """Find contradictions and cycles; normal where several people judge, and worth knowing.
 
     >>> print(check_consistency([Pair("a", "b"), Pair("b", "c"), Pair("c", "a")]))
-    1 groups that beat each other in a ring (such as a > b > c > a)
+    1 group that beat each other in a ring (such as a > b > c > a)
     """
     wins = Counter((p.better, p.worse) for p in pairs if not p.tie)
     both = sorted({(min(a, b), max(a, b)) for a, b in wins if (b, a) in wins})

@@ -38,6 +38,7 @@ class Gauge:
         x, left, width: tick, and band, in percent of the bar.
         marks: of the bar's axis, (percent, text).
         number: the value, to sort by.
+        vague: whether the interval is the whole scale, so that the number tells nothing.
     """
 
     caption: str
@@ -52,6 +53,7 @@ class Gauge:
     width: float
     marks: Sequence[tuple[float, str]]
     number: float
+    vague: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def draw_gauge(scaled: Scaled, axis: Axis, crowd: int | None) -> Gauge:
     else:
         meaning, caption, of = "On the scale of the judges’ marks.", "Judges’ scale", ""
     interval = f"90\N{NO-BREAK SPACE}% interval: {low} to {high}"
-    if scaled.scale == "training" and scaled.low <= 0 and scaled.high >= 100:
+    vague = scaled.scale == "training" and scaled.low <= 0 and scaled.high >= 100
+    if vague:
         interval += ", the whole scale, so that the number tells nothing here"
     return Gauge(
         caption=caption,
@@ -127,6 +130,7 @@ def draw_gauge(scaled: Scaled, axis: Axis, crowd: int | None) -> Gauge:
         width=round(axis.at(scaled.high) - left, 2),
         marks=axis.marks,
         number=scaled.value,
+        vague=vague,
     )
 
 

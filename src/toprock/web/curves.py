@@ -9,15 +9,15 @@ from typing import Any
 WIDTH, HEIGHT = 600.0, 180.0
 _WORTH = 0.4
 """Lowest accuracy that is drawn: below a coin there is little to see."""
+_Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve in the drawing's own units, as the points of a polyline."""
+    """A curve in the drawing's own units, as the points of a polyline; one is bold, the others stand behind it."""
 
-    name: str
     points: str
-    last: float
+    bold: bool
 
 
 @dataclass(frozen=True)
@@ -25,54 +25,71 @@ class Curves:
     """Several curves on one scale.
 
     Attributes:
-        lines: the curves, in the order they began.
+        lines: the curves, the bold one last.
         ticks: height in the drawing and text, from the top down.
+        steps: of training at the right end.
         sentence: what there is to see, for those who do not see it.
     """
 
     lines: Sequence[Line]
     ticks: Sequence[tuple[float, str]]
+    steps: int
     sentence: str
 
 
 def accuracy_curves(log: Iterable[Mapping[str, Any]]) -> Curves | None:
-    """Accuracy on held-out pairs by step, a line a held-out group; None where nothing was measured twice."""
+    """Accuracy on held-out pairs by step: a line a held-out group, and in bold the mean over those that are through.
+
+    None where nothing was measured twice.
+
+    >>> log = [{"stage": "group 1", "step": step, "total": 20, "accuracy": 0.5 + step / 40} for step in (0, 10, 20)]
+    >>> accuracy_curves(log).sentence
+    'Held-out pairs right: 100% on average over one group so far.'
+    """
+    log = list(log)
     stages = _stages(log, "accuracy")
     if not stages:
         return None
-    lines = _lines(stages, _WORTH, 1.0)
+    longest = max(len(points) for points in stages)
+    through = [points for points in stages if len(points) == longest]
+    mean = [(share, sum(points[n][1] for points in through) / len(through)) for n, (share, _) in enumerate(through[0])]
+    drawn = [*stages, mean] if len(through) > 1 else stages
     ticks = [(_y(value, _WORTH, 1.0), f"{value:.0%}") for value in (1.0, 0.75, 0.5)]
-    mean = sum(line.last for line in lines) / len(lines)
-    groups = "one group" if len(lines) == 1 else f"{len(lines)} groups"
-    return Curves(lines, ticks, f"Held-out pairs right: {mean:.0%} on average over {groups} so far.")
+    told = sum(points[-1][1] for points in stages) / len(stages)
+    groups = "one group" if len(stages) == 1 else f"{len(stages)} groups"
+    sentence = f"Held-out pairs right: {told:.0%} on average over {groups} so far."
+    return Curves(_lines(drawn, _WORTH, 1.0), ticks, _steps(log, "accuracy"), sentence)
 
 
 def loss_curves(log: Iterable[Mapping[str, Any]]) -> Curves | None:
-    """Loss by step, a line a stage; None where there is nothing yet."""
+    """Loss by step, a line a stage, the last in bold; None where there is nothing yet."""
+    log = list(log)
     stages = _stages(log, "loss")
     if not stages:
         return None
-    top = max(value for stage in stages.values() for _, value in stage) or 1.0
-    lines = _lines(stages, 0.0, top)
+    top = max(value for points in stages for _, value in points) or 1.0
     ticks = [(_y(value, 0.0, top), f"{value:.2g}") for value in (top, top / 2, 0.0)]
-    return Curves(lines, ticks, f"Loss of the last step: {lines[-1].last:.3g}, from {top:.3g} at its highest.")
+    sentence = f"Loss of the last step: {stages[-1][-1][1]:.3g}, from {top:.3g} at its highest."
+    return Curves(_lines(stages, 0.0, top), ticks, _steps(log, "loss"), sentence)
 
 
-def _stages(log: Iterable[Mapping[str, Any]], what: str) -> dict[str, list[tuple[float, float]]]:
-    """Stage -> points (share of its steps, value), for stages with two points or more."""
+def _stages(log: Iterable[Mapping[str, Any]], what: str) -> list[_Points]:
+    """Points (share of the stage's steps, value) of each stage that has two or more, as stages began."""
     stages: dict[str, list[tuple[float, float]]] = {}
     for entry in log:
         if what in entry:
             share = float(entry["step"]) / max(1.0, float(entry.get("total") or 1))
             stages.setdefault(str(entry["stage"]), []).append((min(1.0, share), float(entry[what])))
-    return {stage: points for stage, points in stages.items() if len(points) > 1}
+    return [points for points in stages.values() if len(points) > 1]
 
 
-def _lines(stages: Mapping[str, Sequence[tuple[float, float]]], low: float, high: float) -> list[Line]:
-    return [
-        Line(stage, " ".join(f"{WIDTH * x:.1f},{_y(y, low, high):.1f}" for x, y in points), points[-1][1])
-        for stage, points in stages.items()
-    ]
+def _steps(log: Iterable[Mapping[str, Any]], what: str) -> int:
+    return max(int(entry.get("total") or entry["step"]) for entry in log if what in entry)
+
+
+def _lines(stages: Sequence[_Points], low: float, high: float) -> list[Line]:
+    drawn = (" ".join(f"{WIDTH * x:.1f},{_y(y, low, high):.1f}" for x, y in points) for points in stages)
+    return [Line(points, number == len(stages)) for number, points in enumerate(drawn, start=1)]
 
 
 def _y(value: float, low: float, high: float) -> float:

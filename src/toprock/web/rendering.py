@@ -28,6 +28,7 @@ from toprock.errors import (
 )
 from toprock.files import AGAIN
 from toprock.library import Library, jobs
+from toprock.report.figures import show, units
 from toprock.report.layout import environment as report_environment
 from toprock.report.timeline import clock
 from toprock.web.access import Visitor
@@ -61,6 +62,7 @@ def environment() -> jinja2.Environment:
     made.filters["size"] = _size
     made.filters["count"] = count
     made.filters["mark"] = mark_of
+    made.filters["signed"] = signed
     return made
 
 
@@ -125,6 +127,15 @@ def warm() -> None:
 def mark_of(html: str) -> str:
     """What a part of a page is known by."""
     return f'"{hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:32]}"'
+
+
+def signed(value: float, decimals: int) -> str:
+    """A number with its sign, which is a true minus.
+
+    >>> signed(-1.5, 2), signed(0.25, 1)
+    ('−1.50', '+0.2')
+    """
+    return show(units(value, decimals), decimals, signed=True)
 
 
 def count(number: int, one: str, many: str = "") -> str:
