@@ -10,49 +10,76 @@
       htmx.ajax("GET", location.pathname + location.search, "#performances");
       return false;
     }
+    if (going || waiting.length) return false; // the page that sends them stays until they are here
     const found = await room.call("GET", "/performances?count=1").catch(() => ({ total: 0 }));
     if (found.total) location.reload();
     return found.total > 0;
   };
 
   const row = (file) => {
-    const made = document.createElement("div");
+    const made = document.createElement("div"), name = document.createElement("b"), state = document.createElement("span");
+    const bar = document.createElement("progress"), stop = document.createElement("button");
     made.className = "upload";
-    const name = document.createElement("b"), state = document.createElement("span"), bar = document.createElement("progress");
     name.textContent = file.name;
     state.textContent = "waits";
     bar.max = 1;
     bar.value = 0;
     bar.setAttribute("aria-label", "Upload of " + file.name);
-    made.append(name, state, bar);
+    stop.type = "button";
+    stop.className = "quiet";
+    stop.textContent = "Cancel";
+    stop.setAttribute("aria-label", "Cancel the upload of " + file.name);
+    made.append(name, state, stop, bar);
     uploads.append(made);
-    return { made, state, bar };
+    const one = { file, made, state, bar, stop, cancelled: false, abort: null };
+    stop.addEventListener("click", () => {
+      one.cancelled = true;
+      if (one.abort) one.abort();
+      else { waiting = waiting.filter((other) => other !== one); made.remove(); }
+    });
+    return one;
   };
 
-  const send = ({ file, made, state, bar }) => new Promise((resolve) => {
-    const request = new XMLHttpRequest();
+  const send = (one) => new Promise((resolve) => {
+    const { file, made, state, bar, stop } = one, request = new XMLHttpRequest();
+    let sent = false; // all of it: the room may keep it whatever becomes of this request, so that its answer counts
     request.open("POST", "/api/v1/performances?filename=" + encodeURIComponent(file.name));
     for (const [name, value] of Object.entries(room.headers())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => {
       bar.value = event.loaded / event.total;
       state.textContent = event.loaded < event.total ? Math.round(100 * bar.value) + " %" : "is looked at";
     };
+    request.upload.onload = () => { sent = true; };
+    one.abort = () => {
+      stop.disabled = true;
+      if (!sent) return request.abort();
+      state.textContent = "is taken away again";
+      return undefined;
+    };
+    const end = () => { one.abort = () => made.remove(); resolve(); };
+    const gone = () => { made.remove(); end(); };
     const fail = (text) => {
       made.classList.add("bad");
       state.textContent = text;
+      stop.textContent = "Close";
+      stop.setAttribute("aria-label", "Close what is said of " + file.name);
+      stop.disabled = false;
       bar.remove();
-      resolve();
+      end();
     };
-    request.onload = () => {
+    request.onabort = gone;
+    request.onload = async () => {
       let found = null;
       try { found = JSON.parse(request.responseText); } catch { /* said below */ }
-      if (request.status === 201) {
+      if (request.status === 201 && one.cancelled) {
+        try { await room.call("DELETE", "/performances/" + found.key); gone(); } catch (problem) { fail(problem.message); }
+      } else if (request.status === 201) {
         brought += 1;
-        made.remove();
-        resolve();
-      } else fail(found && found.error ? found.error + ". " + (found.advice || "") : "The upload failed. Try it again.");
+        gone();
+      } else if (one.cancelled) gone();
+      else fail(found && found.error ? found.error + ". " + (found.advice || "") : "The upload failed. Try it again.");
     };
-    request.onerror = () => fail("The upload broke off. Bring it again.");
+    request.onerror = () => (one.cancelled ? gone() : fail("The upload broke off. Bring it again."));
     request.send(file);
   });
 
@@ -69,11 +96,39 @@
     next();
   };
   const bring = (found) => {
-    for (const file of found) waiting.push({ file, ...row(file) });
+    for (const file of found) waiting.push(row(file));
     next();
     next();
   };
   files.addEventListener("change", () => { bring(files.files); files.value = ""; });
+  addEventListener("beforeunload", (event) => { if (going || waiting.length) event.preventDefault(); });
+
+  // The videos below a folder that was dropped; what was dropped itself is brought whatever it is called.
+  const isVideo = (name) => !name.startsWith(".") && files.dataset.suffixes.split(" ").includes(name.slice(name.lastIndexOf(".")).toLowerCase());
+  const answered = (ask) => new Promise((resolve, reject) => ask(resolve, reject));
+  const inFolder = async (folder) => {
+    const reader = folder.createReader(), found = [];
+    for (let some = [null]; some.length;) { // no more than a hundred come at once
+      some = await answered((resolve, reject) => reader.readEntries(resolve, reject));
+      for (const entry of some) {
+        if (entry.isDirectory) found.push(...await inFolder(entry));
+        else if (isVideo(entry.name)) found.push(await answered((resolve, reject) => entry.file(resolve, reject)));
+      }
+    }
+    return found;
+  };
+  const dropped = async (transfer) => {
+    // both are asked for at once: after this event the browser no longer says
+    const things = [...transfer.items].filter((item) => item.kind === "file").map((item) => [item.webkitGetAsEntry(), item.getAsFile()]);
+    for (const [entry, file] of things) {
+      if (!entry || !entry.isDirectory) { bring(file ? [file] : []); continue; }
+      try {
+        const found = await inFolder(entry);
+        if (found.length) bring(found);
+        else room.toast("There is no video in the folder “" + entry.name + "”.", true);
+      } catch (problem) { room.toast("The folder “" + entry.name + "” cannot be read: " + problem.message, true); }
+    }
+  };
 
   const page = document.body;
   let inside = 0;
@@ -86,7 +141,7 @@
     page.classList.remove("dropping");
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    bring(event.dataTransfer.files);
+    dropped(event.dataTransfer);
   });
 
   const chosen = new Set();
