@@ -85,7 +85,7 @@ def test_keys_jump_step_slow_down_and_loop(tab, address, room, shelf):
     before = page.evaluate(NOW)
     for _ in range(4):
         page.keyboard.press(".")
-        until(page, SETTLED)
+    until(page, f"{SETTLED} && !document.querySelector('.still')")
     assert page.evaluate(NOW) == pytest.approx(before + 4 / 20, abs=0.5 / 20 + 0.01)  # 20 frames a second
     page.keyboard.press("[")
     page.keyboard.press("[")

@@ -49,9 +49,9 @@ export class Pair {
     if (this.place(1 - this.first, this.time) < this.follower.end - 0.1) this.follower.play();
   }
   pause() { this.wants = false; for (const stage of this.stages) stage.pause(); }
-  step(frames) {
+  async step(count, held) {
     this.pause();
-    this.lead.step(frames);
+    await this.lead.step(count, held);
     this.follower.seek(this.place(1 - this.first, this.time));
   }
   turn(mode) {

@@ -1,4 +1,6 @@
 // A video that keeps to the spans of a performance: seek, step by frames, slow down, loop.
+import { Steps } from "./steps.js";
+
 const SPEEDS = [0.25, 0.5, 1, 2];
 const NEAR = 0.04;
 
@@ -11,6 +13,10 @@ export class Stage {
     this.free = false; // all of the video, whatever the spans
     this.listeners = [];
     this.waiting = 0;
+    this.steps = new Steps(video, {
+      parts: () => (this.free || !this.spans.length ? [[this.start, Number.isFinite(this.end) ? this.end : video.currentTime + 60]] : this.spans),
+      told: () => this.tell("seek"),
+    });
     video.controls = false;
     for (const name of ["play", "pause", "seeked", "timeupdate", "ratechange", "volumechange", "loadedmetadata", "ended"])
       video.addEventListener(name, () => this.tell(name));
@@ -26,10 +32,11 @@ export class Stage {
     const last = this.spans.length ? this.spans[this.spans.length - 1][1] : whole;
     return Math.min(this.free ? whole : last, whole);
   }
-  get time() { return this.wanted ?? this.video.currentTime; }
+  get time() { return this.steps.held ?? this.wanted ?? this.video.currentTime; }
 
   // Go to a time, the nearest one that is part of the performance.
   seek(time) {
+    this.steps.stop();
     const last = this.end;
     let at = Math.max(this.start, Math.min(time, Number.isFinite(last) ? Math.max(this.start, last - 0.5 / this.rate) : time));
     if (!this.free && this.spans.length && !this.spans.some(([a, b]) => at >= a && at <= b)) {
@@ -49,11 +56,9 @@ export class Stage {
     return this.video.play().catch(() => {});
   }
   pause() { this.video.pause(); }
-  step(frames) {
-    this.pause();
+  step(count, held) {
     this.loop = null;
-    const frame = Math.floor(this.time * this.rate + 1e-3) + frames;
-    this.seek((frame + 0.5) / this.rate); // the middle of a frame, so that no rounding shows its neighbour
+    return this.steps.step(count, held);
   }
 
   get speed() { return this.video.playbackRate; }
@@ -89,7 +94,7 @@ export class Stage {
 // The buttons of a transport bar, for anything that plays like a `Stage`.
 export function transport(bar, stage, does) {
   const act = {
-    play: () => stage.toggle(), back: () => stage.step(-1), forward: () => stage.step(1),
+    play: () => stage.toggle(), back: (event) => stage.step(-1, event?.repeat), forward: (event) => stage.step(1, event?.repeat),
     mute: () => { stage.video.muted = !stage.video.muted; }, ...does,
   };
   bar.addEventListener("mousedown", (event) => { if (event.target.closest("button")) event.preventDefault(); });
@@ -129,6 +134,6 @@ export function listen(map) {
     const does = map[event.key] || map[event.key.toLowerCase()];
     if (!does) return;
     event.preventDefault();
-    does();
+    does(event);
   });
 }

@@ -1,0 +1,108 @@
+// From one picture of a video to the next one or the one before, by the times that the file gives them: they need not be even.
+const JUST = 0.001; // seconds from the edge of a picture, so that no rounding shows its neighbour
+const LATE_MS = 15, TIMES = 20; // how long to wait for a picture after a seek
+
+export class Steps {
+  // `parts` gives the spans in seconds that may be shown, in order; `told` is called after each step.
+  constructor(video, { parts, told = () => {} }) {
+    Object.assign(this, { video, parts, told });
+    this.run = null; // the steps that are being made: how many are owed, what covers the video, where it stands meanwhile
+    this.gap = 1 / 30; // the last distance between two pictures
+    this.shown = 0; // how many pictures came, and the time of the last one
+    this.picture = null;
+    if (!video.requestVideoFrameCallback) return;
+    const seen = (now, { mediaTime }) => {
+      this.shown += 1;
+      this.picture = mediaTime;
+      video.requestVideoFrameCallback(seen);
+    };
+    video.requestVideoFrameCallback(seen);
+    for (const name of ["loadstart", "seeking"]) video.addEventListener(name, () => { if (!this.run) this.picture = null; });
+  }
+
+  // Where the video stands as far as anybody is told, while neighbours are looked for.
+  get held() { return this.run ? this.run.at : undefined; }
+
+  // Somebody goes elsewhere, or all steps are made.
+  stop() {
+    if (this.run) this.run.still.remove();
+    this.run = null;
+  }
+
+  // `held`: by a key that is kept down, which waits for the step before.
+  async step(count, held = false) {
+    const { video } = this;
+    video.pause();
+    if (!video.requestVideoFrameCallback) {
+      video.currentTime = Math.max(0, video.currentTime + count * this.gap);
+      this.told();
+      return;
+    }
+    if (this.run) { this.run.owed += held ? 0 : count; return; }
+    if (!video.videoWidth) return;
+    const run = this.run = { owed: count, at: video.currentTime, still: document.createElement("canvas") };
+    run.still.className = "still";
+    this.draw(run);
+    video.after(run.still);
+    while (this.run === run && run.owed) {
+      const way = Math.sign(run.owed), at = await (way > 0 ? this.after(run) : this.before(run));
+      await this.look(run, at);
+      if (this.run !== run) return;
+      run.at = at;
+      run.owed -= way;
+      this.draw(run);
+      this.told();
+    }
+    this.stop();
+  }
+  // The picture as it is, over those that are only looked at on the way.
+  draw({ still }) {
+    still.width = this.video.videoWidth;
+    still.height = this.video.videoHeight;
+    still.getContext("2d").drawImage(this.video, 0, 0);
+  }
+
+  // Show what there is at a time; resolves to when that picture begins.
+  async look(run, at) {
+    const { video } = this;
+    if (this.run === run && !video.paused) this.stop();
+    if (this.run !== run) return this.picture ?? at;
+    const before = this.shown;
+    video.currentTime = at;
+    await new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
+    for (let late = 0; this.shown === before && late < TIMES; late += 1) await new Promise((resolve) => setTimeout(resolve, LATE_MS));
+    return this.picture ?? at;
+  }
+  async here(run) {
+    const parts = this.parts(), now = this.picture !== null && !this.video.seeking ? this.picture : await this.look(run, run.at);
+    return { now, parts, number: Math.max(0, parts.findLastIndex(([start]) => run.at >= start - JUST)) };
+  }
+  async before(run) {
+    const { now, parts, number } = await this.here(run), [start] = parts[number];
+    if (now - JUST >= start) return this.within(await this.look(run, now - JUST), start);
+    if (!number) return this.within(now, start);
+    const [earlier, end] = parts[number - 1];
+    return this.within(await this.look(run, end - JUST), earlier);
+  }
+  // A later one, then the ones before that for as long as they are later too: none between is missed.
+  async after(run) {
+    const { now, parts, number } = await this.here(run), [start, end] = parts[number], last = end - JUST;
+    let next = now;
+    for (let ahead = this.gap; next <= now && this.run === run; ahead *= 2) {
+      const at = Math.min(last, Math.max(start, now) + ahead + JUST);
+      next = await this.look(run, at);
+      if (at === last) break;
+    }
+    while (next > now && this.run === run) {
+      const earlier = await this.look(run, next - JUST);
+      if (earlier <= now || earlier >= next) break;
+      next = earlier;
+    }
+    if (next > now) {
+      this.gap = next - now;
+      return this.within(next, start);
+    }
+    return number + 1 < parts.length ? this.within(parts[number + 1][0]) : this.within(now, start);
+  }
+  within(picture, start = 0) { return Math.max(picture, start) + JUST; }
+}
