@@ -69,7 +69,25 @@ def test_links_open_the_page_at_a_moment_and_at_a_time(tab, address, room, shelf
     assert page.evaluate(NOW) == pytest.approx(start_s, abs=0.05)
     assert page.locator(".moment.now").get_attribute("data-id") == name
     page.locator(f"[data-copy-link={name}]").click()
-    assert page.evaluate("navigator.clipboard.readText()") == address("ami", f"?moment={name}")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == address("ami", f"?moment={name}&model={shelf.keys['model']}&t={start_s:.1f}")
+    tab(address("ami", "?t=2.2"))
+    until(page, SETTLED)
+    page.get_by_role("button", name="Copy a link to this time").click()
+    assert page.evaluate("navigator.clipboard.readText()") == address("ami", "?t=2.2")
+    assert page.locator(".notice").count() == 0
+
+
+def test_a_link_to_a_moment_of_a_model_that_is_gone_opens_at_its_second_and_says_so(tab, address):
+    page = tab(address("ami", f"?moment=worst-1&model={'f' * 16}&t=3.3"))
+    until(page, SETTLED)
+    assert page.evaluate(NOW) == pytest.approx(3.3, abs=0.05)
+    said = page.locator(".notice").inner_text()
+    assert "is no longer here" in said and "moment" in said and "Season 2026" in said
+    page = tab(address("ami", "?moment=worst-99&t=3.3"))
+    until(page, SETTLED)
+    assert page.evaluate(NOW) == pytest.approx(3.3, abs=0.05)
+    assert "no longer named" in page.locator(".notice").inner_text()
 
 
 def test_keys_jump_step_slow_down_and_loop(tab, address, room, shelf):
@@ -252,8 +270,12 @@ def test_what_says_so_can_be_chosen(tab, own_room, shelf):
     assert "model=" + "0" * 16 in page.url
     assert page.locator("#model").input_value() == "0" * 16
     page = tab(f"{own_room.url}/performance/{shelf.keys['ami']}?model={'f' * 16}")
-    assert "has not scored this performance" in page.locator(".notice").inner_text()
+    assert "is no longer here" in page.locator(".notice").inner_text()
     assert page.locator("#model").input_value() == shelf.keys["model"]
+    with own_room.library.write() as session:
+        session.add(tables.Model(key="1" * 16, name="Never used"))
+    page = tab(f"{own_room.url}/performance/{shelf.keys['ami']}?model={'1' * 16}")
+    assert "Never used has not scored this performance" in page.locator(".notice").inner_text()
 
 
 def test_states_without_a_score_say_what_to_do(own_room, shelf):
@@ -314,6 +336,53 @@ def test_nothing_is_wider_than_a_phone(browser, room, shelf, name):
     page.evaluate("document.querySelector('[data-cut]').click()")
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     page.close()
+
+
+# words of some element that stand on more than one line
+BROKEN = """(selector) => [...document.querySelectorAll(selector)].flatMap((element) => {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) for (const word of walker.currentNode.data.matchAll(/\\S+/g)) {
+    const range = document.createRange();
+    range.setStart(walker.currentNode, word.index);
+    range.setEnd(walker.currentNode, word.index + word[0].length);
+    if (range.getClientRects().length !== 1) found.push(word[0]);
+  }
+  return found;
+})"""
+
+
+def test_on_a_phone_names_break_between_words_however_long_the_number_is(browser, own_room, shelf):
+    with own_room.library.write() as session:
+        for name in ("ami", "bo"):
+            told = session.get(tables.Assessment, (shelf.keys[name], shelf.keys["model"]))
+            score = told.document["score"] - told.document["bias"] - 12
+            told.document = {**told.document, "scaled": None, "score": score, "bias": -12}
+            told.score, told.value, told.low, told.high = score, None, None, None
+    catalogue.describe(own_room.library, shelf.keys["ami"], performer="Anna Lopez", date="2026-04-01")
+    catalogue.describe(own_room.library, shelf.keys["bo"], performer="performer-3-7")
+    page = browser.new_page(viewport={"width": 375, "height": 780})
+    both = f"/compare?a={shelf.keys['ami']}&b={shelf.keys['bo']}"
+    for path in (f"/performance/{shelf.keys['ami']}", f"/performance/{shelf.keys['bo']}", both):
+        page.goto(own_room.url + path)
+        assert len(page.locator(".big").first.inner_text()) == 6
+        assert page.evaluate(BROKEN, "h1, .big, .facts .date") == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 375
+    page.close()
+
+
+def test_what_is_said_of_a_moment_does_not_stand_on_the_picture(tab, address, room, shelf):
+    name, start_s, end_s = moments(room, shelf, "ami")[0]
+    page = tab(address("ami", f"?moment={name}"))
+    until(page, SETTLED)
+    caption, video = page.locator("#caption"), page.locator("#video").bounding_box()
+    assert caption.inner_text().replace("\n", " ").split(" ")[1] in ("Raised", "Lowered")
+    box = caption.bounding_box()
+    assert box["y"] >= video["y"] + video["height"]
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement")
+    page.wait_for_timeout(50)
+    screen, box = page.locator("#video").bounding_box(), caption.bounding_box()
+    assert box["height"] > 20 and box["y"] >= screen["y"] + screen["height"] - 1
 
 
 class _Own(HTMLParser):

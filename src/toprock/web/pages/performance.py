@@ -25,8 +25,14 @@ SCORED = "scored"
 
 
 @router.get("/performance/{key}")
-def performance(request: Request, library: TheLibrary, key: str, model: ModelKey = "") -> Response:
-    """The page; `?t=12.3` or `?moment=worst-1` says where it opens."""
+def performance(
+    request: Request,
+    library: TheLibrary,
+    key: str,
+    model: ModelKey = "",
+    moment: Annotated[str, Query(max_length=32)] = "",
+) -> Response:
+    """The page; `?t=12.3` or `?moment=worst-1` says where it opens: at the time where the moment is not there."""
     row = catalogue.get(library, key)
     known = scorers(library, key)
     used = next((m for m in known if m.key == model), known[0] if known else None)
@@ -57,7 +63,7 @@ def performance(request: Request, library: TheLibrary, key: str, model: ModelKey
         bare=bare_chart(spans),
         known=known,
         used=used,
-        asked=bool(model) and (used is None or used.key != model),
+        notice=_notice(library, used, seen, model=model, moment=moment),
         parts=parts,
         weak=models.outdone_by(used.summary) if used else "",
         career=_career_rows(them, row),
@@ -77,6 +83,24 @@ def state(request: Request, library: TheLibrary, key: str) -> Response:
     if found:
         answer.headers["hx-trigger"] = "scored"
     return answer
+
+
+def _notice(library: Library, used: tables.Model | None, seen: Shown, *, model: str, moment: str) -> str:
+    """What an address asks for that is not there, in words: a model, a moment."""
+    known = {m["id"] for m in seen.moments}
+    if not model or (used is not None and used.key == model):
+        return "The link leads to a moment that is no longer named here." if moment and moment not in known else ""
+    with library.read() as session:
+        asked = session.get(tables.Model, model)
+    told = [
+        f"{asked.name} has not scored this performance" if asked else "The model that was asked for is no longer here"
+    ]
+    if used is not None:
+        told.append(f"; this is what {used.name} says")
+    told.append(". ")
+    if moment:
+        told.append("The link led to a moment that it had named" + (", which is not one of these." if known else "."))
+    return "".join(told)
 
 
 def _state(library: Library, row: tables.Performance, seen: Shown, scored: bool) -> dict[str, Any]:

@@ -13,11 +13,17 @@ const rows = new Map([...document.querySelectorAll(".moment")].map((row) => [row
 const caption = document.getElementById("caption");
 
 // Where the page is, as an address that can be handed on.
-const address = (name, value) => {
+const address = (time) => {
   const found = new URL(location.href);
   found.hash = "";
   for (const key of ["t", "moment"]) found.searchParams.delete(key);
-  if (name) found.searchParams.set(name, value);
+  found.searchParams.set("t", time.toFixed(1));
+  return found;
+};
+// Moments are a model's: another one names others. The time is for when that model is gone.
+const addressOf = (moment) => {
+  const found = new URL(location.pathname, location.href);
+  found.search = new URLSearchParams({ moment: moment.id, model: data.model, t: moment.start_s.toFixed(1) });
   return found;
 };
 
@@ -29,7 +35,7 @@ const go = (id, { loop = false } = {}) => {
   stage.loop = null;
   stage.seek(moment.start_s);
   if (loop) stage.loop = [moment.start_s, moment.end_s];
-  history.replaceState(null, "", address("moment", id));
+  history.replaceState(null, "", addressOf(moment));
   light();
 };
 const inside = (t) => moments.find((m) => t >= m.start_s - 0.02 && t < m.end_s);
@@ -55,8 +61,9 @@ const loop = (id) => {
 // What the list, the timeline and the picture say of the moment that is on.
 let lit = null;
 const light = () => {
-  const now = inside(stage.time), looped = stage.loop ? moments.find((m) => m.start_s === stage.loop[0]) : null;
-  const key = (now ? now.id : "") + "|" + (looped ? looped.id : "");
+  const time = stage.time, now = inside(time), looped = stage.loop ? moments.find((m) => m.start_s === stage.loop[0]) : null;
+  const coming = now ? null : moments.find((m) => m.start_s > time);
+  const key = [now, looped, coming].map((m) => (m ? m.id : "")).join("|");
   if (key === lit) return;
   lit = key;
   for (const [id, row] of rows) {
@@ -71,19 +78,20 @@ const light = () => {
     }
   }
   bar.querySelector("[data-do=loop]").setAttribute("aria-pressed", String(!!looped));
-  caption.hidden = !now;
-  if (now) {
-    const row = rows.get(now.id);
-    caption.className = "caption-now " + now.id.split("-")[0];
-    caption.children[0].textContent = row.querySelector(".badge").textContent;
-    caption.children[1].textContent = now.id.startsWith("best") ? "Raised the score" : "Lowered the score";
-    caption.children[2].textContent = row.querySelector(".value").textContent;
-  }
+  if (!moments.length) return;
+  const [number, words, value] = caption.children, row = now && rows.get(now.id);
+  caption.className = "caption-now " + (now ? now.id.split("-")[0] : "");
+  number.hidden = value.hidden = !now;
+  number.textContent = now ? row.querySelector(".badge").textContent : "";
+  value.textContent = now ? row.querySelector(".value").textContent : "";
+  if (now) words.textContent = now.id.startsWith("best") ? "Raised the score" : "Lowered the score";
+  else words.textContent = coming ? "Next moment at " + room.clock(coming.start_s, true) : "No moment comes after this";
 };
 
 const bar = document.querySelector(".transport"), screen = document.querySelector(".screen");
 const whole = () => (document.fullscreenElement ? document.exitFullscreen() : document.querySelector(".stage").requestFullscreen().catch(() => {}));
 const act = transport(bar, stage, { before: () => next(-1), after: () => next(1), loop: () => loop(), full: whole });
+document.querySelector("[data-link]").addEventListener("click", () => room.copy(String(address(stage.time)), "A link to " + room.clock(stage.time, true) + " is copied."));
 screen.addEventListener("click", (event) => { if (event.target === video) stage.toggle(); });
 stage.on((what) => {
   if (timeline) timeline.place(stage.time, what === "frame");
@@ -96,20 +104,9 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   if (button.dataset.go && rows.has(button.dataset.go)) go(button.dataset.go);
   if (button.dataset.loop) loop(button.dataset.loop);
-  if (button.dataset.copyLink) copy(String(address("moment", button.dataset.copyLink)));
+  if (button.dataset.copyLink) room.copy(String(addressOf(moments.find((m) => m.id === button.dataset.copyLink))), "The link is copied.");
 });
 if (listed) listed.addEventListener("mousedown", (event) => { if (event.target.closest("button")) event.preventDefault(); });
-const copy = async (text) => {
-  try { await navigator.clipboard.writeText(text); } catch {
-    const field = document.createElement("textarea");
-    field.value = text;
-    document.body.append(field);
-    field.select();
-    document.execCommand("copy");
-    field.remove();
-  }
-  room.toast("The link is copied.");
-};
 
 const talk = comments({ data, stage, timeline });
 const cut = cutting({ data, stage });
@@ -125,12 +122,12 @@ box.querySelector("[data-go]").addEventListener("click", async (event) => {
   const wrong = box.querySelector(".wrong"), value = (id) => document.getElementById(id).value;
   try {
     await room.call("PATCH", "/performances/" + data.key, { performer: value("performer"), event: value("event"), date: value("date") });
-    location.replace(address("t", stage.time.toFixed(1)));
+    location.replace(address(stage.time));
   } catch (problem) { wrong.textContent = problem.message; wrong.hidden = false; }
 });
 const model = document.getElementById("model");
 if (model) model.addEventListener("change", () => {
-  const found = address("t", stage.time.toFixed(1));
+  const found = address(stage.time);
   found.searchParams.set("model", model.value);
   location.assign(found);
 });
@@ -161,7 +158,7 @@ document.addEventListener("click", async (event) => {
   } catch (problem) { room.toast(problem.message, true); button.disabled = false; }
 });
 document.body.addEventListener("scored", () => {
-  if (video.paused && !talk.writing() && !cut.open()) location.replace(address("t", stage.time.toFixed(1)));
+  if (video.paused && !talk.writing() && !cut.open()) location.replace(address(stage.time));
 });
 
 const unplayable = document.getElementById("unplayable");
@@ -193,7 +190,7 @@ const watchCopy = async (number) => {
       line.value = j.progress;
       why.textContent = j.state === "queued" ? "It waits for its turn." : j.stage ? j.stage[0].toUpperCase() + j.stage.slice(1) + "." : "Beginning.";
     });
-    if (job.state === "done") location.replace(address("t", stage.time.toFixed(1)));
+    if (job.state === "done") location.replace(address(stage.time));
     else { why.textContent = job.problem || "It was cancelled."; make.hidden = false; line.hidden = true; }
   } catch (problem) { room.toast(problem.message, true); make.hidden = false; line.hidden = true; }
 };
@@ -204,7 +201,8 @@ unplayable.querySelector("[data-copy]").addEventListener("click", async () => {
   catch (problem) { room.toast(problem.message, true); }
 });
 
-if (query.has("moment") && rows.has(query.get("moment"))) go(query.get("moment"));
+const same = !query.get("model") || query.get("model") === data.model; // else the moment is another one's
+if (same && rows.has(query.get("moment"))) go(query.get("moment"));
 else if (query.has("t") && Number.isFinite(Number(query.get("t")))) stage.seek(Number(query.get("t")));
 else if (stage.start > 0) stage.seek(stage.start);
 light();

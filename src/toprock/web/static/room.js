@@ -37,6 +37,18 @@ const room = (() => {
     setTimeout(() => made.remove(), bad ? 9000 : 4000);
   };
 
+  const copy = async (text, told) => {
+    try { await navigator.clipboard.writeText(text); } catch {
+      const field = document.createElement("textarea");
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+    }
+    toast(told);
+  };
+
   const ask = (title, text, yes) => new Promise((resolve) => {
     const box = document.getElementById("ask");
     box.querySelector("h2").textContent = title;
@@ -92,5 +104,5 @@ const room = (() => {
     } catch { /* the next look will tell */ }
   }, 5000);
 
-  return { call, toast, ask, clock, headers };
+  return { call, toast, copy, ask, clock, headers };
 })();
