@@ -17,7 +17,7 @@ from toprock.library import Library, catalogue, intake, judgments, tables
 from .rooms import Room, open_room
 from .servers import invented
 
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 375, "height": 812}
+WIDE, PHONE, PROJECTOR = ({"width": w, "height": h} for w, h in ((1440, 900), (375, 812), (1920, 1080)))
 QUIET_MS = 330
 VIDEOS = "[...document.querySelectorAll('.deck:not([hidden]) video')]"
 
@@ -222,6 +222,36 @@ def test_one_video_can_be_looked_at_large(opened):
     assert page.evaluate("document.querySelector('.deck:not([hidden]) .left video').paused")
     page.keyboard.press("Escape")
     assert page.is_visible(".deck:not([hidden]) .seat.left")
+
+
+def test_sound_slow_motion_and_single_pictures_by_keys_that_are_listed(opened, library):
+    page = opened("/judge", size=PROJECTOR)
+    begin(page)
+    until(page, f"{VIDEOS}.length === 2 && {VIDEOS}.every((v) => v.readyState >= 2 && !v.seeking)")
+    assert page.locator(".deck:not([hidden]) .screen").first.bounding_box()["width"] > 850
+    heard = f"{VIDEOS}.map((v) => !v.muted)"
+    for loud in ([True, False], [False, True], [False, False]):
+        page.keyboard.press("m")
+        assert page.evaluate(heard) == loud
+    page.keyboard.press("[")
+    assert page.evaluate(f"{VIDEOS}.map((v) => v.playbackRate)") == [0.5, 0.5]
+    until(page, "document.querySelector('.deck:not([hidden]) [data-clock]').textContent.includes('½×')")
+    still = f"!document.querySelector('.still') && {VIDEOS}.every((v) => !v.seeking)"
+    for keys, shown in (("...", 3), (",", 2)):
+        for key in keys:
+            page.keyboard.press(key)
+        until(page, still)
+        assert page.evaluate(f"{VIDEOS}.map((v) => Math.floor(v.currentTime * 30 + 0.01))") == [shown, shown]
+    page.keyboard.press("2")
+    page.keyboard.press(".")
+    until(page, still)
+    assert page.evaluate(f"{VIDEOS}.map((v) => Math.floor(v.currentTime * 30 + 0.01))") == [2, 3]
+    page.keyboard.press("?")
+    assert page.locator("#keys dt").all_inner_texts()[-6:] == [",\n.", "[\n]", "m", "1\n2", "esc", "?"]
+    page.keyboard.press("t")
+    page.keyboard.press("Escape")
+    with library.read() as session:
+        assert session.scalars(select(tables.Judgment)).all() == []
 
 
 def test_judging_ends_when_all_pairs_are_judged(opened, library):

@@ -371,7 +371,7 @@ def test_on_a_phone_names_break_between_words_however_long_the_number_is(browser
 
 
 def test_what_is_said_of_a_moment_does_not_stand_on_the_picture(tab, address, room, shelf):
-    name, start_s, end_s = moments(room, shelf, "ami")[0]
+    name = moments(room, shelf, "ami")[0][0]
     page = tab(address("ami", f"?moment={name}"))
     until(page, SETTLED)
     caption, video = page.locator("#caption"), page.locator("#video").bounding_box()

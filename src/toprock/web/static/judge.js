@@ -1,4 +1,5 @@
-"use strict";
+import { Player } from "./player.js";
+
 (() => {
   const find = (selector) => document.querySelector(selector);
   const parts = { who: find("#who"), bout: find("#bout"), few: find("#few"), done: find("#done"), tally: find("#tally") };
@@ -208,16 +209,17 @@
     rolling = !players.some((player) => player.playing);
     players.forEach((player) => (rolling ? player.play() : player.pause()));
   };
+  // Sound of one at a time: of the next one that is shown, and then of none.
+  const hear = (player) => { for (const one of front.players) { one.video.muted = one !== player; one.show(); } };
+  const hear_next = () => hear(chosen()[chosen().findIndex((one) => !one.video.muted) + 1]);
+  const step = (count, held) => { rolling = false; chosen().forEach((player) => player.step(count, held)); };
   for (const { players } of decks) for (const player of players) {
     player.onchange = () => {
       if (!front.players.includes(player)) return;
       find("[data-both-word]").textContent = chosen().some((one) => one.playing)
         ? "Pause" : find("#stage").dataset.large ? "Play" : "Play both";
     };
-    player.figure.querySelector("[data-sound]").addEventListener("click", () => {
-      const on = player.video.muted;
-      for (const one of players) { one.video.muted = !(on && one === player); one.show(); }
-    });
+    player.figure.querySelector("[data-sound]").addEventListener("click", () => hear(player.video.muted ? player : null));
     player.figure.querySelector("[data-large]").addEventListener("click", () => large(player.figure.dataset.side));
   }
 
@@ -275,13 +277,19 @@
   });
   listening.addEventListener("click", (event) => { if (event.detail) listening.blur(); }); // the space bar is the videos'
   told_of_keys();
+  const watching = {
+    m: hear_next, ",": (held) => step(-1, held), ".": (held) => step(1, held), "?": () => find("#keys").showModal(),
+    "[": () => chosen().forEach((player) => player.faster(-1)), "]": () => chosen().forEach((player) => player.faster(1)),
+  };
   const keys = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie", t: "tie", u: "unsure", s: "skip" };
   document.addEventListener("keydown", (event) => {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key, at = event.target;
     if (!listening.checked || event.altKey || event.metaKey && key !== "z" || at.closest("dialog, input:not([type=range]), select, textarea")) return;
     if (at.matches("input[type=range]") && key.startsWith("Arrow")) return;
     if (key === "z") { event.preventDefault(); if (!event.repeat) undo(); return; }
-    if (event.ctrlKey || parts.bout.hidden || event.repeat) return;
+    if (event.ctrlKey || parts.bout.hidden || document.querySelector("dialog[open]")) return;
+    if (watching[key]) { event.preventDefault(); if (!event.repeat || ",.".includes(key)) watching[key](event.repeat); return; }
+    if (event.repeat) return;
     if (keys[key]) { event.preventDefault(); answer(keys[key]); }
     else if (key === " " && !at.closest("button, a")) { event.preventDefault(); both(); }
     else if (key === "1" || key === "2") large(key === "1" ? "left" : "right");

@@ -1,6 +1,9 @@
-"use strict";
 // One video with its own time: only the spans that count, as if they were one piece.
-class Player {
+import { Steps } from "./steps.js";
+
+const SPEEDS = [0.25, 0.5, 1, 2], WORDS = { 0.25: "¼×", 0.5: "½×", 2: "2×" };
+
+export class Player {
   constructor(figure) {
     this.figure = figure;
     this.video = figure.querySelector("video");
@@ -11,9 +14,10 @@ class Player {
     this.wanted = false;
     this.onchange = () => {};
     const video = this.video;
+    this.steps = new Steps(video, { parts: () => this.spans, told: () => this.show() });
     video.addEventListener("loadedmetadata", () => { this.measure(); this.seek(0); });
     for (const name of ["timeupdate", "seeked"]) video.addEventListener(name, () => this.keep());
-    for (const name of ["play", "pause", "ended"]) video.addEventListener(name, () => this.show());
+    for (const name of ["play", "pause", "ended", "ratechange"]) video.addEventListener(name, () => this.show());
     video.addEventListener("error", () => { if (video.getAttribute("src")) this.trouble.hidden = false; });
     video.addEventListener("click", () => this.toggle());
     figure.querySelector("[data-play]").addEventListener("click", () => this.toggle());
@@ -23,6 +27,7 @@ class Player {
   }
 
   load(side) {
+    this.steps.stop();
     this.spans = side.spans;
     this.length = this.spans.reduce((all, [start, end]) => all + end - start, 0);
     this.done = false;
@@ -35,6 +40,7 @@ class Player {
   }
 
   unload() {
+    this.steps.stop();
     this.pause();
     this.video.removeAttribute("src");
     this.video.removeAttribute("poster");
@@ -53,15 +59,17 @@ class Player {
   // Seconds into the performance, from seconds of the video.
   get at() {
     let before = 0;
+    const now = this.steps.held ?? this.video.currentTime;
     for (const [start, end] of this.spans || []) {
-      if (this.video.currentTime < start) return before;
-      if (this.video.currentTime < end) return before + this.video.currentTime - start;
+      if (now < start) return before;
+      if (now < end) return before + now - start;
       before += end - start;
     }
     return before;
   }
 
   seek(at) {
+    this.steps.stop();
     this.done = false;
     let left = Math.max(0, at);
     for (const [number, [start, end]] of this.spans.entries()) {
@@ -88,7 +96,19 @@ class Player {
 
   get playing() { return !this.video.paused && !this.video.ended; }
 
+  // So many pictures on or back.
+  step(count, held) {
+    this.done = false;
+    if (this.spans && this.video.readyState >= 1) this.steps.step(count, held);
+  }
+
+  faster(by) {
+    const at = SPEEDS.indexOf(this.video.playbackRate) + by;
+    this.video.playbackRate = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at))];
+  }
+
   play() {
+    this.steps.stop();
     if (this.done || this.video.ended || (this.length && this.at >= this.length - 0.1)) this.seek(0);
     const begun = this.video.play();
     if (begun) begun.catch(() => this.show());
@@ -108,7 +128,8 @@ class Player {
     const at = over ? this.length : this.at;
     this.range.value = at;
     this.range.setAttribute("aria-valuetext", room.clock(at) + " of " + room.clock(this.length || 0));
-    this.clock.textContent = room.clock(at) + " / " + room.clock(this.length || 0);
+    const speed = WORDS[this.video.playbackRate];
+    this.clock.textContent = room.clock(at) + " / " + room.clock(this.length || 0) + (speed ? " · " + speed : "");
     this.onchange();
   }
 
