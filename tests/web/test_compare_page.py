@@ -98,3 +98,45 @@ def test_without_a_common_score_they_can_still_be_watched(opened):
     page = opened("ami", "new")
     assert "No model has scored both" in page.locator(".notice").inner_text()
     assert page.locator("[data-chart]").count() == 2
+
+
+def test_two_of_one_name_are_told_apart_in_words(opened):
+    page = opened("ami", "ami_again")
+    names = ["Ami Tanaka, 2026-01-10", "Ami Tanaka, 2026-03-01"]
+    assert page.locator("h1 .name").all_inner_texts() == names
+    captions = page.locator("figcaption").all_inner_texts()
+    assert all(name in caption and "Winter Jam" in caption for name, caption in zip(names, captions, strict=True))
+    box, video = page.locator("figcaption").first.bounding_box(), page.locator("#video-0").bounding_box()
+    assert box["y"] + box["height"] <= video["y"] + 1
+
+
+def test_a_moment_is_looped_in_both_and_a_time_is_handed_on(opened, room, shelf):
+    page = opened("ami", "bo")
+    page.locator("[data-speed='2']").click()
+    button = page.locator("[data-loop]").first
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    page.evaluate(f"window.seen = []; setInterval(() => window.seen.push({TIMES}), 30)")
+    until(page, "[0, 1].every((v) => window.seen.some((t, i) => i && t[v] < window.seen[i - 1][v]))")
+    page.keyboard.press("l")
+    assert button.get_attribute("aria-pressed") == "false"
+    page.keyboard.press(" ")
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement")
+    bar = page.locator(".transport").bounding_box()
+    assert page.locator("#video-1").bounding_box()["height"] > 0.6 * bar["y"]
+    page.keyboard.press("f")
+    until(page, "!document.fullscreenElement")
+    page = opened("ami", "bo", "&t=2.5")
+    page.get_by_role("button", name="Copy a link to this time").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    keys = shelf.keys
+    assert link == f"{room.url}/compare?a={keys['ami']}&b={keys['bo']}&t=2.5&model={keys['model']}"
+
+
+def test_steps_move_both(opened):
+    page = opened("ami", "round_two", "&t=1")
+    before = page.evaluate(TIMES)
+    page.keyboard.press(".")
+    until(page, f"{SETTLED} && !document.querySelector('.still') && ({TIMES})[1] > {before[1]}")
+    assert all(0.03 < b - a < 0.08 for a, b in zip(before, page.evaluate(TIMES), strict=True))

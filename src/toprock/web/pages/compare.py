@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -99,7 +100,7 @@ def _view(
         except ToprockError as problem:
             why = str(problem)
     views: list[PerformanceView | None] = found.get("views") or [None, None]
-    names = found.get("names") or _names(one, two)
+    names = found.get("names") or names_of(one, two)
     longest = max((s[-1][1] - s[0][0] for s in map(spans_of, (one, two)) if s), default=0.0)
     sides = [_side(row, name, view, longest) for row, name, view in zip((one, two), names, views, strict=True)]
     for side, moments in zip(sides, found.get("moments", ()), strict=False):
@@ -115,7 +116,7 @@ def _view(
         "why": why,
         "swapped": "/compare?" + urlencode({"a": two.key, "b": one.key} | ({"model": model} if model else {})),
         "asked": urlencode({"a": one.key, "b": two.key} | ({"model": used.key} if used else {})),
-        "script": {"sides": [side["script"] for side in sides]},
+        "script": {"sides": [side["script"] for side in sides], "model": used.key if used else ""},
     }
 
 
@@ -124,7 +125,8 @@ def _compared(
 ) -> dict[str, Any]:
     first, second = evidence_of_two(library, one.key, two.key, key)
     comparison = loaded.compared(first, second)
-    told = {row.name: catalogue.performance_of(library, row) for row in (one, two)}
+    named = zip((one, two), names_of(one, two), strict=True)
+    told = {row.name: replace(catalogue.performance_of(library, row), performer=name) for row, name in named}
     found = view_comparison(comparison, performances=told)
     moments = [
         [
@@ -147,12 +149,23 @@ def _side(row: tables.Performance, name: str, view: PerformanceView | None, long
     return {
         "row": row,
         "name": name,
-        "facts": facts_of(row),
+        "facts": [fact for fact in facts_of(row) if fact not in name],
         "view": view,
         "bare": bare,
         "script": {**source_of(row), "zero": zero, "moments": []},
     }
 
 
-def _names(one: tables.Performance, two: tables.Performance) -> tuple[str, str]:
-    return (one.title, two.title) if one.title != two.title else (one.name, two.name)
+def names_of(one: tables.Performance, two: tables.Performance) -> tuple[str, str]:
+    """What two are called so that they are told apart: with the date, event or name in which they differ, where they
+    are called alike.
+
+    >>> first = tables.Performance(name="a", performer="Anna", event="Jam", date="2026-01-10")
+    >>> names_of(first, tables.Performance(name="b", performer="Anna", event="Jam", date="2026-03-01"))
+    ('Anna, 2026-01-10', 'Anna, 2026-03-01')
+    """
+    if one.title != two.title:
+        return one.title, two.title
+    pairs = ((one.date, two.date), (one.event, two.event), (one.name, two.name))
+    first, second = next((a, b) for a, b in pairs if a and b and a != b)
+    return f"{one.title}, {first}", f"{two.title}, {second}"

@@ -13,9 +13,28 @@ const timelines = data.sides.map((side, i) => {
 const moments = data.sides.flatMap((side, i) => side.moments.map((m) => ({ ...m, side: i })));
 
 const starts = () => moments.map((m) => ({ id: m.id, at: pair.at(m.side, m.start_s) })).sort((a, b) => a.at - b.at);
+let chosen = null;
 const go = (id) => {
   const found = moments.find((m) => m.id === id);
-  if (found) pair.seek(pair.at(found.side, found.start_s));
+  if (!found) return;
+  chosen = found;
+  pair.loop = null;
+  pair.seek(pair.at(found.side, found.start_s));
+};
+const loop = (id) => {
+  const on = (m) => stages[m.side].time >= m.start_s - 0.02 && stages[m.side].time < m.end_s;
+  const found = moments.find((m) => m.id === id) || moments.find(on) || chosen || moments[0];
+  if (!found) return;
+  const span = [pair.at(found.side, found.start_s), pair.at(found.side, found.end_s)];
+  const again = pair.loop && pair.loop[0] === span[0] && pair.loop[1] === span[1];
+  pair.loop = null;
+  if (!again) {
+    chosen = found;
+    if (!(pair.time >= span[0] && pair.time < span[1])) pair.seek(span[0]);
+    pair.loop = span;
+    pair.play();
+  }
+  show();
 };
 const next = (way) => {
   const now = pair.time, back = pair.wants ? 0.8 : 0.05;
@@ -33,7 +52,17 @@ const turn = (mode) => {
   pair.turn(mode);
   for (const b of bar.querySelectorAll("[data-step]")) b.setAttribute("aria-pressed", String(b.dataset.step === mode));
 };
-const act = transport(bar, pair, { before: () => next(-1), after: () => next(1) });
+const act = transport(bar, pair, {
+  before: () => next(-1), after: () => next(1), loop: () => loop(),
+  full: () => (document.fullscreenElement ? document.exitFullscreen() : document.querySelector(".stage").requestFullscreen().catch(() => {})),
+});
+document.querySelector("[data-link]").addEventListener("click", () => {
+  const found = new URL(location.href);
+  found.hash = "";
+  found.searchParams.set("t", pair.time.toFixed(1));
+  if (data.model) found.searchParams.set("model", data.model);
+  room.copy(String(found), "A link to " + room.clock(pair.time, true) + " is copied.");
+});
 bar.addEventListener("click", (event) => {
   const sound = event.target.closest("[data-sound]"), step = event.target.closest("[data-step]");
   if (sound) hear(sound.dataset.sound === "" ? -1 : Number(sound.dataset.sound));
@@ -49,8 +78,11 @@ const show = (what) => {
     if (label.textContent !== now) label.textContent = now;
   });
   const on = moments.filter((m) => stages[m.side].time >= m.start_s - 0.02 && stages[m.side].time < m.end_s).map((m) => m.id);
-  if (on.join() === lit) return;
-  lit = on.join();
+  const looped = pair.loop ? chosen.id : "", told = on.join() + "|" + looped;
+  if (told === lit) return;
+  lit = told;
+  bar.querySelector("[data-do=loop]").setAttribute("aria-pressed", String(!!looped));
+  for (const b of document.querySelectorAll("[data-loop]")) b.setAttribute("aria-pressed", String(b.dataset.loop === looped));
   for (const m of moments) {
     const row = document.getElementById(m.id);
     if (row) row.classList.toggle("now", on.includes(m.id));
@@ -60,9 +92,10 @@ const show = (what) => {
 pair.on(show);
 
 document.addEventListener("click", (event) => {
-  const badge = event.target.closest(".badges a"), button = event.target.closest("[data-go]");
+  const badge = event.target.closest(".badges a"), button = event.target.closest("[data-go], [data-loop]");
   if (badge) { event.preventDefault(); go(badge.dataset.moment); }
-  if (button) go(button.dataset.go);
+  if (button && button.dataset.go) go(button.dataset.go);
+  if (button && button.dataset.loop) loop(button.dataset.loop);
 });
 screens.forEach((screen, i) => {
   stages[i].video.addEventListener("click", () => pair.toggle());
@@ -73,7 +106,7 @@ screens.forEach((screen, i) => {
 listen({
   " ": act.play, ArrowLeft: act.before, ArrowRight: act.after, ",": act.back, ".": act.forward,
   "[": () => pair.faster(-1), "]": () => pair.faster(1), s: () => turn(pair.mode === "seconds" ? "share" : "seconds"),
-  m: () => hear(heard < 0 ? 0 : -1), "?": () => document.getElementById("keys").showModal(),
+  l: act.loop, f: act.full, m: () => hear(heard < 0 ? 0 : -1), "?": () => document.getElementById("keys").showModal(),
 });
 const model = document.getElementById("model");
 if (model) model.addEventListener("change", () => model.form.submit());

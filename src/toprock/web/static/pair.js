@@ -8,6 +8,7 @@ export class Pair {
     this.mode = "seconds";
     this.listeners = [];
     this.wants = false;
+    this.loop = null; // seconds on that clock, from and to
     for (const stage of stages) stage.spans = stage.spans.length ? [[stage.spans[0][0], stage.spans[stage.spans.length - 1][1]]] : [];
     stages.forEach((stage) => stage.on((what) => { this.keep(stage, what); this.tell(what); }));
   }
@@ -34,12 +35,13 @@ export class Pair {
 
   seek(at) {
     const wanted = Math.max(0, Math.min(at, this.end));
+    if (this.loop && (wanted < this.loop[0] - OFF || wanted > this.loop[1] + OFF)) this.loop = null;
     this.stages.forEach((stage, i) => stage.seek(this.place(i, wanted)));
     if (this.wants) this.begin();
   }
   toggle() { if (this.wants) this.pause(); else this.play(); }
   play() {
-    if (this.time >= this.end - 0.1) this.seek(0);
+    if (this.time >= this.end - 0.1) this.seek(this.loop ? this.loop[0] : 0);
     this.wants = true;
     this.speed = this.lead.speed;
     this.begin();
@@ -51,12 +53,14 @@ export class Pair {
   pause() { this.wants = false; for (const stage of this.stages) stage.pause(); }
   async step(count, held) {
     this.pause();
+    this.loop = null;
     await this.lead.step(count, held);
     this.follower.seek(this.place(1 - this.first, this.time));
   }
   turn(mode) {
     const at = this.time;
     this.mode = mode;
+    this.loop = null;
     this.seek(at);
     this.speed = this.lead.speed;
   }
@@ -65,6 +69,7 @@ export class Pair {
   get drift() { return this.follower.time - Math.min(this.place(1 - this.first, this.time), this.follower.end); }
   keep(stage, what) {
     if (stage !== this.lead) return;
+    if (this.loop && this.wants && this.lead.wanted === undefined && this.time >= Math.min(this.loop[1], this.end - 0.05)) { this.seek(this.loop[0]); return; }
     if (what === "pause" && this.wants && this.time >= this.end - 0.2) this.pause();
     if (what !== "frame" || !this.wants || this.follower.wanted !== undefined || this.lead.wanted !== undefined) return;
     const rest = this.follower, normal = this.lead.speed * this.ratio(1 - this.first);
