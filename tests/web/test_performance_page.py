@@ -188,6 +188,17 @@ def test_spans_of_a_longer_video_are_kept_to(tab, address):
     assert others.count() == 2 and others.nth(1).inner_text().startswith("Dee")
 
 
+def test_times_of_a_round_say_whose_they_are(tab, address):
+    page = tab(address("round_one"))  # 1 to 4 s and 6 to 8 s
+    until(page, SETTLED)
+    shown = "[...document.querySelectorAll('.transport .time, .round-time')].map((e) => e.textContent.trim())"
+    assert sorted(page.evaluate(shown)) == ["round 0:00.0 / 0:05", "video 0:01.0 / 0:08"]
+    page.evaluate("document.getElementById('video').currentTime = 6.5")
+    until(page, f"{SETTLED} && String({shown}).includes('0:06.5')")
+    assert sorted(page.evaluate(shown)) == ["round 0:03.5 / 0:05", "video 0:06.5 / 0:08"]
+    assert "video" not in tab(address("ami")).locator(".transport .time").inner_text()
+
+
 def test_comments_stand_at_their_second_and_are_text(tab, own_room, shelf):
     page = tab(f"{own_room.url}/performance/{shelf.keys['bo']}?t=2.5")
     until(page, SETTLED)

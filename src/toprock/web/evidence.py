@@ -100,15 +100,20 @@ def source_of(row: tables.Performance) -> dict[str, Any]:
 
 
 def bare_chart(spans: list[Span], *, until_s: float | None = None) -> dict[str, Any] | None:
-    """A time axis without evidence, at least up to a time; None where the length is not known."""
+    """A time axis without evidence, at least up to a time; None where the length is not known.
+
+    >>> [text for _, text, *_ in bare_chart([(1.5, 2.25)])["ticks"]][:2]
+    ['0:01.5', '0:01.6']
+    """
     if not spans:
         return None
     start_s, end_s = spans[0][0], max(spans[-1][1], until_s or 0.0)
     length_s = max(end_s - start_s, 1e-6)
-    marks = []
-    for time_s, stays in ticks(start_s, end_s):
+    marks, times = [], ticks(start_s, end_s)
+    tenths = any(abs(time_s - round(time_s)) > 1e-3 for time_s, _ in times)
+    for time_s, stays in times:
         x = round(100 * (time_s - start_s) / length_s, 3)
-        marks.append((x, clock(time_s), "start" if x < 3 else "end" if x > 97 else "middle", stays))
+        marks.append((x, clock(time_s, tenths=tenths), "start" if x < 3 else "end" if x > 97 else "middle", stays))
     gaps = [(a[1], b[0]) for a, b in pairwise([*spans, (end_s, end_s)]) if b[0] - a[1] > 1e-6]
     return {
         "ticks": marks,

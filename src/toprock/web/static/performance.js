@@ -93,7 +93,12 @@ const whole = () => (document.fullscreenElement ? document.exitFullscreen() : do
 const act = transport(bar, stage, { before: () => next(-1), after: () => next(1), loop: () => loop(), full: whole });
 document.querySelector("[data-link]").addEventListener("click", () => room.copy(String(address(stage.time)), "A link to " + room.clock(stage.time, true) + " is copied."));
 screen.addEventListener("click", (event) => { if (event.target === video) stage.toggle(); });
+const round = document.querySelector("[data-round]"), sum = (of) => data.spans.reduce((all, [a, b]) => all + of(a, b), 0);
 stage.on((what) => {
+  if (round) {
+    const at = stage.time, told = room.clock(sum((a, b) => Math.max(0, Math.min(at, b) - a)), true) + " / " + room.clock(Math.round(sum((a, b) => b - a)));
+    if (round.textContent !== told) round.textContent = told;
+  }
   if (timeline) timeline.place(stage.time, what === "frame");
   light();
 });
@@ -205,6 +210,6 @@ const same = !query.get("model") || query.get("model") === data.model; // else t
 if (same && rows.has(query.get("moment"))) go(query.get("moment"));
 else if (query.has("t") && Number.isFinite(Number(query.get("t")))) stage.seek(Number(query.get("t")));
 else if (stage.start > 0) stage.seek(stage.start);
-light();
+stage.tell("seek");
 performance.mark("ready");
 document.documentElement.dataset.ready = "";
