@@ -164,6 +164,19 @@ def test_finding_and_sorting(library, clips):
     assert names(library, sort="name") == ["100%", "b_b", "c"]
     assert names(library, sort="length") == ["c", "b_b", "100%"]
     assert names(library, start=1, count=1, sort="name") == ["b_b"]
+    assert names(library, sort="newest") == ["c", "b_b", "100%"] == names(library, sort="oldest")[::-1]
+    catalogue.describe(library, rows["b_b"], performer="anna", date="2026-04-01")
+    assert names(library, sort="performer") == ["b_b", "c", "100%"]
+    assert names(library, sort="date") == ["c", "b_b", "100%"]
+    with library.write() as session:
+        session.add(tables.Model(key="f" * 16, name="m"))
+        session.flush()
+        for name, score in (("c", 0.5), ("100%", -1.0)):
+            told = tables.Assessment(performance_key=rows[name], model_key="f" * 16, score=score, document={})
+            session.add(told)
+        set_setting(session, "model", "f" * 16)
+    assert names(library, sort="score") == ["c", "100%", "b_b"]
+    assert names(library, sort="lowest") == ["100%", "c", "b_b"]
     assert catalogue.listed(library, state="failed").total == 0
     with pytest.raises(Refused, match="no date"):
         catalogue.describe(library, rows["c"], date="May")

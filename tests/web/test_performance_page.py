@@ -396,6 +396,33 @@ def test_what_is_said_of_a_moment_does_not_stand_on_the_picture(tab, address, ro
     assert box["height"] > 20 and box["y"] >= screen["y"] + screen["height"] - 1
 
 
+def test_a_performance_is_deleted_from_its_page_when_that_is_meant(tab, own_room, shelf):
+    page = tab(f"{own_room.url}/performance/{shelf.keys['ami']}")
+    page.locator("[data-delete]").click()
+    page.locator("#ask [data-no]").click()
+    assert catalogue.get(own_room.library, shelf.keys["ami"]).performer == "Ami Tanaka"
+    page.locator("[data-delete]").click()
+    assert "Ami Tanaka" in page.locator("#ask h2").inner_text()
+    page.locator("#ask [data-yes]").click()
+    page.wait_for_url(f"{own_room.url}/")
+    assert own_room.ask("GET", f"/api/v1/performances/{shelf.keys['ami']}").status == 404
+
+
+def test_good_and_concern_are_told_apart_where_colours_are_forced(browser, room, shelf):
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, forced_colors="active")
+    page = context.new_page()
+    page.goto(f"{room.url}/performance/{shelf.keys['ami']}")
+    style = "(e, name) => getComputedStyle(e)[name]"
+    for kind in ("up", "down"):
+        assert page.locator(f".key.{kind}").evaluate(style, "backgroundImage").startswith("linear-gradient")
+    best, worst = page.locator(".moment .badge.best").first, page.locator(".moment .badge.worst").first
+    assert best.evaluate(style, "backgroundColor") != worst.evaluate(style, "backgroundColor")
+    assert best.evaluate(style, "borderRadius") != worst.evaluate(style, "borderRadius")
+    pressed = page.locator(".speeds [aria-pressed=true]").first
+    assert pressed.evaluate(style, "outlineStyle") == "solid"
+    context.close()
+
+
 class _Own(HTMLParser):
     """What a page's policy would not let be: styles and scripts that stand in it."""
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from toprock.library import Library, jobs, tables
+from toprock.library import Library, catalogue, jobs, tables
+from toprock.library.database import set_setting
 from toprock.library.work import do
 
-from .rooms import Room, open_room
+from .rooms import Room, open_room, until
 from .servers import invented
 from .shelf import Watch
 
@@ -222,3 +223,34 @@ def test_the_list_of_performances_leaves_the_keyboard_where_it_is(page, room, li
         assert polled(page, "/", 4, 200)
         assert page.evaluate(FOCUS) == f"{name}-{key}"
     assert page.locator(f"#pick-{first}").is_checked()
+
+
+def test_all_that_are_shown_are_chosen_at_once(page, room, library):
+    invented(library, 3)
+    page.goto(room.url)
+    page.locator("#choose-all").click()
+    assert page.locator(".pick:checked").count() == 3
+    assert page.locator("#selection [data-count]").inner_text() == "3"
+    page.locator("#selection [data-delete]").click()
+    page.locator("#ask [data-yes]").click()
+    until(page, "!document.querySelector('.tile')")
+    assert catalogue.listed(library).total == 0
+
+
+def test_intervals_stand_beside_scores_on_a_phone_too(page, room, library):
+    (key,) = invented(library, 1)
+    with library.write() as session:
+        session.add(tables.Model(key="1" * 16, name="May"))
+        session.flush()
+        session.add(
+            tables.Assessment(
+                performance_key=key, model_key="1" * 16, score=0.5, value=56.1, low=31.2, high=80.4, document={}
+            )
+        )
+        set_setting(session, "model", "1" * 16)
+    page.set_viewport_size({"width": 375, "height": 780})
+    for path, interval in (("/", ".bug small"), ("/compare", ".picks small")):
+        page.goto(room.url + path)
+        found = page.locator(interval).first
+        assert found.is_visible() and found.inner_text() == "31–80"
+        assert page.evaluate("document.documentElement.scrollWidth") == 375

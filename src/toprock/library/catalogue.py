@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -18,8 +18,8 @@ from toprock.library.library import Library
 from toprock.library.sweeping import note_gone, sweep
 from toprock.performance import Performance, format_intervals, parse_box, parse_intervals
 
-Sort = Literal["newest", "name", "length", "score"]
-SORTS: tuple[Sort, ...] = ("newest", "name", "length", "score")
+Sort = Literal["newest", "oldest", "name", "performer", "date", "length", "score", "lowest"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
 STATES = ("new", "ready", "failed")
 
 
@@ -146,7 +146,8 @@ def listed(
         library: which.
         search: words that all stand in the name, performer, event or date.
         state: only those that are new, ready or failed; empty is all.
-        sort: newest, name, length or score (of the chosen model, the best first).
+        sort: newest, oldest, name, performer, date (of the event, the latest first), length (the longest first), score
+            or lowest (of the chosen model). What has none of it comes last.
         start, count: which part.
     """
     conditions: list[ColumnElement[bool]] = []
@@ -175,9 +176,18 @@ def listed(
         )
         orders: dict[str, tuple[Any, ...]] = {
             "newest": (tables.Performance.created.desc(), tables.Performance.key),
+            "oldest": (tables.Performance.created, tables.Performance.key),
             "name": (func.lower(tables.Performance.name), tables.Performance.key),
+            "performer": (
+                tables.Performance.performer == "",
+                func.lower(tables.Performance.performer),
+                tables.Performance.date,
+                tables.Performance.key,
+            ),
+            "date": (tables.Performance.date == "", tables.Performance.date.desc(), tables.Performance.key),
             "length": (func.coalesce(tables.Video.duration_s, 0).desc(), tables.Performance.key),
             "score": (tables.Assessment.score.is_(None), tables.Assessment.score.desc(), tables.Performance.key),
+            "lowest": (tables.Assessment.score.is_(None), tables.Assessment.score, tables.Performance.key),
         }
         query = query.order_by(*orders.get(sort, orders["newest"])).offset(max(0, start)).limit(max(1, min(count, 500)))
         rows = [Row(*found) for found in session.execute(query)]

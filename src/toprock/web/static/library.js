@@ -157,6 +157,12 @@
     chosen[event.target.checked ? "add" : "delete"](event.target.value);
     show();
   });
+  list.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-all]")) return;
+    for (const box of list.querySelectorAll(".pick")) chosen.add(box.value);
+    mark();
+    show();
+  });
   document.addEventListener("htmx:afterSettle", mark);
   tray.addEventListener("click", async (event) => {
     if (event.target.closest("[data-none]")) { chosen.clear(); mark(); show(); }

@@ -130,6 +130,14 @@ box.querySelector("[data-go]").addEventListener("click", async (event) => {
     location.replace(address(stage.time));
   } catch (problem) { wrong.textContent = problem.message; wrong.hidden = false; }
 });
+document.querySelector("[data-delete]").addEventListener("click", async () => {
+  const others = data.parts.length > 1 ? "The video stays for the other performances in it." : "The video goes too if it was brought in; one that was only pointed at stays where it is.";
+  if (!(await room.ask("Delete “" + data.title + "”?", "Its comparisons, comments, scores, features and pictures go. " + others + " Models keep what they have learnt.", "Delete"))) return;
+  try {
+    await room.call("DELETE", "/performances/" + data.key);
+    location.assign("/");
+  } catch (problem) { room.toast(problem.message, true); }
+});
 const model = document.getElementById("model");
 if (model) model.addEventListener("change", () => {
   const found = address(stage.time);
