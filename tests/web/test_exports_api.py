@@ -77,6 +77,25 @@ def test_clips_come_as_a_zip_that_plays(ask, tmp_path):
     assert lengths == pytest.approx(sorted(m["end_s"] - m["start_s"] + 1.0 for m in moments), abs=0.6)
 
 
+def test_one_moment_comes_as_a_clip_that_plays(ask, tmp_path):
+    moment = next(m for m in ask("ami", "assessment").json["moments"] if m["kind"] == "worst")
+    found = ask("ami", "clips/worst-1?padding_s=0.5")
+    assert found.headers["content-type"] == "video/mp4"
+    assert found.headers["content-disposition"].endswith(f"worst%20{moment['start_s']:.1f}s.mp4")
+    (tmp_path / "clip.mp4").write_bytes(found.body)
+    assert probe(tmp_path / "clip.mp4").duration_s == pytest.approx(moment["end_s"] - moment["start_s"] + 1, abs=0.6)
+    for path in ("clips/worst-99", "clips/nonsense", "clips/worst-1?model=" + "f" * 16):
+        assert ask("ami", path).status == 404
+
+
+def test_a_moment_on_its_page_offers_its_clip(tab, room, shelf):
+    page = tab(f"{room.url}/performance/{shelf.keys['ami']}")
+    with page.expect_download() as download:
+        page.locator("[data-id=worst-1] a[download]").click()
+    assert download.value.suggested_filename.endswith(".mp4") and download.value.path().stat().st_size > 1000
+    page.get_by_text("The clip is being cut.").wait_for()
+
+
 def test_a_download_that_breaks_off_leaves_nothing(room, shelf):
     import http.client
 

@@ -15,12 +15,13 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
 from toprock.errors import NotThere
-from toprock.exports import EXPORTS, Item, cut_clips
+from toprock.exports import EXPORTS, Clip, Item, cut_clips
 from toprock.files import as_bytes, name_of, storage_errors
 from toprock.library import catalogue
 from toprock.library.evidence import Evidence, evidence
 from toprock.library.library import Library
 from toprock.report import write_report
+from toprock.report.cards import numbered
 from toprock.report.pictures import Pictures
 from toprock.web.api.document import file_of
 from toprock.web.depends import OWNER, TheLibrary
@@ -29,6 +30,7 @@ router = APIRouter(tags=["exports"], dependencies=OWNER)
 ReportFormat = Literal["html", "pdf"]
 TimelineName = Literal["csv", "eaf", "vtt", "label-studio"]
 ModelKey = Annotated[str, Query(max_length=16, description="A model's key; empty is the chosen one.")]
+Padding = Annotated[float, Query(ge=0, le=60, description="Seconds ahead of a moment and behind it.")]
 _REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -56,9 +58,7 @@ def report(
 
 
 @router.get("/performances/{key}/clips", response_class=Response, responses=file_of("application/zip"))
-def clips(
-    library: TheLibrary, key: str, padding_s: Annotated[float, Query(ge=0, le=60)] = 1.0, model: ModelKey = ""
-) -> Response:
+def clips(library: TheLibrary, key: str, padding_s: Padding = 1.0, model: ModelKey = "") -> Response:
     """Best and worst moments, cut out of the video, as a ZIP of MP4 files."""
     found = evidence(library, key, model)
     if not found.assessment.moments:
@@ -69,6 +69,24 @@ def clips(
     archive.seek(0)
     headers = {"content-disposition": attachment(f"{_title(found)} moments.zip"), "content-length": str(size)}
     return StreamingResponse(_blocks(archive), media_type="application/zip", headers=headers)
+
+
+@router.get("/performances/{key}/clips/{moment}", response_class=Response, responses=file_of("video/mp4"))
+def clip(library: TheLibrary, key: str, moment: str, padding_s: Padding = 1.0, model: ModelKey = "") -> Response:
+    """One moment, as `best-1` or `worst-2`, cut out of the video as MP4."""
+    found = evidence(library, key, model)
+    wanted = next((m for m, number in numbered(found.assessment) if f"{m.kind}-{number}" == moment), None)
+    if wanted is None:
+        raise NotThere(
+            f"no moment of this performance is called '{moment[:40]}'",
+            advice="best-1 is the best one, worst-1 the worst; an assessment says how many there are.",
+        )
+    item = Item(replace(found.assessment, moments=(wanted,)), catalogue.performance_of(library, found.performance))
+    with tempfile.TemporaryDirectory(dir=library.folder.incoming) as folder:
+        (cut,) = cut_clips(item, folder, padding_s=padding_s, limits=library.limits)
+        content = cut.file.read_bytes()
+    headers = {"content-disposition": attachment(_clip_name(item, cut))}
+    return Response(content, media_type="video/mp4", headers=headers)
 
 
 @router.get("/performances/{key}/timeline", response_class=Response, responses=file_of(*_TEXTS.values()))
@@ -110,6 +128,10 @@ def _title(found: Evidence) -> str:
     return found.performance.title[:100]
 
 
+def _clip_name(item: Item, clip: Clip) -> str:
+    return f"{name_of(item.name)[:60]} {clip.moment.kind} {clip.moment.start_s:.1f}s.mp4"
+
+
 def _zipped(library: Library, item: Item, padding_s: float) -> IO[bytes]:
     """The clips in a file without a name: whatever happens, nothing of it stays."""
     archive = tempfile.TemporaryFile(dir=library.folder.incoming)  # noqa: SIM115 - whoever sends it closes it
@@ -117,7 +139,7 @@ def _zipped(library: Library, item: Item, padding_s: float) -> IO[bytes]:
     try:
         with storage_errors(folder), zipfile.ZipFile(archive, "w") as made:
             for clip in cut_clips(item, folder, padding_s=padding_s, limits=library.limits):
-                made.write(clip.file, f"{name_of(item.name)[:60]} {clip.moment.kind} {clip.moment.start_s:.1f}s.mp4")
+                made.write(clip.file, _clip_name(item, clip))
                 clip.file.unlink()
     except BaseException:
         archive.close()
