@@ -192,10 +192,10 @@ def test_times_of_a_round_say_whose_they_are(tab, address):
     page = tab(address("round_one"))  # 1 to 4 s and 6 to 8 s
     until(page, SETTLED)
     shown = "[...document.querySelectorAll('.transport .time, .round-time')].map((e) => e.textContent.trim())"
-    assert sorted(page.evaluate(shown)) == ["round 0:00.0 / 0:05", "video 0:01.0 / 0:08"]
+    assert sorted(page.evaluate(shown)) == ["round 0:00.0 / 0:05.0", "video 0:01.0 / 0:08"]
     page.evaluate("document.getElementById('video').currentTime = 6.5")
     until(page, f"{SETTLED} && String({shown}).includes('0:06.5')")
-    assert sorted(page.evaluate(shown)) == ["round 0:03.5 / 0:05", "video 0:06.5 / 0:08"]
+    assert sorted(page.evaluate(shown)) == ["round 0:03.5 / 0:05.0", "video 0:06.5 / 0:08"]
     assert "video" not in tab(address("ami")).locator(".transport .time").inner_text()
 
 

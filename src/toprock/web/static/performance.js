@@ -96,7 +96,7 @@ screen.addEventListener("click", (event) => { if (event.target === video) stage.
 const round = document.querySelector("[data-round]"), sum = (of) => data.spans.reduce((all, [a, b]) => all + of(a, b), 0);
 stage.on((what) => {
   if (round) {
-    const at = stage.time, told = room.clock(sum((a, b) => Math.max(0, Math.min(at, b) - a)), true) + " / " + room.clock(Math.round(sum((a, b) => b - a)));
+    const at = stage.time, told = room.clock(sum((a, b) => Math.max(0, Math.min(at, b) - a)), true) + " / " + room.clock(sum((a, b) => b - a), true);
     if (round.textContent !== told) round.textContent = told;
   }
   if (timeline) timeline.place(stage.time, what === "frame");
