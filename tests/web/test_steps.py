@@ -11,7 +11,7 @@ from toprock.library import Library, catalogue, intake, tables
 
 from .rooms import Room, open_room, until
 
-PICTURES = 24
+PICTURES = 14
 GAPS_S = (0.02, 0.04, 0.1, 0.35, 0.033)
 SHOWN = """() => {
   const video = document.getElementById("video"), canvas = document.createElement("canvas");
@@ -32,7 +32,7 @@ def key_and_room(make_video, tmp_path_factory) -> Iterator[tuple[str, str, Room]
     times_s, now_s = [], 0.0
     for number in range(PICTURES):
         times_s.append(now_s)
-        now_s += GAPS_S[number % len(GAPS_S)] if number < 18 else 1 / 60
+        now_s += GAPS_S[number % len(GAPS_S)] if number < 11 else 1 / 60
     library = Library(folder / "library")
     for number, name in enumerate(("whole", "spans")):
         video = make_video(folder / f"{name}.mp4", times_s=times_s[: PICTURES - number], gop=250, size=(240, 96))

@@ -1,6 +1,7 @@
 // From one picture of a video to the next one or the one before, by the times that the file gives them: they need not be even.
 const JUST = 0.001; // seconds from the edge of a picture, so that no rounding shows its neighbour
-const LATE_MS = 15, TIMES = 20; // how long to wait for a picture after a seek
+const CLOSE = 0.002; // seconds within which there is one picture at most
+const LATE_MS = 15, TIMES = 60; // how long to wait for a picture after a seek
 
 export class Steps {
   // `parts` gives the spans in seconds that may be shown, in order; `told` is called after each step.
@@ -46,7 +47,8 @@ export class Steps {
     video.after(run.still);
     while (this.run === run && run.owed) {
       const way = Math.sign(run.owed), at = await (way > 0 ? this.after(run) : this.before(run));
-      await this.look(run, at);
+      // already shown, unless it is looked for elsewhere or the span starts in its middle
+      if (this.picture === null || Math.abs(this.within(this.picture) - at) > 1e-6) await this.look(run, at);
       if (this.run !== run) return;
       run.at = at;
       run.owed -= way;
@@ -84,22 +86,24 @@ export class Steps {
     const [earlier, end] = parts[number - 1];
     return this.within(await this.look(run, end - JUST), earlier);
   }
-  // A later one, then the ones before that for as long as they are later too: none between is missed.
+  // Where the next one is as far off as the last one was, two looks prove it. Else a later one is looked for, and then
+  // the ones before that for as long as they are later too: none between is missed.
   async after(run) {
     const { now, parts, number } = await this.here(run), [start, end] = parts[number], last = end - JUST;
-    let next = now;
-    for (let ahead = this.gap; next <= now && this.run === run; ahead *= 2) {
-      const at = Math.min(last, Math.max(start, now) + ahead + JUST);
-      next = await this.look(run, at);
-      if (at === last) break;
+    const look = (ahead) => this.look(run, Math.min(last, Math.max(start, now) + ahead));
+    let next = await look(this.gap - CLOSE), proven = false;
+    if (next <= now) {
+      next = await look(this.gap + CLOSE);
+      proven = next > now;
     }
-    while (next > now && this.run === run) {
+    for (let ahead = this.gap; next <= now && Math.max(start, now) + ahead < last && this.run === run;) next = await look(ahead *= 2);
+    while (next > now && !proven && this.run === run) {
       const earlier = await this.look(run, next - JUST);
-      if (earlier <= now || earlier >= next) break;
-      next = earlier;
+      proven = earlier <= now || earlier >= next;
+      if (!proven) next = earlier;
     }
     if (next > now) {
-      this.gap = next - now;
+      this.gap = Math.max(2 * CLOSE, next - now);
       return this.within(next, start);
     }
     return number + 1 < parts.length ? this.within(parts[number + 1][0]) : this.within(now, start);
