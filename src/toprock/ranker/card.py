@@ -8,6 +8,7 @@ from toprock.backbones.listing import licence_of
 from toprock.features.recipe import Recipe
 
 if TYPE_CHECKING:
+    from toprock.calibration import Ranked
     from toprock.ranker.saved import ModelConfig
 
 _TOO_FEW = "too few performances could be held out"
@@ -61,7 +62,7 @@ nothing else, and nothing about performances unlike those.
 
 def _trust(config: ModelConfig) -> str:
     """Chances, scale and learning curve, as measured on performances held out."""
-    lines = []
+    lines = [_tested(config.tested)] if config.tested else []
     for kind, sides in (("both", "two new performances"), ("one", "a new performance and one of the training")):
         slope = config.slopes.get(kind)  # type: ignore[call-overload]
         if slope is None:
@@ -91,6 +92,17 @@ def _trust(config: ModelConfig) -> str:
     if config.learning is not None:
         lines.append(f"- What more comparisons would bring: {config.learning}.")
     return "\n".join(lines)
+
+
+def _tested(found: Ranked) -> str:
+    sure = ", too few for an interval"
+    if found.interval is not None:
+        sure = f", 95 % interval {found.interval[0]:.1%} to {found.interval[1]:.1%}"
+    return (
+        f"- **Of two performances, each scored by a ranker that had not seen it, {found.accuracy:.1%} were put in the "
+        f"right order** ({found.pairs} pairs of {found.performances} performances{sure}). These rankers had learnt "
+        "from a part of the comparisons: the model may be somewhat better."
+    )
 
 
 def _controls(config: ModelConfig) -> str:

@@ -59,7 +59,7 @@ def performance(request: Request, library: TheLibrary, key: str, model: ModelKey
         used=used,
         asked=bool(model) and (used is None or used.key != model),
         parts=parts,
-        weak=models.outdone_by(used.summary) if used else "",
+        weak=models.outdone_by(models.told_of(library, used)) if used else "",
         career=_career_rows(them, row),
         progress=_progress(library, them, row),
         script=script,
