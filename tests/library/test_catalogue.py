@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from datetime import timedelta
@@ -189,6 +190,63 @@ def test_deleting_removes_every_trace(library, clips):
             assert session.query(table).count() == 0, table
         assert session.query(tables.Video).count() == 1
         assert [job.title for job in jobs.listed(session)] == ["Look at b"]
+
+
+OLD = (
+    "1 couple judged both ways (such as quokka (2) and b); 2 groups that beat each other in a ring (such as b > c > b)"
+)
+
+
+def told_by_a_model(library, key, **config):
+    """A model as an earlier version kept it, and the job that trained it."""
+    folder = library.folder.model(key)
+    summary = {"consistency": OLD, "left_out": {"quokka": "quokka.mp4: no features", "b": "none"}}
+    write_bytes(folder / "README.md", f"- Judgements among the pairs: {OLD}.\n".encode())
+    write_bytes(folder / "config.json", json.dumps({"trained_on": {"consistency": OLD, **config}}).encode())
+    with library.write() as session:
+        session.add(tables.Model(key=key, name="m", summary=summary))
+        number = jobs.enqueue(session, "train", "Train m", subject=key)
+        jobs.get(session, number).state, jobs.get(session, number).result = "done", {"model": key, **summary}
+
+
+def test_after_a_deletion_no_file_holds_the_name_while_the_library_is_open(library, clips):
+    """The name, the performer and a comment are gone from the database and its log, too, not only from its tables."""
+    key = brought(library, clips[0], "quokka.mp4")
+    brought(library, clips[1], "b.mp4")
+    catalogue.describe(library, key, performer="Quokka Jones")
+    comments.add(library, key, author="K", time_s=1.0, text="quokkas are well")
+    library.store.note_failures({"quokka": "quokka.mp4: dark", "b": "dark"})
+    told_by_a_model(library, "f" * 16, performances=["quokka"])
+    write_bytes(library.folder.model("e" * 16) / "checkpoint" / "fold1of2.done", b'{"quokka": 1}')
+    with library.write() as session:
+        broken = jobs.get(session, jobs.enqueue(session, "train", "Train n", subject="e" * 16))
+        broken.state = "failed"
+    holding = lambda: {  # noqa: E731
+        path.relative_to(library.folder.root).as_posix()
+        for path in library.folder.root.rglob("*")
+        if path.is_file() and b"quokka" in path.read_bytes().lower()
+    }
+    assert "library.db-wal" in holding()
+    catalogue.remove(library, [key])
+    assert holding() == {f"models/{'f' * 16}/config.json"}  # what it has learnt from
+    with library.read() as session:
+        told = session.get(tables.Model, "f" * 16).summary
+    assert told["consistency"] == "1 couple judged both ways; 2 groups that beat each other in a ring"
+    assert told["left_out"] == {"deleted 1": "deleted since", "b": "none"}
+    assert told["consistency"] in (library.folder.model("f" * 16) / "README.md").read_text()
+    assert "such as" not in (library.folder.model("f" * 16) / "config.json").read_text()
+    assert library.store.failures() == {"b": "dark"}
+
+
+def test_a_reader_delays_that_and_stops_nothing(library, clips):
+    key = brought(library, clips[0], "quokka.mp4")
+    with library.read() as session:
+        session.get(tables.Performance, key)
+        catalogue.remove(library, [key])
+        assert not library.database.settled
+    library.database.settle()
+    assert library.database.settled
+    assert b"quokka" not in (library.folder.root / "library.db").read_bytes()
 
 
 def test_what_has_been_kept_for_long_enough_goes(library, clips):

@@ -52,3 +52,4 @@ def remove(library: Library, comment_id: int) -> None:
         if comment is None:
             raise NotThere("there is no such comment", advice="It may have been deleted.")
         session.delete(comment)
+    library.database.settle()

@@ -170,6 +170,8 @@ def forget(session: Session, names: Collection[str], subjects: Collection[str]) 
     """
     ended = Job.state.not_in(OPEN)
     session.execute(delete(Job).where(ended, Job.subject.in_(subjects)))
+    titles = [f"Look at {name}" for name in names]
+    session.execute(update(Job).where(Job.title.in_(titles)).values(title="Look at a video"))
     for job in session.scalars(select(Job).where(ended)):
         failed = job.result.get("failed")
         if failed and not failed.keys().isdisjoint(names):

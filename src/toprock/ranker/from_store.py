@@ -301,12 +301,11 @@ def _started_from(start: SavedModel) -> StartedFrom:
 
 
 def _trained_on(ids: Sequence[str], groups: Sequence[str], matched: Matched) -> TrainedOn:
-    consistency = check_consistency(matched.pairs)
     return TrainedOn(
         performances=list(ids),
         pairs=len(matched.pairs),
         performers=len(set(groups)),
         left_out=matched.missing,
         pairs_left_out=matched.pairs_left_out,
-        consistency=str(consistency),
+        consistency=check_consistency(matched.pairs).without_names,
     )
