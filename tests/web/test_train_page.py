@@ -1,8 +1,14 @@
 """Train and the pages of models: the figure that they lead with did not choose anything."""
 
+import itertools
 import json
 
-from toprock.library import models, tables
+import pytest
+
+from toprock.library import Library, models, tables
+
+from .rooms import open_room
+from .servers import invented
 
 
 def told(room, key, **summary):
@@ -59,3 +65,27 @@ def test_of_a_model_of_an_earlier_version_its_held_out_scores_tell(own_room, she
     assert "That figure made the choice, so it flatters, and there is no other" in page
     with library.read() as session:
         assert not models.told_of(library, models.get(session, key))["held_out"]
+
+
+@pytest.mark.parametrize(
+    ("count", "judges", "told"),
+    [
+        (20, ["K"], "1 comparison more, and every pair has been judged"),
+        (21, ["K"], "Every pair has been judged. A second judge, or more videos"),
+        (16, ["K", "L"], "3 comparisons more would make a good start"),
+    ],
+)
+def test_no_judge_is_asked_for_more_pairs_than_there_are(tmp_path, count, judges, told):
+    """Seven performances have 21 pairs, and ten comparisons a performance would be 35."""
+    library = Library(tmp_path / "library")
+    keys = invented(library, 7)
+    couples = list(itertools.combinations(keys, 2))[:count]
+    with library.write() as session:
+        session.add_all(
+            tables.Judgment(token=f"{who}{a}{b}", annotator=who, left=a, right=b, outcome="left")
+            for who in judges
+            for a, b in couples
+        )
+    with open_room(library) as room:
+        assert told in room.ask("GET", "/train").text
+    library.close()

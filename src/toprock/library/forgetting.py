@@ -36,9 +36,8 @@ def forget(library: Library, session: Session, names: Collection[str], videos: C
     for model in models.values():
         _rewrite_folder(library, model)
         model.summary = _without(model.summary, names)
-    for job in session.scalars(
-        select(tables.Job).where(tables.Job.kind == "train", tables.Job.state.not_in(jobs.OPEN))
-    ):
+    ended = select(tables.Job).where(tables.Job.kind == "train", tables.Job.state.not_in(jobs.OPEN))
+    for job in session.scalars(ended):
         job.result = _without(job.result, names)
         if job.subject not in models:  # what it could go on from names what it learns from
             note_gone(library, session, [library.folder.model(job.subject) / "checkpoint"])
@@ -61,8 +60,8 @@ def _without(told: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
 def _counts_alone(consistency: str) -> str:
     """What a model of an earlier version says of its judgements names examples.
 
-    >>> _counts_alone("1 couple judged both ways (such as a and b); 2 groups that beat each other in a ring (such as a)")
-    '1 couple judged both ways; 2 groups that beat each other in a ring'
+    >>> _counts_alone("1 couple judged both ways (such as a and b)")
+    '1 couple judged both ways'
     """
     return "; ".join(_COUNTS.findall(consistency)) if "(such as " in consistency else consistency
 

@@ -50,6 +50,16 @@ def model(request: Request, library: TheLibrary, key: str) -> Response:
     )
 
 
+def wanted_pairs(judged: int, total: int, judges: int) -> tuple[int, bool]:
+    """Comparisons that make a good start, and whether there are fewer for so many judges, each judging a pair once.
+
+    >>> wanted_pairs(8, 8, 1), wanted_pairs(8, 8, 2), wanted_pairs(12, 12, 1)
+    ((28, True), (40, False), (60, False))
+    """
+    good, there = GOOD_START * judged // 2, max(1, judges) * total * (total - 1) // 2
+    return min(good, there), there < good
+
+
 def _view(library: Library, criterion: str) -> dict[str, Any]:
     with library.read() as session:
         criteria = judgments.criteria(session)
@@ -61,7 +71,7 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
         chosen = setting(session, "model")
         found = [_told(library, one, one.key == chosen) for one in models.listed(session)]
     decided = sum(not pair.tie for pair in pairs)
-    wanted = GOOD_START * len(judged) // 2
+    wanted, capped = wanted_pairs(len(judged), total, len({pair.annotator for pair in pairs}))
     return {
         "criteria": criteria,
         "criterion": criterion,
@@ -71,6 +81,7 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
         "total": total,
         "enough": decided >= models.FEWEST_PAIRS,
         "missing": max(0, wanted - len(pairs)),
+        "all_of_them": capped,
         "models": found,
         **_training(library),
     }
