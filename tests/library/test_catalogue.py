@@ -13,7 +13,7 @@ import pytest
 from toprock.errors import LibraryError, NotThere, Refused, UsageError, VideoError
 from toprock.features.store import PerformanceFeatures
 from toprock.files import write_bytes
-from toprock.library import Library, catalogue, comments, intake, jobs, tables
+from toprock.library import Library, catalogue, comments, intake, jobs, tables, work
 from toprock.library.database import set_setting
 from toprock.library.sweeping import sweep
 
@@ -23,6 +23,13 @@ def clips(make_video, tmp_path_factory):
     """Three different short videos: 2 s each."""
     folder = tmp_path_factory.mktemp("clips")
     return [make_video(folder / f"clip{n}.mp4", frames=60 + n) for n in range(3)]
+
+
+class Watch:
+    """Nobody watches."""
+
+    def progress(self, done, stage):
+        """How far it is."""
 
 
 @pytest.fixture
@@ -331,6 +338,43 @@ def test_cameras_give_the_same_names(library, clips, tmp_path):
         shutil.copy(clip, tmp_path / folder / "GOPR001.mp4")
         assert len(intake.add_folder(library, tmp_path / folder).keys) == 1
     assert sorted(names(library)) == ["GOPR001", "GOPR001 (2)"]
+
+
+def test_a_manifest_names_videos_that_are_here_and_overwrites_nobody(library, clips, tmp_path):
+    """One was uploaded and somebody has said who it is; the manifest itself names the other one."""
+    uploaded = brought(library, clips[0], "IMG_1.mp4")
+    catalogue.describe(library, uploaded, performer="Anna", event="")
+    known = brought(library, clips[1], "final.mp4")
+    for n, clip in enumerate(clips):
+        shutil.copy(clip, tmp_path / f"clip{n}.mp4")
+    (tmp_path / "m.csv").write_text(
+        "id,video,performer,event,date\nr1,clip0.mp4,Bert,Jam,2026-01-02\nfinal,clip1.mp4,Cleo,,\n"
+    )
+    taken = intake.add_folder(library, tmp_path / "m.csv")
+    assert (taken.keys, taken.known) == ([], ["r1", "final"])
+    assert taken.filled == {"IMG_1": ["event", "date"], "final": ["performer"]}
+    assert taken.kept == {"IMG_1": ["performer"]}
+    rows = [catalogue.get(library, key) for key in (uploaded, known)]
+    assert [(r.performer, r.event, r.date) for r in rows] == [("Anna", "Jam", "2026-01-02"), ("Cleo", "", "")]
+    again = intake.add_folder(library, tmp_path / "m.csv")
+    assert (again.filled, again.known) == ({}, taken.known)
+    (tmp_path / "n.csv").write_text("id,video,performer\nfinal,clip2.mp4,Dee\n")
+    assert "in another video" in intake.add_folder(library, tmp_path / "n.csv").left_out["final"]
+
+
+def test_the_job_tells_what_a_manifest_filled_until_that_is_deleted(library, clips, tmp_path):
+    key = brought(library, clips[0], "quokka.mp4")
+    (tmp_path / "m.csv").write_text(f"id,video,performer\nquokka,{clips[0]},Ann\n")
+    with library.write() as session:
+        job = jobs.get(session, jobs.enqueue(session, "take", "Take in", payload={"path": str(tmp_path / "m.csv")}))
+        job.state = "done"
+    job.result = work.take(library, job, Watch())
+    assert job.result == {"taken": 0, "known": 1, "failed": {}, "filled": {"quokka": ["performer"]}, "kept": {}}
+    with library.write() as session:
+        jobs.get(session, job.id).result = job.result
+    catalogue.remove(library, [key])
+    with library.read() as session:
+        assert jobs.get(session, job.id).result["filled"] == {}
 
 
 def test_spans_of_a_manifest_lie_in_the_video(library, clips, tmp_path):

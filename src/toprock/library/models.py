@@ -49,7 +49,7 @@ def begin_training(library: Library, *, criterion: str = "", name: str = "", sta
         if len(decided) < FEWEST_PAIRS:
             raise Refused(
                 f"there are {len(decided)} comparisons with a winner, too few to learn from",
-                advice=f"Judge at least {FEWEST_PAIRS} pairs; some 10 a performance, or all there are, make a good start.",
+                advice=f"Judge at least {FEWEST_PAIRS} pairs; some 10 a performance make a good start.",
             )
         busy = select(tables.Job.id).where(tables.Job.kind == "train", tables.Job.state.in_(jobs.OPEN))
         if session.scalars(busy).first() is not None:

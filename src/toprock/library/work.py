@@ -69,7 +69,8 @@ def take(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
 
     roots = [Path(root) for root in job.payload.get("roots", ())]
     taken = intake.add_folder(library, Path(job.payload["path"]), roots=roots, on_video=on_video)
-    return {"taken": len(taken.keys), "known": len(taken.known), "failed": taken.left_out}
+    told = {"failed": taken.left_out, "filled": taken.filled, "kept": taken.kept}
+    return {"taken": len(taken.keys), "known": len(taken.known), **told}
 
 
 def look_at(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:

@@ -97,7 +97,9 @@ async def upload(
 def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, int]:
     """Take in the videos of a folder, or the performances of a manifest; the files stay where they are.
 
-    The answer names the job, whose result says what was taken, known already, and left out and why.
+    The answer names the job, whose result says what was taken, known already, and left out and why. Where
+    a manifest names performances that are here, performer, event and date are `filled` where they were empty; what
+    people said otherwise is `kept`.
     """
     settings: Settings = request.app.state.settings
     source = allowed(place.path, settings)
