@@ -50,6 +50,13 @@ class Said(BaseModel):
     author: str = Field("", max_length=200)
 
 
+class Reworded(BaseModel):
+    """A change to a comment; what is left out stays."""
+
+    text: str | None = Field(None, min_length=1, max_length=comments.LONGEST)
+    time_s: float | None = Field(None, ge=0, le=1e6)
+
+
 class Place(BaseModel):
     """A folder of videos or a manifest, or a model folder, on the machine that serves the room."""
 
@@ -164,13 +171,23 @@ def say(library: TheLibrary, key: str, comment: Said) -> dict[str, Any]:
     return _comment(comments.add(library, key, author=comment.author, time_s=comment.time_s, text=comment.text))
 
 
+@router.patch("/comments/{number}")
+def reword(library: TheLibrary, number: int, change: Reworded) -> dict[str, Any]:
+    """Word a comment anew, or move it to another time; its author and date stay."""
+    return _comment(comments.change(library, _number(number), text=change.text, time_s=change.time_s))
+
+
 @router.delete("/comments/{number}")
 def unsay(library: TheLibrary, number: int) -> dict[str, int]:
     """Delete a comment."""
-    if not 0 < number < 2**31:
-        raise NotThere("there is no such comment", advice="It may have been deleted.")
-    comments.remove(library, number)
+    comments.remove(library, _number(number))
     return {"deleted": 1}
+
+
+def _number(number: int) -> int:
+    if not 0 < number < 2**31:  # PostgreSQL takes no others
+        raise NotThere("there is no such comment", advice="It may have been deleted.")
+    return number
 
 
 def allowed(path: str, settings: Settings) -> Path:
