@@ -52,14 +52,15 @@ def standing(percentile: float | None, performances: int | None, held_out: int |
 
 def verdict(comparison: Comparison, names: tuple[str, str]) -> tuple[str, str]:
     """Who is likely better, or that it is too close to call, in a headline; and how sure that is, in a sentence."""
-    told = replace(comparison, a=names[0], b=names[1])
+    told = replace(comparison, a=names[0], b=names[1]).verdict.replace(" %", "\N{NO-BREAK SPACE}%")
     ahead = comparison.difference if comparison.probability is None else comparison.probability - 0.5
     leader = names[0] if ahead >= 0 else names[1]
     if comparison.probability is None:
-        return f"{leader} scored higher" if ahead else "Equal scores", told.verdict
+        return f"{leader} scored higher" if ahead else "Equal scores", told
     if comparison.too_close:
-        return "Too close to call", told.verdict.removeprefix("Too close to call: ").capitalize()
-    return f"{leader} is likely better", told.verdict
+        reason = told.removeprefix("Too close to call: ")
+        return "Too close to call", reason[:1].upper() + reason[1:]
+    return f"{leader} is likely better", told
 
 
 def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: Branch | None, decimals: int) -> str:

@@ -12,13 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from toprock.errors import NotThere, Refused, UsageError
 from toprock.library import catalogue, comments, intake, models, tables
 from toprock.library.library import Library
-from toprock.performance import VIDEO_SUFFIXES
+from toprock.performance import READ_SUFFIXES, VIDEO_SUFFIXES
 from toprock.web.api.document import body_of
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.receiving import received
 from toprock.web.settings import Settings
 
 router = APIRouter(tags=["performances"], dependencies=OWNER)
+_ENDINGS = ", ".join(READ_SUFFIXES)
 
 
 class Described(BaseModel):
@@ -83,10 +84,11 @@ async def upload(
 ) -> dict[str, Any]:
     """Bring in a video: the body is the file itself."""
     name = Path(filename.replace("\\", "/")).name.strip()
-    if not name or Path(name).suffix.lower() not in VIDEO_SUFFIXES:
-        raise UsageError(
-            f"'{filename[:80]}' is not called like a video", advice=f"Bring {', '.join(sorted(VIDEO_SUFFIXES))}."
-        )
+    ending = Path(name).suffix.lower()
+    if ending not in READ_SUFFIXES:
+        what = "is a video of a kind that is not read here" if ending in VIDEO_SUFFIXES else "is not a video file"
+        convert = "Convert it to MP4, as with ffmpeg; " if ending in VIDEO_SUFFIXES else ""
+        raise UsageError(f"'{filename[:80]}' {what}", advice=f"{convert}Files that are read end in {_ENDINGS}.")
     settings: Settings = request.app.state.settings
     path = await received(
         request,
