@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from toprock.counting import count
 from toprock.errors import PairsError
 from toprock.performance import id_matcher, read_table, write_table
 
@@ -177,14 +178,10 @@ class Consistency:
     def _counts(self) -> list[str]:
         parts = []
         if self.contradictions:
-            parts.append(f"{_counted(self.contradictions, 'couple')} judged both ways")
+            parts.append(f"{count(len(self.contradictions), 'couple')} judged both ways")
         if self.cycles:
-            parts.append(f"{_counted(self.cycles, 'group')} that beat each other in a ring")
+            parts.append(f"{count(len(self.cycles), 'group')} that beat each other in a ring")
         return parts
-
-
-def _counted(found: Sequence[object], one: str) -> str:
-    return f"{len(found):,} {one}{'' if len(found) == 1 else 's'}"
 
 
 def check_consistency(pairs: Sequence[Pair]) -> Consistency:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from toprock.counting import count
 from toprock.errors import Refused, ToprockError, VideoError
 from toprock.library import catalogue, jobs, tables
 from toprock.library.catalogue import checked_intervals, free_name
@@ -140,7 +141,7 @@ def begin_folder(library: Library, source: Path, *, roots: Sequence[Path] = ()) 
     found = find_performances(source)
     payload = {"path": str(source), "roots": [str(root.resolve()) for root in roots]}
     with library.write() as session:
-        return jobs.enqueue(session, "take", f"Take in {len(found)} videos of {source.name}", payload=payload)
+        return jobs.enqueue(session, "take", f"Take in {count(len(found), 'video')} of {source.name}", payload=payload)
 
 
 def room_for(library: Library, size: int) -> bool:

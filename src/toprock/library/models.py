@@ -48,7 +48,7 @@ def begin_training(library: Library, *, criterion: str = "", name: str = "", sta
         decided = [p for p in pairs_of(session, criterion=criterion) if not p.tie]
         if len(decided) < FEWEST_PAIRS:
             raise Refused(
-                f"there are {len(decided)} comparisons with a winner, too few to learn from",
+                f"too few comparisons have a winner to learn from them: {len(decided)}",
                 advice=f"Judge at least {FEWEST_PAIRS} pairs; some 10 a performance make a good start.",
             )
         busy = select(tables.Job.id).where(tables.Job.kind == "train", tables.Job.state.in_(jobs.OPEN))

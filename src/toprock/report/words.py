@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from toprock.assess.assessment import Assessment, Branch, Moment
 from toprock.backbones.base import STREAM_WORDS, Stream
+from toprock.counting import count
 from toprock.report.figures import percent, seconds, show
 from toprock.report.timeline import Timeline
 
@@ -109,13 +110,13 @@ def learnt_from(model: Mapping[str, Any]) -> str:
     """What the model was trained on, as far as it is known."""
     performances, pairs = model.get("performances"), model.get("pairs")
     if performances and pairs:
-        return f"It was learnt from {_count(pairs)} comparisons between {_count(performances)} performances"
+        return f"It was learnt from {_counted(pairs, 'comparison')} between {_counted(performances, 'performance')}"
     if performances:
-        return f"It was learnt from comparisons between {_count(performances)} performances"
+        return f"It was learnt from comparisons between {_counted(performances, 'performance')}"
     if pairs:
-        return f"It was learnt from {_count(pairs)} comparisons"
+        return f"It was learnt from {_counted(pairs, 'comparison')}"
     return "It was learnt from comparisons between performances (how many is not recorded)"
 
 
-def _count(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _counted(value: Any, one: str) -> str:
+    return count(value, one) if isinstance(value, int) else f"{value} {one}s"
