@@ -212,7 +212,7 @@ def test_judges_who_answer_faster_than_the_videos_play_are_marked(room):
         False,
         False,
     ]
-    assert "0.4&nbsp;s" in rows["Quick"] and "12&nbsp;s" in rows["Calm"]
+    assert "0.4 s" in rows["Quick"] and "12 s" in rows["Calm"]
 
 
 def test_exports_are_of_the_criterion_that_is_shown(room):
