@@ -34,6 +34,7 @@ def test_an_honest_figure_leads_with_its_interval_and_the_one_that_chose_is_smal
     assert '<p class="big-figure">72<small>' in page
     assert "66 pairs of 12 performances" in page
     assert "60 to 81 % (95 % interval" in page
+    assert "one that it learnt from, 70 % (60 tests)" in page
     assert page.index("While choosing how long to train: 95 %") > page.index("big-figure")
     assert "Longer or shorter alone ranks as well" in page  # 75 % of the same pairs, though 60 % of others
     assert "95% at 20 steps, which were chosen; 85% after all 30." in page

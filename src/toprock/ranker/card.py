@@ -108,8 +108,7 @@ def _tested(found: Ranked) -> str:
         sure = f", 95 % interval {found.interval[0]:.1%} to {found.interval[1]:.1%}"
     return (
         f"- **Of two performances, each scored by a ranker that had not seen it, {found.accuracy:.1%} were put in the "
-        f"right order** ({count(found.pairs, 'pair')} of {_performances(found.performances)}{sure}). "
-        "These rankers had learnt from a part of the comparisons: the model may be somewhat better."
+        f"right order** ({count(found.pairs, 'pair')} of {_performances(found.performances)}{sure})."
     )
 
 
