@@ -1,8 +1,8 @@
 """How many comparisons are ranked right by scores of performances that the rankers had not seen, and how surely.
 
 Pairs of a new performance with one of the training flatter: even of pure noise more than half are right, as the ranker
-knows how good the other one is. So each performance is scored by the ranker that had not seen it. benchmarks/held_out.py
-sets both against the truth.
+knows how good the other one is. So each performance is scored by the ranker that had not seen it. The script
+benchmarks/held_out.py sets both against the truth.
 """
 
 from __future__ import annotations
