@@ -57,7 +57,8 @@ def change(
         comment = _get(session, comment_id)
         comment.text = comment.text if text is None else _checked(text)
         comment.time_s = comment.time_s if time_s is None else time_s
-        return comment
+    library.database.settle()  # what stood there is gone
+    return comment
 
 
 def table(library: Library, performance_key: str) -> str:
