@@ -92,9 +92,7 @@ def find_moments(
     return tuple(found)
 
 
-def _strong_spans(
-    curve: np.ndarray, usual: float, taken: np.ndarray, most: int, longest: int
-) -> list[tuple[int, int]]:
+def _strong_spans(curve: np.ndarray, usual: float, taken: np.ndarray, most: int, longest: int) -> list[tuple[int, int]]:
     """Up to `most` spans [low, high) of cells around peaks of a curve above what is usual; marks them in `taken`."""
     free = ~taken
     spans: list[tuple[int, int]] = []
