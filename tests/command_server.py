@@ -22,6 +22,13 @@ IMPORTED = (
 )
 
 
+def import_all() -> None:
+    """Import what commands import."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()  # pages that no collection touches stay shared
+
+
 def serve(server: socket.socket) -> None:
     """Of every command that is asked for, tell the number of its process and, when it has ended, its status."""
     while True:
@@ -65,7 +72,5 @@ def become(
 
 if __name__ == "__main__":
     sys.path.pop(0)
-    for name in IMPORTED:
-        importlib.import_module(name)
-    gc.freeze()  # pages that no collection touches stay shared
+    import_all()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,7 +1,7 @@
 """Runs a room or commands in a network of their own and counts what leaves it.
 
 unshare --net --mount python quiet.py room FOLDER VIDEO...     # a room that takes in, looks and deletes
-unshare --net --mount python quiet.py commands < LIST.json     # [name, [argument, ...]] each, run one after the other
+unshare --net --mount python quiet.py commands < LIST.json     # [name, [argument, ...]] each, one after the other
 
 There is a way out of that network, a name server that nobody is, and a counter of what is sent that way. Prints one
 line of JSON: packets sent by a probe (to see that the counter counts), and what was sent and done.
@@ -20,6 +20,8 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+import command_server
 
 NOBODY = "192.0.2.1"
 
@@ -107,12 +109,22 @@ def room(folder: Path, videos: list[str]) -> dict[str, Any]:
 
 
 def commands(wanted: list[tuple[str, list[str]]]) -> dict[str, Any]:
-    """Of each: how it ended, what it sent, and what it said on standard error."""
-    found = {}
+    """Of each: how it ended, what it sent, and what it said on standard error; and of importing what they need."""
+    found: dict[str, Any] = {}
+    before = packets()
+    command_server.import_all()
+    found["importing"] = {"status": 0, "sent": packets() - before, "told": ""}
     for name, arguments in wanted:
         before = packets()
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
-        found[name] = {"status": done.returncode, "sent": packets() - before, "told": done.stderr[-2000:]}
+        with tempfile.TemporaryFile() as told, Path(os.devnull).open("wb") as out:
+            pid = os.fork()
+            if pid == 0:
+                streams = [os.dup(out.fileno()), os.dup(told.fileno())]
+                command_server.become(streams, arguments, str(Path.cwd()), dict(os.environ))
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            told.seek(0)
+            said = told.read().decode("utf-8", "replace")
+        found[name] = {"status": status, "sent": packets() - before, "told": said[-2000:]}
     return found
 
 

@@ -70,9 +70,10 @@ def test_commands_send_no_packet_but_to_fetch_what_was_asked_for(place, write_ji
         }.items()
     }
     asked = {name: ("backbones", "--download", name) for name in ("dinov2-small", "pose")}
-    every = {name: ["-m", "toprock", *map(str, words)] for name, words in (silent | without_weights | asked).items()}
+    every = {name: [*map(str, words)] for name, words in (silent | without_weights | asked).items()}
     found = quiet("commands", given=json.dumps(list(every.items())))
     assert {name: told for name in silent if (told := found[name])["status"] or told["sent"]} == {}
+    assert found["importing"]["sent"] == 0
     for name in without_weights:
         assert (found[name]["status"], found[name]["sent"]) == (1, 0), found[name]
         assert "toprock backbones --download" in " ".join(found[name]["told"].split()), found[name]

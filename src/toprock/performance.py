@@ -19,11 +19,10 @@ from typing import Any, TypeVar, cast
 from toprock.errors import ManifestError, UnknownPerformance
 from toprock.files import write_text
 
-# The last six are refused when read, with what to do: a folder must not lose them in silence.
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".3gp"}
-    | {".wmv", ".flv", ".mpg", ".mpeg", ".ogv", ".vob"}
-)
+READ_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
+"""How files of the containers that are read end."""
+# The others are refused when read, with what to do: a folder must not lose them in silence.
+VIDEO_SUFFIXES = frozenset({*READ_SUFFIXES, ".wmv", ".flv", ".mpg", ".mpeg", ".ogv", ".vob"})
 _COLUMNS = ("id", "video", "intervals", "performer", "event")
 
 
@@ -209,7 +208,7 @@ def find_performances(source: str | Path) -> list[Performance]:
     if not videos:
         raise ManifestError(
             f"{source}: holds no video",
-            advice=f"Looked for {', '.join(sorted(VIDEO_SUFFIXES))} at any depth.",
+            advice=f"Looked for {', '.join(READ_SUFFIXES)} at any depth.",
         )
     below = [v.relative_to(source) for v in videos]
     times = Counter(path.with_suffix("") for path in below)

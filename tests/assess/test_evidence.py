@@ -62,3 +62,13 @@ def test_neighbours_are_merged():
 def test_nothing_to_show():
     assert find_moments([]) == ()
     assert find_moments([segment(0, 5, 0.0)]) == ()
+
+
+def test_where_all_of_it_was_bad_moments_are_what_was_worse_than_the_rest():
+    dull = [segment(t, t + 1, -1.0) for t in range(30)]
+    segments = [*dull, segment(8, 9, -3.0), segment(20, 21, -2.0)]
+    assert find_moments(dull) == ()
+    moments = find_moments(segments)
+    assert {m.kind for m in moments} == {"worst"}
+    assert [round(m.start_s) for m in moments] == [8, 20]
+    assert sum(m.end_s - m.start_s for m in moments) < 4

@@ -16,6 +16,14 @@ def cuts(frames):
     return [number for number, frame in enumerate(frames) if finder.push(frame)]
 
 
+def middle(frame, share):
+    """Of a decoded frame what lies within `share` of its sides, HEIGHT pixels high."""
+    size = (round(frame.width * HEIGHT / share / frame.height / 2) * 2, round(HEIGHT / share / 2) * 2)
+    image = frame.reformat(*size, format="rgb24").to_ndarray()
+    y, x = (image.shape[0] - HEIGHT) // 2, round(size[0] * (1 - share) / 2)
+    return np.ascontiguousarray(image[y : y + HEIGHT, x : size[0] - x])
+
+
 def timed(pictures):
     return [Frame(number / FPS, picture) for number, picture in enumerate(pictures)]
 
@@ -64,11 +72,13 @@ def test_another_picture_size_begins_a_shot():
     assert cuts(timed([texture(0)] * 4 + [texture(0, width=128)] * 4)) == [0, 4]
 
 
-def test_cuts_of_joined_real_clips(shared):
-    """Half of the training videos; many joins show one room, one person and nearly one posture."""
+@pytest.mark.parametrize(("shown", "every", "right", "seen"), [(1.0, 2, 0.9, 0.7), (0.5, 6, 0.6, 0.45)])
+def test_cuts_of_joined_real_clips(shared, shown, every, right, seen):
+    """Half of the training videos; many joins show one room, one person and nearly one posture. And half of their
+    pictures' sides, as if the camera were close: the performer fills them, and much of what moves is no cut."""
     folder = shared / "data/pushups"
     with (folder / "videos.csv").open() as file:
-        names = [row["video"] for row in csv.DictReader(file) if row["split"] == "train"][::2]
+        names = [row["video"] for row in csv.DictReader(file) if row["split"] == "train"][::every]
     truth = defaultdict(list)
     with (folder / "moments.csv").open() as file:
         for row in csv.DictReader(file):
@@ -83,12 +93,11 @@ def test_cuts_of_joined_real_clips(shared):
                 if time_s + 1e-6 < due:
                     continue
                 due += 1 / FPS
-                size = (round(frame.width * HEIGHT / frame.height / 2) * 2, HEIGHT)
-                if finder.push(Frame(time_s, frame.reformat(*size, format="rgb24").to_ndarray())):
+                if finder.push(Frame(time_s, middle(frame, shown))):
                     times.append(time_s)
         matched = {min((t for t in times[1:] if -1e-3 <= t - cut < 0.15), default=None) for cut in truth[name]}
         hits += len(matched - {None})
         found += len(times) - 1
         wanted += len(truth[name])
-    assert hits / found > 0.85
-    assert hits / wanted > 0.7
+    assert hits / found > right
+    assert hits / wanted > seen

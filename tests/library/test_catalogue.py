@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from datetime import timedelta
@@ -12,7 +13,7 @@ import pytest
 from toprock.errors import LibraryError, NotThere, Refused, UsageError, VideoError
 from toprock.features.store import PerformanceFeatures
 from toprock.files import write_bytes
-from toprock.library import Library, catalogue, comments, intake, jobs, tables
+from toprock.library import Library, catalogue, comments, intake, jobs, tables, work
 from toprock.library.database import set_setting
 from toprock.library.sweeping import sweep
 
@@ -22,6 +23,13 @@ def clips(make_video, tmp_path_factory):
     """Three different short videos: 2 s each."""
     folder = tmp_path_factory.mktemp("clips")
     return [make_video(folder / f"clip{n}.mp4", frames=60 + n) for n in range(3)]
+
+
+class Watch:
+    """Nobody watches."""
+
+    def progress(self, done, stage):
+        """How far it is."""
 
 
 @pytest.fixture
@@ -204,6 +212,63 @@ def test_deleting_removes_every_trace(library, clips):
         assert [job.title for job in jobs.listed(session)] == ["Look at b"]
 
 
+OLD = (
+    "1 couple judged both ways (such as quokka (2) and b); 2 groups that beat each other in a ring (such as b > c > b)"
+)
+
+
+def told_by_a_model(library, key, **config):
+    """A model as an earlier version kept it, and the job that trained it."""
+    folder = library.folder.model(key)
+    summary = {"consistency": OLD, "left_out": {"quokka": "quokka.mp4: no features", "b": "none"}}
+    write_bytes(folder / "README.md", f"- Judgements among the pairs: {OLD}.\n".encode())
+    write_bytes(folder / "config.json", json.dumps({"trained_on": {"consistency": OLD, **config}}).encode())
+    with library.write() as session:
+        session.add(tables.Model(key=key, name="m", summary=summary))
+        number = jobs.enqueue(session, "train", "Train m", subject=key)
+        jobs.get(session, number).state, jobs.get(session, number).result = "done", {"model": key, **summary}
+
+
+def test_after_a_deletion_no_file_holds_the_name_while_the_library_is_open(library, clips):
+    """The name, the performer and a comment are gone from the database and its log, too, not only from its tables."""
+    key = brought(library, clips[0], "quokka.mp4")
+    brought(library, clips[1], "b.mp4")
+    catalogue.describe(library, key, performer="Quokka Jones")
+    comments.add(library, key, author="K", time_s=1.0, text="quokkas are well")
+    library.store.note_failures({"quokka": "quokka.mp4: dark", "b": "dark"})
+    told_by_a_model(library, "f" * 16, performances=["quokka"])
+    write_bytes(library.folder.model("e" * 16) / "checkpoint" / "fold1of2.done", b'{"quokka": 1}')
+    with library.write() as session:
+        broken = jobs.get(session, jobs.enqueue(session, "train", "Train n", subject="e" * 16))
+        broken.state = "failed"
+    holding = lambda: {  # noqa: E731
+        path.relative_to(library.folder.root).as_posix()
+        for path in library.folder.root.rglob("*")
+        if path.is_file() and b"quokka" in path.read_bytes().lower()
+    }
+    assert "library.db-wal" in holding()
+    catalogue.remove(library, [key])
+    assert holding() == {f"models/{'f' * 16}/config.json"}  # what it has learnt from
+    with library.read() as session:
+        told = session.get(tables.Model, "f" * 16).summary
+    assert told["consistency"] == "1 couple judged both ways; 2 groups that beat each other in a ring"
+    assert told["left_out"] == {"deleted 1": "deleted since", "b": "none"}
+    assert told["consistency"] in (library.folder.model("f" * 16) / "README.md").read_text()
+    assert "such as" not in (library.folder.model("f" * 16) / "config.json").read_text()
+    assert library.store.failures() == {"b": "dark"}
+
+
+def test_a_reader_delays_that_and_stops_nothing(library, clips):
+    key = brought(library, clips[0], "quokka.mp4")
+    with library.read() as session:
+        session.get(tables.Performance, key)
+        catalogue.remove(library, [key])
+        assert not library.database.settled
+    library.database.settle()
+    assert library.database.settled
+    assert b"quokka" not in (library.folder.root / "library.db").read_bytes()
+
+
 def test_what_has_been_kept_for_long_enough_goes(library, clips):
     old, new = brought(library, clips[0]), brought(library, clips[1], "b.mp4")
     with library.write() as session:
@@ -286,6 +351,43 @@ def test_cameras_give_the_same_names(library, clips, tmp_path):
         shutil.copy(clip, tmp_path / folder / "GOPR001.mp4")
         assert len(intake.add_folder(library, tmp_path / folder).keys) == 1
     assert sorted(names(library)) == ["GOPR001", "GOPR001 (2)"]
+
+
+def test_a_manifest_names_videos_that_are_here_and_overwrites_nobody(library, clips, tmp_path):
+    """One was uploaded and somebody has said who it is; the manifest itself names the other one."""
+    uploaded = brought(library, clips[0], "IMG_1.mp4")
+    catalogue.describe(library, uploaded, performer="Anna", event="")
+    known = brought(library, clips[1], "final.mp4")
+    for n, clip in enumerate(clips):
+        shutil.copy(clip, tmp_path / f"clip{n}.mp4")
+    (tmp_path / "m.csv").write_text(
+        "id,video,performer,event,date\nr1,clip0.mp4,Bert,Jam,2026-01-02\nfinal,clip1.mp4,Cleo,,\n"
+    )
+    taken = intake.add_folder(library, tmp_path / "m.csv")
+    assert (taken.keys, taken.known) == ([], ["r1", "final"])
+    assert taken.filled == {"IMG_1": ["event", "date"], "final": ["performer"]}
+    assert taken.kept == {"IMG_1": ["performer"]}
+    rows = [catalogue.get(library, key) for key in (uploaded, known)]
+    assert [(r.performer, r.event, r.date) for r in rows] == [("Anna", "Jam", "2026-01-02"), ("Cleo", "", "")]
+    again = intake.add_folder(library, tmp_path / "m.csv")
+    assert (again.filled, again.known) == ({}, taken.known)
+    (tmp_path / "n.csv").write_text("id,video,performer\nfinal,clip2.mp4,Dee\n")
+    assert "in another video" in intake.add_folder(library, tmp_path / "n.csv").left_out["final"]
+
+
+def test_the_job_tells_what_a_manifest_filled_until_that_is_deleted(library, clips, tmp_path):
+    key = brought(library, clips[0], "quokka.mp4")
+    (tmp_path / "m.csv").write_text(f"id,video,performer\nquokka,{clips[0]},Ann\n")
+    with library.write() as session:
+        job = jobs.get(session, jobs.enqueue(session, "take", "Take in", payload={"path": str(tmp_path / "m.csv")}))
+        job.state = "done"
+    job.result = work.take(library, job, Watch())
+    assert job.result == {"taken": 0, "known": 1, "failed": {}, "filled": {"quokka": ["performer"]}, "kept": {}}
+    with library.write() as session:
+        jobs.get(session, job.id).result = job.result
+    catalogue.remove(library, [key])
+    with library.read() as session:
+        assert jobs.get(session, job.id).result["filled"] == {}
 
 
 def test_spans_of_a_manifest_lie_in_the_video(library, clips, tmp_path):

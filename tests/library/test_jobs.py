@@ -368,7 +368,7 @@ with Supervisor(Library({str(library.folder.root)!r}), workers=1) as supervisor:
     ],
 )
 def test_a_job_beyond_its_bounds_is_given_up_and_the_next_one_is_done(library, make_video, tmp_path, bounds, words):
-    video = make_video(tmp_path / "long.mp4", frames=6000, size=(320, 180))
+    video = make_video(tmp_path / "long.mp4", frames=1500, size=(320, 180))
     intake.add_video(library, video, filename="long.mp4", owned=False)
     with Supervisor(library, workers=1, bounds=bounds):
         until(lambda: ended(library))

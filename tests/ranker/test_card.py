@@ -1,6 +1,6 @@
 """The card says what is known and what is not."""
 
-from toprock.calibration import Domain, MarksScale, Slope, TrainingScale
+from toprock.calibration import Domain, MarksScale, Ranked, Slope, TrainingScale
 from toprock.ranker.card import card
 from toprock.ranker.learning import LearningCurve
 
@@ -16,6 +16,7 @@ def test_what_was_measured_stands_in_the_card(saved):
     slope = Slope(slope=2.0, error=0.1, accuracy=0.8, pairs=90, performances=30)
     config = saved.config.model_copy(
         update={
+            "tested": Ranked(accuracy=0.756, interval=(0.66, 0.84), pairs=66, performances=12),
             "slopes": {"both": slope},
             "scale": TrainingScale(at=0, slope=1, spread=0.5, reach=1, among=120, held_out=110),
             "marks": MarksScale(scores=[0, 1], marks=[3, 9], margin=1.25, held_out=80),
@@ -29,6 +30,7 @@ def test_what_was_measured_stands_in_the_card(saved):
     )
     text = card(config)
     for part in (
+        "75.6% were put in the right order** (66 pairs of 12 performances, 95 % interval 66.0% to 84.0%)",
         "80.0% in the right order (90 pairs of 30 performances)",
         "(4.000) is right with 88%",
         "of the 120 training performances",

@@ -34,7 +34,12 @@ def test_a_start_that_has_seen_all_of_it_calibrates_nothing(tmp_path):
     names = [f"v{i:02}" for i in range(24)]
     store, pairs = stored(tmp_path / "s", 0.0, names), random_pairs(names)
     start = train_from_store(store, pairs, plan=PLAN)
+    tested = start.config.tested
+    assert tested.interval[0] < 0.5 < tested.interval[1]  # noise, though most pairs were right when steps were chosen:
+    assert dict(start.config.curve)[start.config.steps] > 0.55  # of a pair, the ranker knew the other side
+    assert tested.pairs == len(pairs)
     again = train_from_store(store, pairs, plan=PLAN, start_from=start)
+    assert again.config.tested is None
     assert again.config.slopes == {}
     assert again.config.scale is None
     assert again.config.held_out == {}

@@ -189,6 +189,8 @@ def test_everyone_is_held_out_once_where_that_is_asked_for(toy):
     everyone = choose_steps(*side, everyone=True, checkpoint=Checkpoint(None, ""))
     assert (everyone.steps, everyone.curve, everyone.gains) == (few.steps, few.curve, few.gains)
     assert [len(fold.unseen) for fold in few.folds] == [8]
+    assert few.independent == {}  # the first fold chose its own steps
+    assert sorted(everyone.independent) == sorted(set(ids) - few.folds[0].unseen)
     assert sorted(everyone.held_out) == sorted(ids)
     for fold in everyone.folds:
         assert sorted(fold.scores) == sorted(ids)

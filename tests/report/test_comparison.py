@@ -73,6 +73,10 @@ def test_the_verdict(make_assessment: Make, chance: float | None, wanted: str) -
     assert wanted in words
     assert ("likely better" in words) == (chance in (0.81, 0.10))
     assert ('class="chance"' in html) == (chance is not None)
+    if chance == 0.55:
+        assert "The higher score is right with a chance of 55 % (" in words
+        assert ". That holds for performances like those learnt from" in words
+        assert "55\xa0%" in html  # so that no line begins with a lone sign
 
 
 def test_cautions_first_and_both_intervals(make_assessment: Make) -> None:

@@ -42,17 +42,17 @@ def test_pairwise_accuracy_counts_ties_half(controls: ModuleType) -> None:
 
 def test_pictures_alone_say_nothing(controls: ModuleType) -> None:
     controls._STRIDE = 40
-    table = controls.control_table([controls.measure((seed, index)) for seed in (1, 2) for index in range(30)])
+    table = controls.control_table([controls.measure((seed, index)) for seed in (1, 2) for index in range(20)])
     assert {"duration", "mean frame difference", "mean DIS flow", "linear on colour histograms"} <= set(table)
     for name, (accuracy, _, _) in table.items():
-        assert 0.34 < accuracy < 0.66, name  # four standard errors with 60 performances
+        assert 0.31 < accuracy < 0.69, name  # four standard errors with 40 performances
 
 
 def test_the_body_moves_as_much_whatever_the_quality(controls: ModuleType) -> None:
     quality, speed = [], []
-    for index in range(90):
+    for index in range(60):
         plan = choreograph(21, index)
         joints = plan.joints(draw_proportions_of(21, index))
         quality.append(plan.quality)
         speed.append(np.linalg.norm(np.diff(joints, axis=0), axis=2).mean())
-    assert 0.38 < controls.pairwise_accuracy(np.array(speed), np.array(quality)) < 0.62
+    assert 0.36 < controls.pairwise_accuracy(np.array(speed), np.array(quality)) < 0.64

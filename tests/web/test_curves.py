@@ -1,6 +1,6 @@
 """The curves of a training."""
 
-from toprock.web.curves import HEIGHT, WIDTH, accuracy_curves, loss_curves
+from toprock.web.curves import HEIGHT, WIDTH, accuracy_curves, choice_curve, loss_curves
 
 
 def log(what, **stages):
@@ -43,3 +43,17 @@ def test_the_last_loss_is_bold_and_the_highest_fills_the_plane():
 def test_what_was_measured_once_is_not_drawn():
     assert accuracy_curves(log("accuracy", one=[0.5])) is None
     assert loss_curves([]) is None
+
+
+def test_the_curve_that_chose_says_what_stands_at_the_chosen_length_and_at_the_end():
+    drawn = choice_curve([[10, 0.5], [20, 0.8], [30, 0.7]], 20)
+    assert drawn.sentence.endswith("80% at 20 steps, which were chosen; 70% after all 30.")
+    assert [x for x, _ in points(drawn.lines[0])] == [WIDTH / 3, 400, WIDTH]
+    assert "group so far" not in drawn.sentence
+    assert choice_curve([[10, 0.5]], 10) is None
+
+
+def test_what_is_over_does_not_say_so_far():
+    measured = log("accuracy", one=[0.5, 0.7])
+    assert accuracy_curves(measured).sentence.endswith("so far.")
+    assert accuracy_curves(measured, over=True).sentence.endswith("over one group.")

@@ -40,6 +40,29 @@ def test_a_report_is_a_page_of_its_own_with_pictures_or_without(ask):
     assert HOSTILE not in ask("bo", "report?pictures=none").text
 
 
+def test_comments_go_along_where_that_is_asked_for_and_stay_text(own_room, shelf):
+    base = f"/api/v1/performances/{shelf.keys['ami']}"
+    said = own_room.ask("POST", f"{base}/comments", {"text": HOSTILE, "time_s": 2.5, "author": f"Kim {HOSTILE}"}).json
+    assert own_room.ask("PATCH", f"/api/v1/comments/{said['id']}", {"text": f"new {HOSTILE}"}).json == {
+        **said,
+        "text": f"new {HOSTILE}",
+    }
+    with_them = own_room.ask("GET", f"{base}/report?pictures=none&remarks=true").text
+    assert "What people said" in with_them and "Kim &lt;img" in with_them and "new &lt;img" in with_them
+    assert HOSTILE not in with_them
+    assert said["created"][:10] in with_them
+    assert "What people said" not in own_room.ask("GET", f"{base}/report?pictures=none").text
+    table = own_room.ask("GET", f"{base}/comments.csv")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.headers["content-disposition"].endswith("Ami%20Tanaka%20comments.csv")
+    assert list(csv.reader(io.StringIO(table.text)))[1] == ["2.50", f"Kim {HOSTILE}", f"new {HOSTILE}", said["created"]]
+    assert own_room.ask("PATCH", "/api/v1/comments/999", {"text": "x"}).status == 404
+    assert own_room.ask("PATCH", f"/api/v1/comments/{said['id']}", {"text": ""}).status == 422
+    assert own_room.ask("PATCH", f"/api/v1/comments/{said['id']}", {"text": "x"}, token=False).status in (401, 403)
+    page = own_room.ask("GET", f"/performance/{shelf.keys['ami']}").text
+    assert said["created"] in page
+
+
 def test_a_report_works_in_a_browser_and_is_kept_to_itself(browser, room, shelf):
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     troubles = []

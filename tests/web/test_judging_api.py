@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select, update
@@ -181,6 +184,47 @@ def test_a_file_may_not_be_endless(room, monkeypatch):
     assert connection.getresponse().status == 413
     connection.close()
     assert list(room.library.folder.incoming.iterdir()) == []
+
+
+def judged(room, who, seconds, criterion=""):
+    """Have somebody answer three pairs, each within so many seconds."""
+    keys = [p["key"] for p in room.ask("GET", "/api/v1/performances").json["performances"]]
+    with room.library.write() as session:
+        session.add_all(
+            tables.Judgment(
+                token=f"{who}{n}{criterion}", annotator=who, criterion=criterion, left=keys[0], right=keys[n + 1],
+                outcome="left", seconds=seconds,
+            )
+            for n in range(3)
+        )  # fmt: skip
+
+
+def test_judges_who_answer_faster_than_the_videos_play_are_marked(room):
+    """Performances are 30 s long: less than 3 s shows little of them."""
+    for who, seconds in (("Quick", 0.42), ("Brisk", 2.9), ("Calm", 12.3), ("Unknown", None)):
+        judged(room, who, seconds)
+    assert room.ask("GET", "/api/v1/standings").json["hasty"] == ["Brisk", "Quick"]
+    page = room.ask("GET", "/standings").text
+    rows = {row.partition("</bdi>")[0]: row for row in page.split('<tr><th scope="row"><bdi>')[1:]}
+    assert ["faster than the videos play" in rows[who] for who in ("Quick", "Brisk", "Calm", "Unknown")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert "0.4 s" in rows["Quick"] and "12 s" in rows["Calm"]
+
+
+def test_exports_are_of_the_criterion_that_is_shown(room):
+    judged(room, "Anna", 9.0)
+    judged(room, "Bert", 9.0, "foot work & more")
+    for shown, who, other in (("", "Anna", "Bert"), ("foot work & more", "Bert", "Anna")):
+        page = room.ask("GET", f"/standings?criterion={quote(shown)}").text
+        links = [html.unescape(link) for link in re.findall(r'href="(/api/v1/pairs\.(?:csv|json)[^"]*)"', page)]
+        assert len(links) == 2
+        for link in links:
+            sent = room.ask("GET", link).text
+            assert who in sent and other not in sent, link
 
 
 def test_standings_tell_what_the_page_tells(room):

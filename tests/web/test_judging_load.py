@@ -16,7 +16,7 @@ from toprock.library import Library, judgments, tables
 
 from .servers import Client, invented, serving
 
-JUDGES, ANSWERS = 20, {"sqlite": 20, "postgres": 6}
+JUDGES, ANSWERS = 20, {"sqlite": 12, "postgres": 6}
 
 
 @dataclass

@@ -336,6 +336,15 @@ def test_only_what_is_called_like_a_video_is_taken(room, clip):
     assert room.upload(clip, quote("../../x/évil name.mp4")).json["name"] == "évil name"
 
 
+def test_what_is_no_video_by_its_name_is_said_before_it_is_sent(room, clip):
+    notes, flash = room.upload(clip, "notes.txt"), room.upload(clip, "old.flv")
+    assert (notes.status, flash.status) == (422, 422)
+    assert notes.json["error"] == "'notes.txt' is not a video file"
+    assert notes.json["advice"].startswith("Files that are read end in .mp4, ")
+    assert flash.json["error"] == "'old.flv' is a video of a kind that is not read here"
+    assert ".flv" not in flash.json["advice"] and "Convert it" in flash.json["advice"]
+
+
 # script injection by names and comments: what the server sends; a real browser looks in test_journey.py
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'--><script>alert(2)</script>"

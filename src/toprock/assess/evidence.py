@@ -68,9 +68,10 @@ def find_moments(
 ) -> tuple[Moment, ...]:
     """The spans that raised and lowered the score most, strongest first within a kind; none overlaps another.
 
-    From the strongest cell of the smoothed curve outwards as long as the evidence stays above half of that
-    peak; neighbours of one kind less than half a second apart become one. Spans that carry less than a fortieth
-    of all evidence of their sign are not worth showing.
+    From the strongest cell of the smoothed curve outwards as long as the evidence stays nearer to that peak than to
+    zero, or to the mean of the performance where that is of the same sign: where nearly all of it raised the score, or
+    lowered it, moments are what did so more than the rest. Neighbours of one kind less than half a second apart become
+    one. Spans that carry less than a fortieth of all evidence of their sign are not worth showing.
     """
     borders, cells = EvidenceCurve.of(segments).grid()
     smooth = np.convolve(np.pad(cells, 2), np.full(5, 0.2), mode="valid")
@@ -78,7 +79,8 @@ def find_moments(
     found: list[Moment] = []
     kinds: tuple[tuple[Literal["best", "worst"], int], ...] = (("best", 1), ("worst", -1))
     for kind, sign in kinds:
-        spans = _strong_spans(sign * smooth, taken, most, round(longest_s / STEP_S))
+        usual = max(0.0, sign * float(cells.mean()))
+        spans = _strong_spans(sign * smooth, usual, taken, most, round(longest_s / STEP_S))
         whole = np.clip(sign * cells, 0, None).sum()
         moments = []
         for low, high in spans:
@@ -90,8 +92,8 @@ def find_moments(
     return tuple(found)
 
 
-def _strong_spans(curve: np.ndarray, taken: np.ndarray, most: int, longest: int) -> list[tuple[int, int]]:
-    """Up to `most` spans [low, high) of cells around the peaks of a curve; marks them in `taken`."""
+def _strong_spans(curve: np.ndarray, usual: float, taken: np.ndarray, most: int, longest: int) -> list[tuple[int, int]]:
+    """Up to `most` spans [low, high) of cells around peaks of a curve above what is usual; marks them in `taken`."""
     free = ~taken
     spans: list[tuple[int, int]] = []
     for _ in range(2 * most):
@@ -99,13 +101,13 @@ def _strong_spans(curve: np.ndarray, taken: np.ndarray, most: int, longest: int)
             break
         left = np.where(free, curve, -np.inf)
         peak = int(np.argmax(left))
-        if left[peak] <= 0:
+        if left[peak] <= usual:
             break
         low, high = peak, peak + 1
         while high - low < longest:
             before = left[low - 1] if low > 0 else -np.inf
             after = left[high] if high < len(left) else -np.inf
-            if max(before, after) < left[peak] / 2:
+            if max(before, after) < (left[peak] + usual) / 2:
                 break
             if before >= after:
                 low -= 1

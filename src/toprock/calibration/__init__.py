@@ -3,6 +3,7 @@
 from toprock.calibration.chance import COIN, Chance, Slope, fit_slopes
 from toprock.calibration.domain import Caution, Column, Domain, Seen, coverage, fit_domain, typical_segment, unlikeness
 from toprock.calibration.held_out import HeldOut, Unseen
+from toprock.calibration.ranked import Ranked, ranked_right
 from toprock.calibration.reliability import Reliability, reliability
 from toprock.calibration.scale import MarksScale, Scaled, TrainingScale, fit_marks, fit_training_scale
 
@@ -14,6 +15,7 @@ __all__ = [
     "Domain",
     "HeldOut",
     "MarksScale",
+    "Ranked",
     "Reliability",
     "Scaled",
     "Seen",
@@ -25,6 +27,7 @@ __all__ = [
     "fit_marks",
     "fit_slopes",
     "fit_training_scale",
+    "ranked_right",
     "reliability",
     "typical_segment",
     "unlikeness",

@@ -382,7 +382,10 @@ def _trust(config: ModelConfig) -> list[str]:
     """How far its scores and chances can be trusted, as far as performances held out tell."""
     from toprock.calibration import COIN
 
-    lines, both = [], config.slopes.get("both")
+    lines, both, found = [], config.slopes.get("both"), config.tested
+    if found is not None:
+        sure = f", 95 % interval {found.interval[0]:.1%} to {found.interval[1]:.1%}" if found.interval else ""
+        lines.append(f"of two new performances, {found.accuracy:.1%} in the right order ({found.pairs} pairs{sure}).")
     if both is not None and both.slope:
         apart = math.log(COIN / (1 - COIN)) / both.slope * config.spread
         lines.append(f"two new performances are too close to call where their scores differ by less than {apart:.3f}.")

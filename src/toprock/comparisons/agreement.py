@@ -8,6 +8,9 @@ import numpy as np
 
 from toprock.comparisons.pairs import Pair
 
+_AT_ONCE = 4_000_000
+"""Counts of pairs in memory, of all resamples."""
+
 
 def pair_outcomes(scores: Mapping[str, float], pairs: Sequence[Pair]) -> np.ndarray:
     """1 where the better one scores higher, 0.5 where both score the same, else 0; (N,). Pass no ties."""
@@ -51,9 +54,12 @@ def bootstrap_interval(
     weight = np.array([p.weight for p in pairs])
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=resamples)
-    counts = drawn[:, better] * drawn[:, worse] * weight
-    total = counts.sum(1)
-    means = (counts @ outcomes)[total > 0] / total[total > 0]
+    found = []
+    for some in np.array_split(drawn, max(1, len(drawn) * len(pairs) // _AT_ONCE)):
+        counts = some[:, better] * some[:, worse] * weight
+        total = counts.sum(1)
+        found.append((counts @ outcomes)[total > 0] / total[total > 0])
+    means = np.concatenate(found)
     if not len(means):
         return (float("nan"), float("nan"))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from toprock.counting import count
 from toprock.errors import PairsError
 from toprock.performance import id_matcher, read_table, write_table
 
@@ -161,18 +162,26 @@ class Consistency:
     cycles: list[list[str]]
 
     def __str__(self) -> str:
+        examples = []
+        if self.contradictions:
+            examples.append(" and ".join(self.contradictions[0]))
+        if self.cycles:
+            examples.append(" > ".join([*self.cycles[0][:6], self.cycles[0][0] if len(self.cycles[0]) <= 6 else "..."]))
+        told = [f"{part} (such as {some})" for part, some in zip(self._counts(), examples, strict=True)]
+        return "; ".join(told) or "no contradiction"
+
+    @property
+    def without_names(self) -> str:
+        """The same without examples, for what is kept longer than the performances."""
+        return "; ".join(self._counts()) or "no contradiction"
+
+    def _counts(self) -> list[str]:
         parts = []
         if self.contradictions:
-            a, b = self.contradictions[0]
-            parts.append(f"{_counted(self.contradictions, 'couple')} judged both ways (such as {a} and {b})")
+            parts.append(f"{count(len(self.contradictions), 'couple')} judged both ways")
         if self.cycles:
-            ring = " > ".join([*self.cycles[0][:6], self.cycles[0][0] if len(self.cycles[0]) <= 6 else "..."])
-            parts.append(f"{_counted(self.cycles, 'group')} that beat each other in a ring (such as {ring})")
-        return "; ".join(parts) or "no contradiction"
-
-
-def _counted(found: Sequence[object], one: str) -> str:
-    return f"{len(found):,} {one}{'' if len(found) == 1 else 's'}"
+            parts.append(f"{count(len(self.cycles), 'group')} that beat each other in a ring")
+        return parts
 
 
 def check_consistency(pairs: Sequence[Pair]) -> Consistency:

@@ -38,8 +38,9 @@ READ_HZ = 30.0
 CUTS_SIDE = 128
 """Every reading looks for shot cuts on this grid and in pictures of this short side, whatever backbones are asked for:
 the features of a stream are the same alone and beside another stream."""
-DECODING = 2
-"""Features of what an earlier decoder saw are made again. 2: interlaced pictures, last pictures, wrapped clocks."""
+DECODING = 3
+"""Features of what an earlier decoder saw are made again. 2: interlaced pictures, last pictures, wrapped clocks.
+3: cuts in close-ups."""
 _CUTS = Look(CUTS_SIDE, READ_HZ)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from toprock.errors import NotThere, Refused
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
+from toprock.library.forgetting import forget
 from toprock.library.library import Library
 from toprock.library.sweeping import note_gone, sweep
 from toprock.performance import Performance, format_intervals, parse_box, parse_intervals
@@ -81,6 +82,9 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
         note_gone(library, session, [path for p in here.values() for path in traces_of(library, p)])
         for p in here.values():
             session.delete(p)
+        session.flush()
+        if here:
+            forget(library, session, {p.name for p in here.values()})
         if added:
             jobs.enqueue(session, "extract", f"Look at {video.filename}", subject=video.key)
     sweep(library)
@@ -220,7 +224,7 @@ def remove(library: Library, keys: Iterable[str]) -> int:
                     note_gone(library, session, [library.folder.video(video.path)])
                 session.execute(delete(tables.Video).where(tables.Video.key == video_key))
                 last.append(video_key)
-        jobs.forget(session, {row.name for row in rows}, last)
+        forget(library, session, {row.name for row in rows}, last)
     sweep(library)
     return len(rows)
 

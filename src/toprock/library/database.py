@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ class Database:
         # SQLite has writers sleep and try again, and some never get their turn; those of one process queue here instead
         self._turn = threading.Lock() if self.url.startswith("sqlite") else None
         self._patience_s, self._held = patience_s, False
+        self.settled = True
         try:
             self._engine = (
                 _sqlite(self.url)
@@ -56,6 +58,26 @@ class Database:
             self._check_schema(new)
         except (SQLAlchemyError, ImportError) as problem:
             raise self._unusable(problem) from problem
+
+    def settle(self) -> None:
+        """Have deleted rows go from the files at once, and not when SQLite next tidies its log up.
+
+        Where others read at this moment, it does nothing, and `settled` is false: try again later.
+        """
+        if self._turn is None:  # PostgreSQL does so by itself
+            return
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={int(1000 * _WAIT_S)}")
+            self.settled = not busy
+        except sqlite3.Error:
+            self.settled = False
+            connection.invalidate()
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Let go of all connections."""

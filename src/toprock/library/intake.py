@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from toprock.counting import count
 from toprock.errors import Refused, ToprockError, VideoError
 from toprock.library import catalogue, jobs, tables
 from toprock.library.catalogue import checked_intervals, free_name
@@ -33,11 +34,21 @@ class Known(Refused):
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of a folder or manifest: keys of new performances, ids that were here already, id -> why left out."""
+    """What became of a folder or manifest.
+
+    Attributes:
+        keys: of new performances.
+        known: ids that were here already.
+        left_out: id -> why.
+        filled: name of a performance that was here -> what the manifest told of it that was not known.
+        kept: name of one -> what people had said otherwise, which stays.
+    """
 
     keys: list[str]
     known: list[str]
     left_out: dict[str, str]
+    filled: dict[str, list[str]] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)
 
 
 def add_video(
@@ -104,22 +115,21 @@ def add_folder(
     """
     _refuse_outside(source.resolve(), roots)
     found = find_performances(source)
-    manifest = source.suffix.lower() == ".csv"
-    keys: list[str] = []
-    known: list[str] = []
-    left_out: dict[str, str] = {}
+    named = {performance.id for performance in found} if source.suffix.lower() == ".csv" else None
+    taken = Taken([], [], {})
     for number, performance in enumerate(found):
         try:
             place = performance.video.resolve()
             _refuse_outside(place, roots)
-            keys.append(_add_listed(library, place, performance, manifest=manifest))
+            if (key := _add_listed(library, place, performance, named, taken)) is not None:
+                taken.keys.append(key)
         except Known:
-            known.append(performance.id)
+            taken.known.append(performance.id)
         except (ToprockError, OSError, RuntimeError) as problem:  # a ring of links is a RuntimeError
-            left_out[performance.id] = str(problem)
+            taken.left_out[performance.id] = str(problem)
         if on_video:
             on_video(number + 1, len(found))
-    return Taken(keys, known, left_out)
+    return taken
 
 
 def begin_folder(library: Library, source: Path, *, roots: Sequence[Path] = ()) -> int:
@@ -131,7 +141,7 @@ def begin_folder(library: Library, source: Path, *, roots: Sequence[Path] = ()) 
     found = find_performances(source)
     payload = {"path": str(source), "roots": [str(root.resolve()) for root in roots]}
     with library.write() as session:
-        return jobs.enqueue(session, "take", f"Take in {len(found)} videos of {source.name}", payload=payload)
+        return jobs.enqueue(session, "take", f"Take in {count(len(found), 'video')} of {source.name}", payload=payload)
 
 
 def room_for(library: Library, size: int) -> bool:
@@ -139,32 +149,76 @@ def room_for(library: Library, size: int) -> bool:
     return shutil.disk_usage(library.folder.root).free - size > _ROOM_LEFT
 
 
-def _add_listed(library: Library, place: Path, performance: Performance, *, manifest: bool) -> str:
-    """A performance that was pointed at; those of a manifest may be beside others in one video."""
+def _add_listed(
+    library: Library, place: Path, performance: Performance, named: Collection[str] | None, taken: Taken
+) -> str | None:
+    """A performance that was pointed at, which is new or None; those of a manifest may be beside others in one video.
+
+    Args:
+        library: where to.
+        place: its video.
+        performance: what it is.
+        named: all ids of the manifest; None in a folder.
+        taken: notes what the manifest told of one that was here.
+    """
     with library.read() as session:
-        if manifest:
-            _refuse_name(session, performance.id)
-        else:
+        if named is None:
             performance = replace(performance, id=free_name(session, performance.id))
+            there = None
+        else:
+            there = session.scalars(select(tables.Performance).where(tables.Performance.name == performance.id)).first()
+    if there is not None:
+        if there.video.path != str(place) and there.video.digest != _digest(place):
+            raise Refused(
+                f"a performance named '{performance.id}' is here already, in another video",
+                advice="Rename one of them.",
+            )
+        _fill(library, there.key, performance, taken)
+        return None
     try:
         return add_video(library, place, filename=place.name, owned=False, performance=performance)
     except Known as same:
-        if not manifest or not same.video_key:
+        if named is None or not same.video_key:
             raise
-        return _add_beside(library, same.video_key, performance)
+        return _add_beside(library, same.video_key, performance, named, taken)
 
 
-def _add_beside(library: Library, video_key: str, performance: Performance) -> str:
-    """Another performance of a manifest in a video that is here."""
+def _fill(library: Library, key: str, performance: Performance, taken: Taken) -> None:
+    """Note what a manifest tells of a performance that is here, where nothing is known; what people said stays."""
+    said = _row_of(performance, "")
+    with library.write() as session:
+        row = session.get_one(tables.Performance, key)
+        told = [name for name in ("performer", "event", "date") if getattr(said, name)]
+        empty = [name for name in told if not getattr(row, name)]
+        other = [name for name in told if getattr(row, name) not in ("", getattr(said, name))]
+        for name in empty:
+            setattr(row, name, getattr(said, name))
+    taken.known.append(performance.id)
+    if empty:
+        taken.filled[row.name] = empty
+    if other:
+        taken.kept[row.name] = other
+
+
+def _add_beside(
+    library: Library, video_key: str, performance: Performance, named: Collection[str], taken: Taken
+) -> str | None:
+    """Another performance of a manifest in a video that is here; None where its span is that of one under a name of
+    which the manifest does not know, as of an upload: it tells of that one then."""
     row = _row_of(performance, video_key)
+    with library.read() as session:
+        beside = select(tables.Performance).where(
+            tables.Performance.video_key == video_key, tables.Performance.intervals == row.intervals
+        )
+        there = session.scalars(beside).first()
+    if there is not None and there.name in named:
+        raise Refused(f"'{performance.id}' has the same span as '{there.name}'", advice="Change one of the two.")
+    if there is not None:
+        _fill(library, there.key, performance, taken)
+        return None
     with library.write() as session:
         _refuse_name(session, performance.id)
         checked_intervals(row.intervals, session.get_one(tables.Video, video_key))
-        beside = select(tables.Performance.name).where(
-            tables.Performance.video_key == video_key, tables.Performance.intervals == row.intervals
-        )
-        if (other := session.scalar(beside)) is not None:
-            raise Refused(f"'{performance.id}' has the same span as '{other}'", advice="Change one of the two.")
         session.add(row)
         session.flush()
         jobs.enqueue(session, "extract", f"Look at {row.name}", subject=video_key)

@@ -170,10 +170,13 @@ def forget(session: Session, names: Collection[str], subjects: Collection[str]) 
     """
     ended = Job.state.not_in(OPEN)
     session.execute(delete(Job).where(ended, Job.subject.in_(subjects)))
+    titles = [f"Look at {name}" for name in names]
+    session.execute(update(Job).where(Job.title.in_(titles)).values(title="Look at a video"))
     for job in session.scalars(select(Job).where(ended)):
-        failed = job.result.get("failed")
-        if failed and not failed.keys().isdisjoint(names):
-            job.result = {**job.result, "failed": {k: v for k, v in failed.items() if k not in names}}
+        told = {what: job.result.get(what) or {} for what in ("failed", "filled", "kept")}
+        if any(not by_name.keys().isdisjoint(names) for by_name in told.values()):
+            less = {what: {k: v for k, v in by_name.items() if k not in names} for what, by_name in told.items()}
+            job.result = {**job.result, **{what: less[what] for what in told if what in job.result}}
         if any(f"'{name}'" in job.problem for name in names):
             job.problem = "It concerned a performance that has been deleted."
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sqlalchemy import select
 
 from toprock.comparisons import Pair
+from toprock.counting import count
 from toprock.errors import PairsError
 from toprock.files import json_text
 from toprock.library import catalogue, tables
@@ -190,7 +191,7 @@ def _sides(data: Mapping[str, Any], find: Callable[[str], str | None], number: i
     if len(texts) == 2:
         return _stem(texts[0]), _stem(texts[1])
     raise PairsError(
-        f"task {number} names {len(named)} performances of the library, not 2",
+        f"task {number} names {count(len(named), 'performance')} of the library, not 2",
         advice="Give its data left_id and right_id.",
     )
 

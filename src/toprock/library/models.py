@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from toprock import usage
 from toprock.assess.assessment import Assessment
+from toprock.calibration import ranked_right
+from toprock.comparisons import Pair
 from toprock.errors import ModelError, NotThere, Refused
 from toprock.features.recipe import Recipe
 from toprock.library import jobs, tables
@@ -46,7 +48,7 @@ def begin_training(library: Library, *, criterion: str = "", name: str = "", sta
         decided = [p for p in pairs_of(session, criterion=criterion) if not p.tie]
         if len(decided) < FEWEST_PAIRS:
             raise Refused(
-                f"there are {len(decided)} comparisons with a winner, too few to learn from",
+                f"too few comparisons have a winner to learn from them: {len(decided)}",
                 advice=f"Judge at least {FEWEST_PAIRS} pairs; some 10 a performance make a good start.",
             )
         busy = select(tables.Job.id).where(tables.Job.kind == "train", tables.Job.state.in_(jobs.OPEN))
@@ -154,6 +156,7 @@ def summary_of(config: ModelConfig) -> dict[str, Any]:
         "pairs": config.trained_on.pairs,
         "performers": config.trained_on.performers,
         "steps": config.steps,
+        "held_out": _held_out(config),
         "accuracy": curve.get(config.steps),
         "curve": [list(point) for point in config.curve],
         "controls": dict(config.control_accuracy),
@@ -169,15 +172,54 @@ def summary_of(config: ModelConfig) -> dict[str, Any]:
     }
 
 
+def _held_out(config: ModelConfig, pairs: Sequence[Pair] = ()) -> dict[str, Any] | None:
+    """How many pairs of performances that rankers had not seen they put right; None where nobody has measured it.
+
+    A model of an earlier version is measured on the pairs that are given: without an interval, and its simple rules on
+    all pairs that it learnt from.
+    """
+    sides = {
+        kind: {"accuracy": slope.accuracy, "pairs": slope.pairs, "performances": slope.performances}
+        for kind, slope in config.slopes.items()
+    }
+    if config.tested is not None:
+        return {**config.tested.model_dump(mode="json"), "sides": sides}
+    found = ranked_right(config.held_out, pairs)
+    if found is None:
+        return None
+    known = {"interval": None, "controls": dict(config.control_accuracy), "sides": sides}
+    return {**found.model_dump(mode="json"), **known}
+
+
+def told_of(library: Library, model: tables.Model) -> dict[str, Any]:
+    """A model's summary; of one that an earlier version trained, with what its folder tells beyond it."""
+    from pydantic import ValidationError
+
+    from toprock.ranker.saved import ModelConfig
+
+    if model.summary.get("held_out") or not model.summary.get("curve"):
+        return model.summary
+    try:
+        text = (library.folder.model(model.key) / "config.json").read_text(encoding="utf-8")
+        config = ModelConfig.model_validate_json(text)
+    except (OSError, ValidationError):
+        return model.summary
+    with library.read() as session:
+        pairs = pairs_of(session, criterion=model.criterion)
+    return {**model.summary, "held_out": _held_out(config, pairs)}
+
+
 def outdone_by(summary: Mapping[str, Any]) -> str:
     """The simple rule, in words, that alone ranks as many comparisons right as a model does; empty where none does.
 
-    The rule was fitted to the comparisons that it is measured on, and the model was not: it is to beat it all the same.
+    Both are measured on the same held-out comparisons, where the model knows them. The rule's direction was fitted to
+    them, and the model was not: it is to beat it all the same.
 
-    >>> outdone_by({"accuracy": 0.67, "controls": {"duration": 0.79, "cut_rate": 0.5}})
+    >>> outdone_by({"held_out": {"accuracy": 0.67, "controls": {"duration": 0.79, "cut_rate": 0.5}}})
     'longer or shorter'
     """
-    accuracy, controls = summary.get("accuracy"), summary.get("controls") or {}
+    measured = summary.get("held_out") or summary
+    accuracy, controls = measured.get("accuracy"), measured.get("controls") or {}
     best = max(controls, key=lambda name: controls[name], default="")
     outdone = accuracy is not None and best and controls[best] >= accuracy
     return RULES.get(best, best) if outdone else ""

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,12 +15,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from toprock.comparisons import Judge, Pair, Rating, Share, check_consistency, judges_agreement, rate
-from toprock.library import models, tables
+from toprock.library import catalogue, models, tables
 from toprock.library.desk import desk, signature_of
 from toprock.library.judgments import judged_pairs
 from toprock.library.library import Library
 
 _RESAMPLES = 300
+HASTY_S, HASTY_SHARE = 1.0, 0.1
+"""A median answer below so many seconds, or so much of the performances' median length, is faster than they play."""
 LEVEL = 0.9
 """Of intervals, and how sure it must be that one is before another for their ranks to differ."""
 
@@ -87,6 +90,7 @@ class Standings:
         between, within: agreement of two judges on one pair, and of judges with themselves on hidden repeats.
         alpha: agreement of judges beyond chance (Krippendorff) with its interval; None where that cannot be told.
         judges: everybody who judged, the busiest first.
+        hasty: annotators whose median answer came before the videos can have shown much.
         settled: the chance that the standings have two performances the right way round.
         model: name of the chosen model; empty where there is none.
     """
@@ -101,6 +105,7 @@ class Standings:
     within: Share | None
     alpha: tuple[float, float, float] | None
     judges: Sequence[Judge]
+    hasty: Sequence[str]
     settled: float
     model: str
 
@@ -177,9 +182,17 @@ def _worked_out(library: Library, criterion: str) -> Standings:
         within=_pooled(judge.itself for judge in agreement.judges),
         alpha=(agreement.alpha, agreement.low, agreement.high) if np.isfinite(agreement.low) else None,
         judges=sorted(agreement.judges, key=lambda judge: (-judge.judgements, judge.annotator)),
+        hasty=_hasty(agreement.judges, [rows[key] for key in {*placed}]),
         settled=known.settled,
         model=model.name if model else "",
     )
+
+
+def _hasty(judges: Sequence[Judge], rows: Sequence[tables.Performance]) -> list[str]:
+    """Those who answer faster than the videos play: by their median answer, and the performances' median length."""
+    lengths = [length for row in rows if (length := catalogue.length_s(row))]
+    least_s = max(HASTY_S, HASTY_SHARE * median(lengths)) if lengths else HASTY_S
+    return sorted(judge.annotator for judge in judges if judge.seconds is not None and judge.seconds < least_s)
 
 
 def _from_the_first(ring: list[str]) -> list[str]:

@@ -193,6 +193,8 @@ class Supervisor:
                 catalogue.expire(self._library)
             forget_old_jobs(self._library)
             sweep(self._library)
+        if not self._library.database.settled:
+            self._library.database.settle()
         with self._library.read() as session:
             stale = session.scalars(
                 select(tables.Job.id).where(

@@ -77,6 +77,7 @@ def sweep(library: Library) -> int:
     if gone:
         with library.write() as session:
             session.execute(delete(tables.Gone).where(tables.Gone.id.in_(gone)))
+        library.database.settle()
     return len(gone)
 
 

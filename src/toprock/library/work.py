@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from toprock.assess.model import Model
 from toprock.assess.model import load as load_model
 from toprock.backbones.base import Backbone
+from toprock.counting import count
 from toprock.errors import NotThere, Refused, ToprockError, VideoError
 from toprock.exports import plays_in_browsers, write_preview
 from toprock.features.engine import Progress, extract
@@ -65,11 +66,12 @@ def take(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     """Take in the videos of a folder, or the performances of a manifest."""
 
     def on_video(done: int, total: int) -> None:
-        watch.progress(done / total, f"{done} of {total} videos")
+        watch.progress(done / total, f"{done} of {count(total, 'video')}")
 
     roots = [Path(root) for root in job.payload.get("roots", ())]
     taken = intake.add_folder(library, Path(job.payload["path"]), roots=roots, on_video=on_video)
-    return {"taken": len(taken.keys), "known": len(taken.known), "failed": taken.left_out}
+    told = {"failed": taken.left_out, "filled": taken.filled, "kept": taken.kept}
+    return {"taken": len(taken.keys), "known": len(taken.known), **told}
 
 
 def look_at(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
@@ -238,5 +240,5 @@ def _note_states(session: Session, rows: Sequence[tables.Performance], failed: d
 def _have_scored(session: Session, keys: Sequence[str]) -> None:
     chosen = models.chosen(session)
     if chosen is not None and keys:
-        title = f"Score {len(keys)} {'performance' if len(keys) == 1 else 'performances'} with {chosen.name}"
+        title = f"Score {count(len(keys), 'performance')} with {chosen.name}"
         jobs.enqueue(session, "score", title, subject=chosen.key, payload={"performances": list(keys)})

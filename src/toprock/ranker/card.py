@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toprock.backbones.listing import licence_of
+from toprock.counting import count
 from toprock.features.recipe import Recipe
 
 if TYPE_CHECKING:
+    from toprock.calibration import Ranked
     from toprock.ranker.saved import ModelConfig
 
 _TOO_FEW = "too few performances could be held out"
@@ -19,7 +21,9 @@ def card(config: ModelConfig) -> str:
     data = config.trained_on
     imported = any(Recipe.from_json(value).imported for value in config.recipes.values())
     what = "--features FEATURES" if imported else "VIDEO"
-    left = f"{len(data.left_out)} performances and {data.pairs_left_out} pairs" if data.left_out else "nothing"
+    left = (
+        f"{_performances(len(data.left_out))} and {count(data.pairs_left_out, 'pair')}" if data.left_out else "nothing"
+    )
     return f"""---
 library_name: toprock
 tags: [action-quality-assessment, video, ranking]
@@ -32,10 +36,10 @@ Made by toprock {config.toprock} on {config.created}.
 **A second opinion, not a verdict.** It has learnt what a few people preferred among a few performances; it knows
 nothing else, and nothing about performances unlike those.
 
-- Trained on {len(data.performances)} performances of {data.performers} performers and {data.pairs} pairs;
-  left out: {left}.
+- Trained on {_performances(len(data.performances))} of {count(data.performers, "performer")}
+  and {count(data.pairs, "pair")}; left out: {left}.
 - Judgements among the pairs: {data.consistency or "no contradiction"}.
-- {config.members} ranker(s), {config.steps} steps, {_how_chosen(config)}
+- {count(config.members, "ranker")}, {count(config.steps, "step")}, {_how_chosen(config)}
 {_how_started(config)}{_how_swept(config)}
 ## How far to trust it
 
@@ -61,16 +65,17 @@ nothing else, and nothing about performances unlike those.
 
 def _trust(config: ModelConfig) -> str:
     """Chances, scale and learning curve, as measured on performances held out."""
-    lines = []
+    lines = [_tested(config.tested)] if config.tested else []
     for kind, sides in (("both", "two new performances"), ("one", "a new performance and one of the training")):
         slope = config.slopes.get(kind)  # type: ignore[call-overload]
         if slope is None:
             lines.append(f"- Chances that one is better, of {sides}: not known, {config.uncalibrated or _TOO_FEW}.")
             continue
         lines.append(
-            f"- Of {sides}, held-out rankers put {slope.accuracy:.1%} in the right order ({slope.pairs} pairs of "
-            f"{slope.performances} performances). Chances are fitted there: a difference of one spread of the training "
-            f"scores ({config.spread:.3f}) is right with {slope.chance(1.0).probability:.0%}."
+            f"- Of {sides}, held-out rankers put {slope.accuracy:.1%} in the right order "
+            f"({count(slope.pairs, 'pair')} of {_performances(slope.performances)}). Chances are fitted there: "
+            f"a difference of one spread of the training scores ({config.spread:.3f}) is right with "
+            f"{slope.chance(1.0).probability:.0%}."
         )
     if config.scale is not None:
         lines.append(
@@ -91,6 +96,20 @@ def _trust(config: ModelConfig) -> str:
     if config.learning is not None:
         lines.append(f"- What more comparisons would bring: {config.learning}.")
     return "\n".join(lines)
+
+
+def _performances(number: int) -> str:
+    return count(number, "performance")
+
+
+def _tested(found: Ranked) -> str:
+    sure = ", too few for an interval"
+    if found.interval is not None:
+        sure = f", 95 % interval {found.interval[0]:.1%} to {found.interval[1]:.1%}"
+    return (
+        f"- **Of two performances, each scored by a ranker that had not seen it, {found.accuracy:.1%} were put in the "
+        f"right order** ({count(found.pairs, 'pair')} of {_performances(found.performances)}{sure})."
+    )
 
 
 def _controls(config: ModelConfig) -> str:

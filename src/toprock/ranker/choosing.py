@@ -67,6 +67,7 @@ class Choice:
         curve: (step, accuracy on pairs with a held-out performance) at each measurement; empty where nothing was held
             out.
         folds: scores by rankers that had not seen part of the performances.
+        chose_alone: whether the first fold's scores chose the very steps and gains that they are of.
         gains: how much each stream counts (with a start: over what the start gave it); empty where nothing was held
             out: all count alike.
     """
@@ -75,11 +76,21 @@ class Choice:
     curve: list[tuple[int, float]] = field(default_factory=list)
     folds: list[HeldOut] = field(default_factory=list)
     gains: dict[Stream, float] = field(default_factory=dict)
+    chose_alone: bool = False
 
     @property
     def held_out(self) -> dict[str, float]:
         """Id -> score by a ranker that had not seen it, in spreads of that ranker's training scores."""
-        return {ident: fold.scores[ident] for fold in self.folds for ident in sorted(fold.unseen)}
+        return _unseen(self.folds)
+
+    @property
+    def independent(self) -> dict[str, float]:
+        """Those of `held_out` that had no say in the steps and gains that they are of."""
+        return _unseen(self.folds[1:] if self.chose_alone else self.folds)
+
+
+def _unseen(folds: Sequence[HeldOut]) -> dict[str, float]:
+    return {ident: fold.scores[ident] for fold in folds for ident in sorted(fold.unseen)}
 
 
 def performer_groups(ids: Sequence[str], performers: Mapping[str, str]) -> list[str]:
@@ -186,7 +197,8 @@ def choose_steps(
         if result := _fold(whole, number, len(folds), held, only=steps[best]):
             apart += [_standardised(fold, gains, known) for fold in result["measured"]]
     curve = [(step, float(a)) for step, a in zip(steps, accuracy, strict=True)]
-    return Choice(steps[best], curve, apart, dict(zip(model.dimensions, gains.tolist(), strict=True)))
+    weights = dict(zip(model.dimensions, gains.tolist(), strict=True))
+    return Choice(steps[best], curve, apart, weights, chose_alone=len(results) == 1 and steps[best] > 0)
 
 
 def _elsewhere(

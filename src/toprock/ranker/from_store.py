@@ -13,7 +13,7 @@ import numpy as np
 
 from toprock._version import __version__
 from toprock.backbones.base import Stream
-from toprock.calibration import Seen, coverage, fit_domain, fit_marks, fit_slopes, fit_training_scale
+from toprock.calibration import Seen, coverage, fit_domain, fit_marks, fit_slopes, fit_training_scale, ranked_right
 from toprock.comparisons import Matched, Pair, bradley_terry, check_consistency, match_pairs, pairwise_accuracy, parts
 from toprock.errors import FeaturesError, PairsError, RecipeMismatch, UsageError
 from toprock.features.recipe import Recipe
@@ -145,6 +145,7 @@ def train_from_store(
         held_out=fitted.choice.held_out,
         controls=control_signs(facts, matched.pairs),
         control_accuracy=control_accuracy(facts, matched.pairs),
+        tested=ranked_right(fitted.choice.independent, matched.pairs, _directed(facts, matched.pairs)),
         learning=fitted.learning,
         swept=plan.swept,
         **_calibration(
@@ -275,13 +276,24 @@ def control_accuracy(found: Mapping[str, PerformanceFeatures], pairs: Sequence[P
 
 def _controls(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]) -> dict[str, float]:
     """Share of the pairs whose better one has more of a control, for those that were measured everywhere."""
-    shares = {}
+    return {name: pairwise_accuracy(numbers, pairs) for name, numbers in _control_values(found).items()}
+
+
+def _directed(found: Mapping[str, PerformanceFeatures], pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
+    """Control -> id -> its number, turned so that more is better on these pairs."""
+    signs = control_signs(found, pairs)
+    return {name: {i: signs[name] * x for i, x in values.items()} for name, values in _control_values(found).items()}
+
+
+def _control_values(found: Mapping[str, PerformanceFeatures]) -> dict[str, dict[str, float]]:
+    """Control -> id -> its number, for those that were measured everywhere."""
+    known = {}
     for name in CONTROLS:
         values = {ident: control_value(f, name) for ident, f in found.items()}
         numbers = {ident: value for ident, value in values.items() if value is not None}
         if len(numbers) == len(values):
-            shares[name] = pairwise_accuracy(numbers, pairs)
-    return shares
+            known[name] = numbers
+    return known
 
 
 def _started_from(start: SavedModel) -> StartedFrom:
@@ -289,12 +301,11 @@ def _started_from(start: SavedModel) -> StartedFrom:
 
 
 def _trained_on(ids: Sequence[str], groups: Sequence[str], matched: Matched) -> TrainedOn:
-    consistency = check_consistency(matched.pairs)
     return TrainedOn(
         performances=list(ids),
         pairs=len(matched.pairs),
         performers=len(set(groups)),
         left_out=matched.missing,
         pairs_left_out=matched.pairs_left_out,
-        consistency=str(consistency),
+        consistency=check_consistency(matched.pairs).without_names,
     )

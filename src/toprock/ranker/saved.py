@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toprock.backbones.base import STREAMS, Stream
-from toprock.calibration import Chance, Domain, MarksScale, Scaled, Slope, TrainingScale, Unseen
+from toprock.calibration import Chance, Domain, MarksScale, Ranked, Scaled, Slope, TrainingScale, Unseen
 from toprock.errors import FeaturesError, ModelError
 from toprock.features.recipe import Recipe
 from toprock.files import as_bytes, checksum, json_text, write_together
@@ -98,6 +98,7 @@ class ModelConfig(BaseModel):
         held_out: id -> standardised score by a ranker that had not seen it: what percentiles compare with.
         controls: name -> +1 or -1, the direction in which a control ranked more training pairs right.
         control_accuracy: name -> share of the training pairs that the control ranks right in that direction.
+        tested: accuracy of held-out scores that chose nothing, with that of controls on the same pairs.
         slopes: how fast a difference of standardised scores becomes certainty, by how many sides of a pair are new.
         scale: from 0 to 100; marks: the judges' own, where training performances had marks. None where nothing, or
             too little, could be held out.
@@ -128,6 +129,7 @@ class ModelConfig(BaseModel):
     held_out: dict[str, float]
     controls: dict[str, int]
     control_accuracy: dict[str, float] = {}
+    tested: Ranked | None = None
     slopes: dict[Unseen, Slope] = {}
     scale: TrainingScale | None = None
     marks: MarksScale | None = None

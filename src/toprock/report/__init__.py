@@ -8,9 +8,11 @@ from toprock.report.comparison import render_comparison
 from toprock.report.index import render_index
 from toprock.report.page import render_report
 from toprock.report.pictures import grab_moments, picture_times
+from toprock.report.remarks import Remark
 from toprock.report.writing import write_comparison, write_report
 
 __all__ = [
+    "Remark",
     "grab_moments",
     "picture_times",
     "render_comparison",

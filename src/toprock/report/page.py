@@ -13,6 +13,7 @@ from toprock.report.gauge import axis_for
 from toprock.report.layout import document
 from toprock.report.progress import progress
 from toprock.report.provenance import models_of
+from toprock.report.remarks import Remark
 from toprock.report.standings import Standing, standings
 from toprock.report.view import checked_timeline, view_all
 
@@ -40,6 +41,7 @@ def render_report(
     blurred: str = "",
     among: Sequence[Assessment] = (),
     neighbours: Neighbours | None = None,
+    remarks: Mapping[str, Sequence[Remark]] | None = None,
 ) -> str:
     """One HTML document about one performance, or about several with their standings first.
 
@@ -55,6 +57,7 @@ def render_report(
         blurred: that the pictures are blurred, as a sentence; empty where they are not.
         among: all performances whose pages stand beside this one, so that numbers are drawn on one scale.
         neighbours: links to these.
+        remarks: id -> what people said of it; those of one that is not named, or none, get no section.
 
     Raises:
         UsageError: no assessment, one that cannot be shown, or a picture that is neither JPEG nor PNG.
@@ -87,6 +90,7 @@ def render_report(
         ranked=not table or bool(table[0].rank),
         progress=progress(ordered, performances or {}) if table else None,
         neighbours=neighbours,
+        remarks={view.id: (remarks or {}).get(view.id, ()) for view in views},
         models=models_of(ordered, [v.name for v in views]),
         made=made,
     )

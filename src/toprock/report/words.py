@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from toprock.assess.assessment import Assessment, Branch, Moment
 from toprock.backbones.base import STREAM_WORDS, Stream
+from toprock.counting import count
 from toprock.report.figures import percent, seconds, show
 from toprock.report.timeline import Timeline
 
@@ -52,14 +53,15 @@ def standing(percentile: float | None, performances: int | None, held_out: int |
 
 def verdict(comparison: Comparison, names: tuple[str, str]) -> tuple[str, str]:
     """Who is likely better, or that it is too close to call, in a headline; and how sure that is, in a sentence."""
-    told = replace(comparison, a=names[0], b=names[1])
+    told = replace(comparison, a=names[0], b=names[1]).verdict.replace(" %", "\N{NO-BREAK SPACE}%")
     ahead = comparison.difference if comparison.probability is None else comparison.probability - 0.5
     leader = names[0] if ahead >= 0 else names[1]
     if comparison.probability is None:
-        return f"{leader} scored higher" if ahead else "Equal scores", told.verdict
+        return f"{leader} scored higher" if ahead else "Equal scores", told
     if comparison.too_close:
-        return "Too close to call", told.verdict.removeprefix("Too close to call: ").capitalize()
-    return f"{leader} is likely better", told.verdict
+        reason = told.removeprefix("Too close to call: ")
+        return "Too close to call", reason[:1].upper() + reason[1:]
+    return f"{leader} is likely better", told
 
 
 def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: Branch | None, decimals: int) -> str:
@@ -108,13 +110,13 @@ def learnt_from(model: Mapping[str, Any]) -> str:
     """What the model was trained on, as far as it is known."""
     performances, pairs = model.get("performances"), model.get("pairs")
     if performances and pairs:
-        return f"It was learnt from {_count(pairs)} comparisons between {_count(performances)} performances"
+        return f"It was learnt from {_counted(pairs, 'comparison')} between {_counted(performances, 'performance')}"
     if performances:
-        return f"It was learnt from comparisons between {_count(performances)} performances"
+        return f"It was learnt from comparisons between {_counted(performances, 'performance')}"
     if pairs:
-        return f"It was learnt from {_count(pairs)} comparisons"
+        return f"It was learnt from {_counted(pairs, 'comparison')}"
     return "It was learnt from comparisons between performances (how many is not recorded)"
 
 
-def _count(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _counted(value: Any, one: str) -> str:
+    return count(value, one) if isinstance(value, int) else f"{value} {one}s"

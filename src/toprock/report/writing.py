@@ -18,6 +18,7 @@ from toprock.report.destination import destination, pictures_mode
 from toprock.report.index import render_index
 from toprock.report.page import Neighbours, render_report
 from toprock.report.pictures import Pictures, grab_moments
+from toprock.report.remarks import Remark
 
 if TYPE_CHECKING:
     from toprock.assess.model import Comparison
@@ -35,6 +36,7 @@ def write_report(
     performances: Mapping[str, Performance] | None = None,
     title: str = "",
     pictures: Pictures = "full",
+    remarks: Mapping[str, Sequence[Remark]] | None = None,
 ) -> Path:
     """Grab pictures of the moments where there is a video, render the report and write it atomically.
 
@@ -45,6 +47,7 @@ def write_report(
         videos: id -> video file; by default those that `performances` name. An id without a video, or with
             one that cannot be read, gets no pictures and the report says so.
         pictures: `full`; `none`, so that the file holds none; or `blur`, so that nobody is recognised.
+        remarks: id -> what people said of it, which gets a section of its own.
 
     Returns:
         The file that was written; of a folder, its index.
@@ -56,7 +59,7 @@ def write_report(
     place = destination(path)
     shots = _Shots(videos, performances, pictures_mode(pictures))
     if place.kind == "folder":
-        return _write_folder(assessments, place.path, shots, performances or {}, title)
+        return _write_folder(assessments, place.path, shots, performances or {}, title, remarks or {})
     found, why = shots.of(assessments)
     html = render_report(
         assessments,
@@ -66,6 +69,7 @@ def write_report(
         blurred=shots.note,
         title=title,
         made=_now(),
+        remarks=remarks,
     )
     return _write(html, place.path, place.kind == "pdf")
 
@@ -128,7 +132,12 @@ class _Shots:
 
 
 def _write_folder(
-    assessments: Sequence[Assessment], folder: Path, shots: _Shots, performances: Mapping[str, Performance], title: str
+    assessments: Sequence[Assessment],
+    folder: Path,
+    shots: _Shots,
+    performances: Mapping[str, Performance],
+    title: str,
+    remarks: Mapping[str, Sequence[Remark]],
 ) -> Path:
     """A page a performance, one after the other, and at last the index that leads to them."""
     if not assessments:
@@ -148,6 +157,7 @@ def _write_folder(
             blurred=shots.note,
             made=made,
             among=ordered,
+            remarks=remarks,
             neighbours=Neighbours(INDEX, names[before.id] if before else "", names[after.id] if after else ""),
         )
         write_text(folder / names[assessment.id], html)

@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 
 from toprock.errors import EmptyVideo, UnreadableVideo
+from toprock.performance import READ_SUFFIXES
 
 _READ = 8192
-_ADVICE = "Supported are MP4, MOV, M4V, 3GP, MKV, WebM, AVI and MPEG-TS."
+_ADVICE = f"Files that are read end in {', '.join(READ_SUFFIXES)}."
 _MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp", b"sidx")
 _OTHERS = (
     (b"\x89PNG\r\n\x1a\n", "a PNG picture"),

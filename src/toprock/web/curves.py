@@ -37,10 +37,10 @@ class Curves:
     sentence: str
 
 
-def accuracy_curves(log: Iterable[Mapping[str, Any]]) -> Curves | None:
+def accuracy_curves(log: Iterable[Mapping[str, Any]], *, over: bool = False) -> Curves | None:
     """Accuracy on held-out pairs by step: a line a held-out group, and in bold the mean over those that are through.
 
-    None where nothing was measured twice.
+    None where nothing was measured twice. `over` says that no further group will come.
 
     >>> log = [{"stage": "group 1", "step": step, "total": 20, "accuracy": 0.5 + step / 40} for step in (0, 10, 20)]
     >>> accuracy_curves(log).sentence
@@ -57,8 +57,27 @@ def accuracy_curves(log: Iterable[Mapping[str, Any]]) -> Curves | None:
     ticks = [(_y(value, _WORTH, 1.0), f"{value:.0%}") for value in (1.0, 0.75, 0.5)]
     told = sum(points[-1][1] for points in stages) / len(stages)
     groups = "one group" if len(stages) == 1 else f"{len(stages)} groups"
-    sentence = f"Held-out pairs right: {told:.0%} on average over {groups} so far."
+    sentence = f"Held-out pairs right: {told:.0%} on average over {groups}{'' if over else ' so far'}."
     return Curves(_lines(drawn, _WORTH, 1.0), ticks, _steps(log, "accuracy"), sentence)
+
+
+def choice_curve(curve: Sequence[Sequence[float]], steps: int) -> Curves | None:
+    """Accuracy on the held-out pairs of all groups by step, which chose how many steps a model took; all in one line.
+
+    None where nothing was measured twice.
+
+    >>> choice_curve([(10, 0.6), (20, 0.75), (30, 0.7)], 20).sentence
+    'Held-out pairs right, of all groups together: 75% at 20 steps, which were chosen; 70% after all 30.'
+    """
+    if len(curve) < 2:
+        return None
+    total = int(curve[-1][0])
+    points = [(step / max(total, 1), share) for step, share in curve]
+    there = {int(step): share for step, share in curve}
+    at = f"{there[steps]:.0%} at {steps} steps, which were chosen; " if steps in there else ""
+    sentence = f"Held-out pairs right, of all groups together: {at}{curve[-1][1]:.0%} after all {total}."
+    ticks = [(_y(value, _WORTH, 1.0), f"{value:.0%}") for value in (1.0, 0.75, 0.5)]
+    return Curves(_lines([points], _WORTH, 1.0), ticks, total, sentence)
 
 
 def loss_curves(log: Iterable[Mapping[str, Any]]) -> Curves | None:

@@ -124,7 +124,16 @@ def bare_chart(spans: list[Span], *, until_s: float | None = None) -> dict[str, 
 
 def said(library: Library, key: str) -> list[dict[str, Any]]:
     """Comments as the script shows them."""
-    return [{"id": c.id, "author": c.author, "time_s": c.time_s, "text": c.text} for c in comments.of(library, key)]
+    return [
+        {
+            "id": c.id,
+            "author": c.author,
+            "time_s": c.time_s,
+            "text": c.text,
+            "created": c.created.isoformat(timespec="seconds") + "Z",
+        }
+        for c in comments.of(library, key)
+    ]
 
 
 def facts_of(row: tables.Performance) -> list[str]:

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from toprock._version import __version__
+from toprock.counting import count
 from toprock.errors import (
     Busy,
     ComputeError,
@@ -136,15 +137,6 @@ def signed(value: float, decimals: int) -> str:
     ('−1.50', '+0.2')
     """
     return show(units(value, decimals), decimals, signed=True)
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """A number with its noun.
-
-    >>> count(1, "comparison"), count(1200, "comparison"), count(2, "person", "people")
-    ('1 comparison', '1,200 comparisons', '2 people')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _public(request: Request, message: str) -> str:

@@ -17,10 +17,10 @@ from fastapi.responses import Response, StreamingResponse
 from toprock.errors import NotThere
 from toprock.exports import EXPORTS, Clip, Item, cut_clips
 from toprock.files import as_bytes, name_of, storage_errors
-from toprock.library import catalogue
+from toprock.library import catalogue, comments, tables
 from toprock.library.evidence import Evidence, evidence
 from toprock.library.library import Library
-from toprock.report import write_report
+from toprock.report import Remark, write_report
 from toprock.report.cards import numbered
 from toprock.report.pictures import Pictures
 from toprock.web.api.document import file_of
@@ -44,7 +44,12 @@ REPORTS = ("text/html", "application/pdf")
 
 @router.get("/performances/{key}/report", response_class=Response, responses=file_of(*REPORTS))
 def report(
-    library: TheLibrary, key: str, format: ReportFormat = "html", pictures: Pictures = "full", model: ModelKey = ""
+    library: TheLibrary,
+    key: str,
+    format: ReportFormat = "html",
+    pictures: Pictures = "full",
+    model: ModelKey = "",
+    remarks: Annotated[bool, Query(description="With a section of what people said.")] = False,
 ) -> Response:
     """The page that `toprock score --report` writes: one file that holds all it shows."""
     found = evidence(library, key, model)
@@ -52,7 +57,8 @@ def report(
 
     def write(path: Path) -> None:
         told = {found.assessment.id: performance}
-        write_report([found.assessment], path, performances=told, pictures=pictures)
+        said = {found.assessment.id: [_remark(c) for c in comments.of(library, key)] if remarks else []}
+        write_report([found.assessment], path, performances=told, pictures=pictures, remarks=said)
 
     return report_answer(library, write, format, _title(found))
 
@@ -100,6 +106,18 @@ def timeline(library: TheLibrary, key: str, format: TimelineName, model: ModelKe
     item = Item(found.assessment, performance, video.rate_hz)
     headers = {"content-disposition": attachment(_title(found) + made.ending)}
     return Response(as_bytes(made.render([item], beside.parent)), media_type=_TEXTS[made.ending], headers=headers)
+
+
+@router.get("/performances/{key}/comments.csv", response_class=Response, responses=file_of("text/csv"))
+def comments_csv(library: TheLibrary, key: str) -> Response:
+    """What people said, as a table: time, author, text, date."""
+    title = catalogue.get(library, key).title[:100]
+    headers = {"content-disposition": attachment(f"{title} comments.csv")}
+    return Response(as_bytes(comments.table(library, key)), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _remark(comment: tables.Comment) -> Remark:
+    return Remark(comment.time_s, comment.author, comment.text, f"{comment.created:%Y-%m-%d}")
 
 
 def report_answer(library: Library, write: Callable[[Path], None], format: ReportFormat, title: str) -> Response:

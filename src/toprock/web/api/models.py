@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from toprock.files import name_of
 from toprock.library import models, tables
 from toprock.library.database import setting
+from toprock.library.library import Library
 from toprock.web.api.document import file_of
 from toprock.web.api.performances import Place, allowed
 from toprock.web.depends import OWNER, TheLibrary
@@ -34,7 +35,7 @@ def listed(library: TheLibrary) -> list[dict[str, Any]]:
     """All models, the newest first."""
     with library.read() as session:
         chosen = setting(session, "model")
-        return [_model(model, chosen) for model in models.listed(session)]
+        return [_model(library, model, chosen) for model in models.listed(session)]
 
 
 @router.post("/models", status_code=202)
@@ -55,7 +56,7 @@ def bring(request: Request, library: TheLibrary, place: Place) -> dict[str, Any]
 def one(library: TheLibrary, key: str) -> dict[str, Any]:
     """One model and what is told of it."""
     with library.read() as session:
-        return _model(models.get(session, key), setting(session, "model"))
+        return _model(library, models.get(session, key), setting(session, "model"))
 
 
 @router.post("/models/{key}/choose")
@@ -99,12 +100,12 @@ def folder(library: TheLibrary, key: str) -> Response:
     return StreamingResponse(parts(), media_type="application/zip", headers=headers)
 
 
-def _model(model: tables.Model, chosen: str) -> dict[str, Any]:
+def _model(library: Library, model: tables.Model, chosen: str) -> dict[str, Any]:
     return {
         "key": model.key,
         "name": model.name,
         "criterion": model.criterion,
         "chosen": model.key == chosen,
         "created": model.created.isoformat(timespec="seconds") + "Z",
-        **model.summary,
+        **models.told_of(library, model),
     }

@@ -12,13 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from toprock.errors import NotThere, Refused, UsageError
 from toprock.library import catalogue, comments, intake, models, tables
 from toprock.library.library import Library
-from toprock.performance import VIDEO_SUFFIXES
+from toprock.performance import READ_SUFFIXES, VIDEO_SUFFIXES
 from toprock.web.api.document import body_of
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.receiving import received
 from toprock.web.settings import Settings
 
 router = APIRouter(tags=["performances"], dependencies=OWNER)
+_ENDINGS = ", ".join(READ_SUFFIXES)
 
 
 class Described(BaseModel):
@@ -50,6 +51,13 @@ class Said(BaseModel):
     author: str = Field("", max_length=200)
 
 
+class Reworded(BaseModel):
+    """A change to a comment; what is left out stays."""
+
+    text: str | None = Field(None, min_length=1, max_length=comments.LONGEST)
+    time_s: float | None = Field(None, ge=0, le=1e6)
+
+
 class Place(BaseModel):
     """A folder of videos or a manifest, or a model folder, on the machine that serves the room."""
 
@@ -76,10 +84,11 @@ async def upload(
 ) -> dict[str, Any]:
     """Bring in a video: the body is the file itself."""
     name = Path(filename.replace("\\", "/")).name.strip()
-    if not name or Path(name).suffix.lower() not in VIDEO_SUFFIXES:
-        raise UsageError(
-            f"'{filename[:80]}' is not called like a video", advice=f"Bring {', '.join(sorted(VIDEO_SUFFIXES))}."
-        )
+    ending = Path(name).suffix.lower()
+    if ending not in READ_SUFFIXES:
+        what = "is a video of a kind that is not read here" if ending in VIDEO_SUFFIXES else "is not a video file"
+        convert = "Convert it to MP4, as with ffmpeg; " if ending in VIDEO_SUFFIXES else ""
+        raise UsageError(f"'{filename[:80]}' {what}", advice=f"{convert}Files that are read end in {_ENDINGS}.")
     settings: Settings = request.app.state.settings
     path = await received(
         request,
@@ -97,7 +106,9 @@ async def upload(
 def folder(request: Request, library: TheLibrary, place: Place) -> dict[str, int]:
     """Take in the videos of a folder, or the performances of a manifest; the files stay where they are.
 
-    The answer names the job, whose result says what was taken, known already, and left out and why.
+    The answer names the job, whose result says what was taken, known already, and left out and why. Where
+    a manifest names performances that are here, performer, event and date are `filled` where they were empty; what
+    people said otherwise is `kept`.
     """
     settings: Settings = request.app.state.settings
     source = allowed(place.path, settings)
@@ -162,13 +173,23 @@ def say(library: TheLibrary, key: str, comment: Said) -> dict[str, Any]:
     return _comment(comments.add(library, key, author=comment.author, time_s=comment.time_s, text=comment.text))
 
 
+@router.patch("/comments/{number}")
+def reword(library: TheLibrary, number: int, change: Reworded) -> dict[str, Any]:
+    """Word a comment anew, or move it to another time; its author and date stay."""
+    return _comment(comments.change(library, _number(number), text=change.text, time_s=change.time_s))
+
+
 @router.delete("/comments/{number}")
 def unsay(library: TheLibrary, number: int) -> dict[str, int]:
     """Delete a comment."""
-    if not 0 < number < 2**31:
-        raise NotThere("there is no such comment", advice="It may have been deleted.")
-    comments.remove(library, number)
+    comments.remove(library, _number(number))
     return {"deleted": 1}
+
+
+def _number(number: int) -> int:
+    if not 0 < number < 2**31:  # PostgreSQL takes no others
+        raise NotThere("there is no such comment", advice="It may have been deleted.")
+    return number
 
 
 def allowed(path: str, settings: Settings) -> Path:

@@ -65,7 +65,7 @@ def performance(
         used=used,
         notice=_notice(library, used, seen, model=model, moment=moment),
         parts=parts,
-        weak=models.outdone_by(used.summary) if used else "",
+        weak=models.outdone_by(models.told_of(library, used)) if used else "",
         career=_career_rows(them, row),
         progress=_progress(library, them, row),
         script=script,

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from toprock.library import catalogue, jobs, judgments, models, tables
 from toprock.library.database import setting
 from toprock.library.library import Library
-from toprock.web.curves import HEIGHT, WIDTH, accuracy_curves, loss_curves
+from toprock.web.curves import HEIGHT, WIDTH, accuracy_curves, choice_curve, loss_curves
 from toprock.web.depends import OWNER, TheLibrary
 from toprock.web.rendering import page
 
@@ -38,19 +38,26 @@ def model(request: Request, library: TheLibrary, key: str) -> Response:
         found = models.get(session, key)
         chosen = setting(session, "model") == key
         scored = models.scored(session, key)
-    measured = found.summary.get("curve", [])
-    total = measured[-1][0] if measured else 1
-    log = [{"stage": "all", "step": step, "total": total, "accuracy": share} for step, share in measured]
     return page(
         request,
         "model.html.j2",
         title=found.name,
         box=(WIDTH, HEIGHT),
-        model=_told(found, chosen),
+        model=_told(library, found, chosen),
         scored=scored,
-        drawn=accuracy_curves(log),
+        drawn=choice_curve(found.summary.get("curve", []), found.summary.get("steps", 0)),
         card=models.card_of(library, key),
     )
+
+
+def wanted_pairs(judged: int, total: int, judges: int) -> tuple[int, bool]:
+    """Comparisons that make a good start, and whether there are fewer for so many judges, each judging a pair once.
+
+    >>> wanted_pairs(8, 8, 1), wanted_pairs(8, 8, 2), wanted_pairs(12, 12, 1)
+    ((28, True), (40, False), (60, False))
+    """
+    good, there = GOOD_START * judged // 2, max(1, judges) * total * (total - 1) // 2
+    return min(good, there), there < good
 
 
 def _view(library: Library, criterion: str) -> dict[str, Any]:
@@ -62,9 +69,9 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
         judged = {name for pair in pairs for name in (pair.better, pair.worse)}
         total = catalogue.total(session)
         chosen = setting(session, "model")
-        found = [_told(one, one.key == chosen) for one in models.listed(session)]
+        found = [_told(library, one, one.key == chosen) for one in models.listed(session)]
     decided = sum(not pair.tie for pair in pairs)
-    wanted = GOOD_START * len(judged) // 2
+    wanted, capped = wanted_pairs(len(judged), total, len({pair.annotator for pair in pairs}))
     return {
         "criteria": criteria,
         "criterion": criterion,
@@ -74,6 +81,7 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
         "total": total,
         "enough": decided >= models.FEWEST_PAIRS,
         "missing": max(0, wanted - len(pairs)),
+        "all_of_them": capped,
         "models": found,
         **_training(library),
     }
@@ -91,19 +99,24 @@ def _training(library: Library) -> dict[str, Any]:
         "job": job,
         "idle": chosen if made and chosen is not None and chosen.key != made else None,
         "running": job.state in jobs.OPEN,
-        "accuracy": accuracy_curves(job.log),
+        "accuracy": accuracy_curves(job.log, over=job.state not in jobs.OPEN),
         "loss": loss_curves(job.log),
         "box": (WIDTH, HEIGHT),
     }
 
 
-def _told(model: tables.Model, chosen: bool) -> dict[str, Any]:
+def _told(library: Library, model: tables.Model, chosen: bool) -> dict[str, Any]:
     """A model as the pages show it."""
-    summary = model.summary
-    accuracy = summary.get("accuracy")
-    controls = [
-        {"name": models.RULES.get(name, name), "share": share} for name, share in summary.get("controls", {}).items()
-    ]
-    weak = models.outdone_by(summary)
-    told = {"row": model, "chosen": chosen, "accuracy": accuracy, "controls": controls, "weak": weak}
-    return {**summary, **told}
+    summary = models.told_of(library, model)
+    held_out = summary.get("held_out")
+    rules = (held_out or summary).get("controls") or {}
+    controls = [{"name": models.RULES.get(name, name), "share": share} for name, share in rules.items()]
+    return {
+        **summary,
+        "row": model,
+        "chosen": chosen,
+        "accuracy": summary.get("accuracy"),
+        "held_out": held_out,
+        "controls": controls,
+        "weak": models.outdone_by(summary),
+    }
