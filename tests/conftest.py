@@ -24,6 +24,10 @@ from typing import IO, Any
 import av
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("toprock", deadline=None)  # machines are busy, and not alike
+settings.load_profile("toprock")
 
 TOPROCK = (sys.executable, "-m", "toprock")
 TIMEOUT_S = 300

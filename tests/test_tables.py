@@ -58,7 +58,7 @@ def assert_read_or_refused(read, file):
 
 
 @pytest.mark.parametrize("read", HEADS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts, st.booleans())
 def test_a_text_is_read_or_refused(file, read, text, headed):
     file.write_bytes(((HEADS[read] + "\n" if headed else "") + text).encode())
@@ -66,7 +66,7 @@ def test_a_text_is_read_or_refused(file, read, text, headed):
 
 
 @pytest.mark.parametrize("read", HEADS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_bytes_are_read_or_refused(file, read, data):
     file.write_bytes(data)
@@ -74,7 +74,7 @@ def test_bytes_are_read_or_refused(file, read, data):
 
 
 @pytest.mark.parametrize(("read", "write"), [(read_manifest, write_manifest), (read_pairs, write_pairs)])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts)
 def test_what_can_be_read_survives_being_written(file, read, write, text):
     file.write_bytes(f"{HEADS[read]},note\na,b,,,c\n{text}".encode())

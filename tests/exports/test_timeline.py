@@ -181,7 +181,7 @@ def test_what_the_page_says_label_studio_needs_is_what_the_tasks_fit():
     assert {tag.get("value") for tag in tree.iter("Label")} == {"Best moment", "Worst moment"}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example(ident="\ud800", performer="", label="best", at=0.0, long=0.0)
 @given(
     ident=names, performer=names, label=st.sampled_from(["best", "worst"]), at=st.floats(0, 1e5), long=st.floats(0, 9)

@@ -123,7 +123,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.npy"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged_bytes_are_read_or_refused(tmp_path_factory, whole, name, changes):
     path = tmp_path_factory.getbasetemp() / name

@@ -130,7 +130,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEP, max_size=14))
 def test_a_refresh_equals_one_made_anew(tmp_path_factory, steps):
     place = tmp_path_factory.mktemp("any")

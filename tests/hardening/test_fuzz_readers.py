@@ -34,7 +34,7 @@ def whole(tmp_path_factory):
 def test_a_damaged_file_is_read_or_refused(name, whole):
     file = whole(name)
 
-    @settings(max_examples=12 if name.startswith(SLOW) else 80, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=12 if name.startswith(SLOW) else 80, derandomize=True, database=None)
     @given(st.integers(0, 2**32))
     def check(seed):
         file.put(mangled(file.data, READERS[name].form, random.Random(seed)))
