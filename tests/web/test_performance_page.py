@@ -217,6 +217,13 @@ def test_comments_stand_at_their_second_and_are_text(tab, own_room, shelf):
     assert page.locator("#author").input_value() == "<b>Rae</b>"
     page.locator(".said-mark").click()
     assert page.evaluate(NOW) == pytest.approx(2.5, abs=0.05)
+    assert page.locator("#said time").get_attribute("datetime") == f"{kept.created.isoformat(timespec='seconds')}Z"
+    page.locator("#said [aria-label^=Change]").click()
+    page.locator("#said textarea").fill(f"{HOSTILE} late")
+    page.locator("#said textarea").press("Control+Enter")
+    until(page, "document.activeElement.getAttribute('aria-label') === 'Change the comment at 0:02.5'")
+    assert page.locator("#said .words").inner_text() == f"{HOSTILE} late" and page.title() != "broken into"
+    assert comments.of(own_room.library, shelf.keys["bo"])[0].text == f"{HOSTILE} late"
     page.locator("#said [aria-label^=Delete]").click()
     page.locator("#ask [data-yes]").click()
     page.locator("#said-none").wait_for()

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from toprock.library import catalogue, jobs, models
 from toprock.library.library import Library
-from toprock.performance import VIDEO_SUFFIXES
+from toprock.performance import READ_SUFFIXES
 from toprock.web.depends import TheLibrary
 from toprock.web.rendering import page, visitor_of
 
@@ -57,6 +57,6 @@ def _view(library: Library, search: str, state: str, sort: str, start: int) -> d
         "anything": bool(found.total or search or state),
         "model": model,
         "busy": open_jobs > 0,
-        "suffixes": " ".join(sorted(VIDEO_SUFFIXES)),
+        "suffixes": " ".join(READ_SUFFIXES),
         "days": catalogue.retention_days(library),
     }

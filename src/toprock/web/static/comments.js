@@ -26,16 +26,22 @@ export function comments({ data, stage, timeline }) {
 
   const jump = (comment) => { stage.seek(comment.time_s); };
   const line = (comment) => {
-    const row = element("li"), time = element("button", "at", room.clock(comment.time_s, true)), bin = element("button", "press quiet");
-    const head = element("p", "head"), name = element("bdi", "", comment.author);
-    time.type = bin.type = "button";
+    const row = element("li"), time = element("button", "at", room.clock(comment.time_s, true));
+    const pen = element("button", "press quiet"), bin = element("button", "press quiet");
+    const head = element("p", "head"), name = element("bdi", "", comment.author), day = element("time", "soft", room.day(comment.created));
+    time.type = pen.type = bin.type = "button";
+    day.dateTime = comment.created;
+    pen.setAttribute("aria-label", "Change the comment at " + room.clock(comment.time_s, true));
+    pen.title = "Change";
+    pen.append(icon("pen"));
+    pen.addEventListener("click", () => reword(comment, row));
     time.addEventListener("click", () => jump(comment));
     time.setAttribute("aria-label", "Go to " + room.clock(comment.time_s, true));
     bin.setAttribute("aria-label", "Delete the comment at " + room.clock(comment.time_s, true));
     bin.title = "Delete";
     bin.append(icon("bin"));
     bin.addEventListener("click", () => remove(comment));
-    head.append(time, name, bin);
+    head.append(time, name, day, pen, bin);
     const said = element("p", "words", comment.text);
     said.dir = "auto";
     row.append(head, said);
@@ -56,8 +62,36 @@ export function comments({ data, stage, timeline }) {
     data.comments.sort((a, b) => a.time_s - b.time_s || a.id - b.id);
     list.replaceChildren(...data.comments.map(line));
     none.hidden = data.comments.length > 0;
+    document.querySelectorAll("[data-with-comments]").forEach((part) => { part.hidden = !data.comments.length; });
     track.hidden = !timeline || !data.comments.length;
     if (timeline) marks.replaceChildren(...data.comments.map(mark));
+  };
+  const reword = (comment, row) => {
+    const form = element("form", "reword"), field = element("textarea"), buttons = element("p", "buttons");
+    const keep = element("button", "strong", "Save"), leave = element("button", "quiet", "Cancel");
+    const back = () => { show(); list.querySelector(`[data-comment="${comment.id}"] [aria-label^=Change]`).focus(); };
+    leave.type = "button";
+    field.value = comment.text;
+    field.maxLength = 4000;
+    field.required = true;
+    field.setAttribute("aria-label", "Comment at " + room.clock(comment.time_s, true));
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+      if (event.key === "Escape") back();
+    });
+    leave.addEventListener("click", back);
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      keep.disabled = true;
+      try {
+        Object.assign(comment, await room.call("PATCH", "/comments/" + comment.id, { text: field.value.trim() }));
+        back();
+      } catch (problem) { room.toast(problem.message, true); keep.disabled = false; }
+    });
+    buttons.append(keep, leave);
+    form.append(field, buttons);
+    row.querySelector(".words").replaceWith(form);
+    field.focus();
   };
   const remove = async (comment) => {
     const told = comment.text.length > 120 ? comment.text.slice(0, 120) + "…" : comment.text;

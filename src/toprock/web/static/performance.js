@@ -144,12 +144,14 @@ if (model) model.addEventListener("change", () => {
   found.searchParams.set("model", model.value);
   location.assign(found);
 });
-const pictures = document.getElementById("pictures");
-if (pictures) pictures.addEventListener("change", () => document.querySelectorAll("[data-report]").forEach((link) => {
+const pictures = document.getElementById("pictures"), remarks = document.getElementById("remarks");
+const report = () => document.querySelectorAll("[data-report]").forEach((link) => {
   const found = new URL(link.href);
   found.searchParams.set("pictures", pictures.value);
+  found.searchParams.set("remarks", remarks.checked);
   link.href = found;
-}));
+});
+for (const choice of [pictures, remarks]) if (choice) choice.addEventListener("change", report);
 document.querySelectorAll("[data-slow]").forEach((link) => link.addEventListener("click", () => room.toast(link.dataset.slow)));
 
 // A job that was asked for here: followed until it ends.

@@ -37,6 +37,7 @@ const room = (() => {
     setTimeout(() => made.remove(), bad ? 9000 : 4000);
   };
 
+  const day = (time) => new Date(time).toLocaleDateString(undefined, { dateStyle: "medium" });
   const copy = async (text, told) => {
     try { await navigator.clipboard.writeText(text); } catch {
       const field = document.createElement("textarea");
@@ -104,5 +105,12 @@ const room = (() => {
     } catch { /* the next look will tell */ }
   }, 5000);
 
-  return { call, toast, copy, ask, clock, headers };
+  // Times are sent as UTC, and told as clocks here show them.
+  const tell = () => document.querySelectorAll('time[datetime$="Z"]').forEach((time) => {
+    time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  });
+  tell();
+  document.addEventListener("htmx:afterSwap", tell);
+
+  return { call, toast, copy, ask, clock, day, headers };
 })();
