@@ -64,11 +64,14 @@ def test_nothing_to_show():
     assert find_moments([segment(0, 5, 0.0)]) == ()
 
 
-def test_where_all_of_it_was_bad_moments_are_what_was_worse_than_the_rest():
-    dull = [segment(t, t + 1, -1.0) for t in range(30)]
-    segments = [*dull, segment(8, 9, -3.0), segment(20, 21, -2.0)]
+@pytest.mark.parametrize("length_s", [1.0, 0.533])
+@pytest.mark.parametrize("value", [-1.0, -0.7])
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 0.02])
+def test_where_all_of_it_was_bad_moments_are_what_was_worse_than_the_rest(length_s, value, noise):
+    rng = np.random.default_rng(0)
+    dull = [segment(t * length_s, (t + 1) * length_s, value * (1 + noise * rng.normal())) for t in range(40)]
     assert find_moments(dull) == ()
-    moments = find_moments(segments)
+    moments = find_moments([*dull, segment(8, 9, -3.0), segment(20, 21, -2.5)])
     assert {m.kind for m in moments} == {"worst"}
     assert [round(m.start_s) for m in moments] == [8, 20]
     assert sum(m.end_s - m.start_s for m in moments) < 4

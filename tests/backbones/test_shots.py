@@ -36,6 +36,19 @@ def test_two_still_scenes_joined_are_two_shots():
     assert cuts(timed([texture(0)] * 9 + [texture(1)] * 9)) == [0, 9]
 
 
+@pytest.mark.parametrize("canvas", [(128, 228), (128, 400), (300, 128)])
+def test_bars_beside_a_picture_hide_no_cut(canvas):
+    """As of a picture of a phone in a wide one, and the other way round."""
+
+    def between_bars(picture):
+        shown = np.zeros((*canvas, 3), np.uint8)
+        y, x = (canvas[0] - 100) // 2, (canvas[1] - 100) // 2
+        shown[y : y + 100, x : x + 100] = picture[:100, :100]
+        return shown
+
+    assert cuts(timed([between_bars(texture(seed)) for seed in (0, 1) for _ in range(9)])) == [0, 9]
+
+
 def test_the_same_place_with_the_performer_elsewhere_and_the_light_changed():
     first = disc_video(lambda t: (0.4, 0.4), np.arange(10) / FPS, radius=0.3)
     second = disc_video(lambda t: (1.2, 0.6), np.arange(10) / FPS, radius=0.3)

@@ -27,9 +27,28 @@ def test_the_interval_says_that_twelve_performances_tell_little_however_many_pai
     assert high - low > 0.15
 
 
-def test_a_dozen_performances_all_right_are_not_certain():
-    found = ranked_right({ident: float(n) for n, ident in enumerate(IDS)}, PAIRS)
+def test_a_dozen_performances_all_right_are_not_certain_and_no_less_than_with_one_wrong():
+    scores = {ident: float(n) for n, ident in enumerate(IDS)}
+    found = ranked_right(scores, PAIRS)
     assert found.accuracy == 1
-    assert found.interval == (pytest.approx(0.025 ** (1 / 12)), 1.0)
-    wrong = ranked_right({ident: -float(n) for n, ident in enumerate(IDS)}, PAIRS)
-    assert wrong.interval == (0.0, pytest.approx(1 - 0.025 ** (1 / 12)))
+    low, high = found.interval
+    assert (0.8 < low < 0.97, high) == (True, 1)
+    one_wrong = ranked_right(scores | {IDS[0]: 1.0, IDS[1]: 0.0}, PAIRS)
+    assert one_wrong.interval[0] <= low
+    wrong = ranked_right({ident: -value for ident, value in scores.items()}, PAIRS)
+    assert (wrong.interval[0], wrong.interval[1] > 0.03) == (0, True)
+
+
+@pytest.mark.parametrize("count", [6, 10, 20])
+def test_intervals_of_separate_pairs_hold_the_truth(count):
+    """Coins are tossed for pairs that share no performance."""
+    rng, held, tries = np.random.default_rng(0), 0, 300
+    pairs = [Pair(f"v{n}", f"v{n + 1}") for n in range(0, count, 2)]
+    for _ in range(tries):
+        tossed = rng.random(len(pairs)) < 0.7
+        scores = {
+            i: s for p, won in zip(pairs, tossed, strict=True) for i, s in ((p.better, float(won)), (p.worse, 0.5))
+        }
+        low, high = ranked_right(scores, pairs).interval
+        held += low <= 0.7 <= high
+    assert held / tries > 0.9

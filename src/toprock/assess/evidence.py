@@ -12,6 +12,8 @@ from toprock.assess.assessment import Moment, SegmentEvidence
 
 STEP_S = 0.1
 _SHORTEST_S = 1e-3
+_CLEARLY = 1.1
+"""How many times what is usual in a performance a moment reaches at its peak."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,17 @@ def find_moments(
 
     From the strongest cell of the smoothed curve outwards as long as the evidence stays nearer to that peak than to
     zero, or to the mean of the performance where that is of the same sign: where nearly all of it raised the score, or
-    lowered it, moments are what did so more than the rest. Neighbours of one kind less than half a second apart become
-    one. Spans that carry less than a fortieth of all evidence of their sign are not worth showing.
+    lowered it, moments are what did so clearly more than the rest. Neighbours of one kind less than half a second apart
+    become one. Spans that carry less than a fortieth of all evidence of their sign are not worth showing.
     """
     borders, cells = EvidenceCurve.of(segments).grid()
     smooth = np.convolve(np.pad(cells, 2), np.full(5, 0.2), mode="valid")
     taken = np.zeros(len(cells), dtype=bool)
+    typical = float(cells[cells != 0].mean()) if cells.any() else 0.0
     found: list[Moment] = []
     kinds: tuple[tuple[Literal["best", "worst"], int], ...] = (("best", 1), ("worst", -1))
     for kind, sign in kinds:
-        usual = max(0.0, sign * float(cells.mean()))
+        usual = max(0.0, sign * typical)
         spans = _strong_spans(sign * smooth, usual, taken, most, round(longest_s / STEP_S))
         whole = np.clip(sign * cells, 0, None).sum()
         moments = []
@@ -101,7 +104,7 @@ def _strong_spans(curve: np.ndarray, usual: float, taken: np.ndarray, most: int,
             break
         left = np.where(free, curve, -np.inf)
         peak = int(np.argmax(left))
-        if left[peak] <= usual:
+        if left[peak] <= _CLEARLY * usual:
             break
         low, high = peak, peak + 1
         while high - low < longest:

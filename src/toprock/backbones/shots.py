@@ -27,6 +27,7 @@ _HISTORY = 12  # frames, 0.8 s at 15 a second
 _RECENT = 4
 _LEAST_DIFFERENCE = 3.0  # grey levels
 _CHANGED = 1.0  # grey levels
+_BLACK = 24  # grey levels, at most, of a bar
 _FLOOR = 0.3  # grey levels added to differences in ratios
 _OVER_USUAL = 1.65  # times the median of the history
 _UNEXPLAINED = 0.9
@@ -69,7 +70,7 @@ class ShotCuts:
             difference > _LEAST_DIFFERENCE
             and surprise > 1.0
             and self._over_usual(difference)
-            and self._everywhere(changed)
+            and self._everywhere(changed[_lit(np.maximum(coarse, before_coarse))])
             and _unexplained(before, grey) * self._weight(surprise) > _UNEXPLAINED
             and _unexplained(*_aligned(before, grey)) * self._weight(surprise) > _UNEXPLAINED
         )
@@ -92,10 +93,26 @@ class ShotCuts:
         return difference + _FLOOR > _OVER_USUAL * (self._usual() + _FLOOR)
 
     def _everywhere(self, changed: np.ndarray) -> bool:
-        """Whether even the parts that changed least did so by more than motion elsewhere accounts for."""
+        """Whether even the parts that changed least did so by more than motion elsewhere accounts for.
+
+        Args:
+            changed: of a picture without its bars, (height, width, 3).
+        """
+        if not changed.size:
+            return False
         parts = cv2.resize(changed.mean(2), _PARTS, interpolation=cv2.INTER_AREA)
         least = float(np.quantile(parts, _LEAST_CHANGED))
-        return least > 0.1 * float(changed.mean()) + 0.5 * self._usual() + _CHANGED
+        usual = self._usual() * _COARSE[0] * _COARSE[1] / changed[..., 0].size
+        return least > 0.1 * float(changed.mean()) + 0.5 * usual + _CHANGED
+
+
+def _lit(image: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a picture between black bars."""
+    lit = image.max(2) > _BLACK
+    rows, columns = np.flatnonzero(lit.any(1)), np.flatnonzero(lit.any(0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _unexplained(before: np.ndarray, grey: np.ndarray) -> float:

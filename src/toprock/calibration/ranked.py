@@ -42,8 +42,9 @@ def ranked_right(
 ) -> Ranked | None:
     """Measure held-out scores; None where no comparison is between two of them.
 
-    Where all are right, drawing anew tells nothing: the lower end is then the exact one of Clopper and Pearson
-    (Biometrika 26, 1934), with as many trials as there are performances. The same holds where none is.
+    Where all are right, drawing anew tells nothing: the lower end is then what it would be had the closest one been
+    wrong. The same holds where none is. The interval holds what the draw of performances changes, not what another
+    draw would have taught the rankers: of a model that has learnt nothing it is too narrow.
 
     Args:
         scores: id -> score by a ranker that had not seen it, and that it had no say in choosing.
@@ -60,17 +61,18 @@ def ranked_right(
     count = len({ident for pair in here for ident in (pair.better, pair.worse)})
     return Ranked(
         accuracy=pairwise_accuracy(scores, here),
-        interval=_interval(pair_outcomes(scores, here), here, count) if count >= _FEWEST else None,
+        interval=_interval(scores, here) if count >= _FEWEST else None,
         pairs=len(here),
         performances=count,
         controls={name: pairwise_accuracy(values, here) for name, values in (controls or {}).items()},
     )
 
 
-def _interval(right: np.ndarray, pairs: Sequence[Pair], performances: int) -> tuple[float, float]:
-    reach = 1 - 0.025 ** (1 / performances)
-    if right.min() == 1:
-        return (1 - reach, 1.0)
-    if right.max() == 0:
-        return (0.0, reach)
-    return bootstrap_interval(right, pairs)
+def _interval(scores: Mapping[str, float], pairs: Sequence[Pair]) -> tuple[float, float]:
+    right = pair_outcomes(scores, pairs)
+    same = right[0] if right.min() == right.max() and right[0] in (0, 1) else None
+    if same is not None:
+        closest = int(np.argmin([abs(scores[pair.better] - scores[pair.worse]) for pair in pairs]))
+        right[closest] = 1 - same
+    low, high = bootstrap_interval(right, pairs)
+    return (0.0 if same == 0 else low, 1.0 if same == 1 else high)
