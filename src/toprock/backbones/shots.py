@@ -1,10 +1,10 @@
 """Where a new shot begins: hard cuts, found from the frame in front alone.
 
-A frame is suspected when it differs from the one in front more than frames lately did, and when no large part of
-the picture stays nearly as it was: a performer close to the camera changes much of it, a cut all of it. A suspect is a
-cut unless optical flow can explain it: the frame in front is moved along the flow, brought to the same
-brightness and contrast, and what remains is set against the texture of the picture. Motion, shake and pans
-are explained well; another picture, even of the same room, is not.
+A frame is suspected when it differs from the one in front more than frames lately did, and when either no large part
+of the picture stays nearly as it was (a performer close to the camera changes much of it, a cut all of it), or it does
+so many times more: a jump within one view. A suspect is a cut unless optical flow can explain it: the frame in front is
+moved along the flow, brought to the same brightness and contrast, and what remains is set against the texture of the
+picture. Motion, shake and pans are explained well; another picture, even of the same room, is not.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _BLACK = 24  # grey levels, at most, of a bar
 _FLOOR = 0.3  # grey levels added to differences in ratios
 _OVER_USUAL = 1.65  # times the median of the history
 _UNEXPLAINED = 0.9
+_SUDDEN = 8.0  # times the largest recent difference: motion, even close to the camera, gathers more slowly
 _SURPRISE_CAP = 4.5  # times the largest recent difference; more says no more
 _SURPRISE_POWER = 0.7
 _LONGEST_SHIFT = 0.4  # of a side, for a pan
@@ -70,7 +71,7 @@ class ShotCuts:
             difference > _LEAST_DIFFERENCE
             and surprise > 1.0
             and self._over_usual(difference)
-            and self._everywhere(changed[_lit(np.maximum(coarse, before_coarse))])
+            and (surprise > _SUDDEN or self._everywhere(changed[_lit(np.maximum(coarse, before_coarse))]))
             and _unexplained(before, grey) * self._weight(surprise) > _UNEXPLAINED
             and _unexplained(*_aligned(before, grey)) * self._weight(surprise) > _UNEXPLAINED
         )
