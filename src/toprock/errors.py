@@ -118,6 +118,10 @@ class FeaturesError(ToprockError):
     """A feature store, or a file in it, that cannot be used."""
 
 
+class FeaturesChanged(FeaturesError):
+    """A file of features was written or removed while it was being learnt from."""
+
+
 class RecipeMismatch(FeaturesError):
     """Features were made by another recipe than the one asked for."""
 

@@ -6,8 +6,11 @@ import shutil
 
 import pytest
 
+from toprock import ranker
+from toprock.comparisons import Pair
 from toprock.errors import ModelError, NotThere
-from toprock.library import Library, catalogue, intake, jobs, models, tables, work
+from toprock.features import FeatureStore
+from toprock.library import Library, catalogue, intake, interchange, jobs, models, tables, work
 
 
 @pytest.fixture
@@ -91,3 +94,42 @@ def test_nothing_stays_of_what_is_deleted_while_it_is_looked_at(library, place, 
     assert not library.folder.thumbnail(performance).exists()
     with library.read() as session:
         assert session.get(tables.Performance, performance) is None
+
+
+def test_a_training_begins_again_where_a_performance_goes_meanwhile(library, place, monkeypatch):
+    names = [f"battle-{number:03}" for number in range(5)]
+    extracted = FeatureStore(place / "features")
+    library.store.add_recipes(*extracted.recipes)
+    with library.write() as session:
+        known = {
+            "size": 1,
+            "duration_s": 9.0,
+            "width": 9,
+            "height": 9,
+            "rate_hz": 9.0,
+            "codec": "h264",
+            "container": "mp4",
+        }
+        session.add(tables.Video(key="v", path="v.mp4", filename="v.mp4", owned=False, **known))
+        session.flush()
+        for number, name in enumerate(names):
+            library.store.write(extracted.read(name))
+            session.add(
+                tables.Performance(key=f"{number:016}", name=name, video_key="v", intervals=f"{number}-{number + 1}")
+            )
+    interchange.import_pairs(library, [Pair(a, b) for number, a in enumerate(names) for b in names[number + 1 :]])
+    short = ranker.TrainingConfig(steps=6)
+    monkeypatch.setattr(ranker, "TrainingConfig", lambda: short)
+    gone = []
+
+    class Impatient(Watch):
+        def log(self, entry):
+            if not gone:
+                gone.append(catalogue.remove(library, [f"{0:016}"]))
+
+    models.begin_training(library, name="May")
+    (job,) = waiting(library, "train")
+    result = models.train(library, job, Impatient())
+    assert gone == [1]
+    assert result["performances"] == 4
+    assert result["left_out"] == {}

@@ -14,7 +14,7 @@ from toprock import usage
 from toprock.assess.assessment import Assessment
 from toprock.calibration import ranked_right
 from toprock.comparisons import Pair
-from toprock.errors import ModelError, NotThere, Refused
+from toprock.errors import FeaturesChanged, ModelError, NotThere, Refused
 from toprock.features.recipe import Recipe
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
@@ -25,7 +25,7 @@ from toprock.library.sweeping import arriving, note_gone, sweep
 if TYPE_CHECKING:
     from toprock.library.work import Watch
     from toprock.ranker import Advance
-    from toprock.ranker.saved import ModelConfig
+    from toprock.ranker.saved import ModelConfig, SavedModel
 
 _STAGES = 10
 """Folds and members; with folds on parts of the comparisons, about twice as many."""
@@ -65,35 +65,9 @@ def begin_training(library: Library, *, criterion: str = "", name: str = "", sta
 
 def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
     """The job of a training: learn, keep the model, have it score everything, choose it if it is the first one."""
-    from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
-    from toprock.ranker.learning import FEWEST
-
     key, name, criterion = job.subject, job.payload["name"], job.payload["criterion"]
     folder = library.folder.model(key)
-    with library.read() as session:
-        pairs = pairs_of(session, criterion=criterion)
-        people = {p.name: p.performer for p in session.scalars(select(tables.Performance)) if p.performer}
-    store = library.store
-    backbones = library.backbones()
-    recipes = {recipe.stream: recipe for recipe in map(Recipe.of, backbones)}
-    start = job.payload.get("start_from")
-    started = SavedModel.load(library.folder.model(start)) if start else None
-    if started is not None:
-        recipes = started.recipes
-    watch.progress(0.0, "reading features")
-    stages = Stages(watch, _STAGES if len(pairs) < FEWEST else 2 * _STAGES)
-    model = train_from_store(
-        store,
-        pairs,
-        name=name,
-        recipes=recipes,
-        performers=people,
-        plan=Plan(training=TrainingConfig(), learning=True),
-        start_from=started,
-        skip_missing=True,
-        checkpoint=folder / "checkpoint",
-        on_advance=stages.advance,
-    )
+    model = _learnt(library, job, watch)
     model.save(folder)
     summary = summary_of(model.config)
 
@@ -107,6 +81,45 @@ def train(library: Library, job: tables.Job, watch: Watch) -> dict[str, Any]:
 
     watch.at_end(keep)
     return {"model": key, **summary}
+
+
+def _learnt(library: Library, job: tables.Job, watch: Watch, *, tries: int = 3) -> SavedModel:
+    """Learn from what is here; where people cut or delete performances meanwhile, begin again with what is left."""
+    from toprock.ranker import Plan, SavedModel, TrainingConfig, train_from_store
+    from toprock.ranker.learning import FEWEST
+
+    name, criterion = job.payload["name"], job.payload["criterion"]
+    with library.read() as session:
+        pairs = pairs_of(session, criterion=criterion)
+        people = {p.name: p.performer for p in session.scalars(select(tables.Performance)) if p.performer}
+    store = library.store
+    backbones = library.backbones()
+    recipes = {recipe.stream: recipe for recipe in map(Recipe.of, backbones)}
+    start = job.payload.get("start_from")
+    started = SavedModel.load(library.folder.model(start)) if start else None
+    if started is not None:
+        recipes = started.recipes
+    watch.progress(0.0, "reading features")
+    stages = Stages(watch, _STAGES if len(pairs) < FEWEST else 2 * _STAGES)
+    try:
+        return train_from_store(
+            store,
+            pairs,
+            name=name,
+            recipes=recipes,
+            performers=people,
+            plan=Plan(training=TrainingConfig(), learning=True),
+            start_from=started,
+            skip_missing=True,
+            checkpoint=library.folder.model(job.subject) / "checkpoint",
+            on_advance=stages.advance,
+        )
+    except FeaturesChanged:
+        if tries > 1:
+            return _learnt(library, job, watch, tries=tries - 1)
+        raise Refused(
+            "performances were cut or deleted again and again while it learnt", advice="Try again when that is done."
+        ) from None
 
 
 class Stages:

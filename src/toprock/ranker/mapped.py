@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from toprock.backbones.base import Stream
-from toprock.errors import FeaturesError
+from toprock.errors import FeaturesChanged, FeaturesError
 from toprock.features.recipe import Recipe
 from toprock.features.store import FeatureStore, PerformanceFeatures, reading
 from toprock.files import write_bytes
@@ -179,9 +179,9 @@ def file_state(file: Path | int) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def changed(path: Path) -> FeaturesError:
+def changed(path: Path) -> FeaturesChanged:
     """The error of a file that changes under a training."""
-    return FeaturesError(
+    return FeaturesChanged(
         f"{path}: was changed or removed while it was being learnt from",
         advice="Let nothing write to the store meanwhile, and run the same command again.",
     )

@@ -89,7 +89,8 @@ def moment(what: Moment, timeline: Timeline, parts: Mapping[Stream, int], top: B
         return first + measured
     lead = max(parts, key=lambda s: abs(parts[s]))
     text = f"{STREAM_NAMES[lead]} spoke most ({show(parts[lead], decimals, signed=True)})"
-    text += f", mainly through “{BRANCH_NAMES[top].lower()}”"
+    few = "few " if (top == "low") == (parts[lead] > 0) and top != "average" else ""
+    text += f", mainly through {few}“{BRANCH_NAMES[top].lower()}”"
     for other in (s for s in parts if s != lead and parts[s]):
         same = parts[other] * parts[lead] > 0
         word = "went the same way" if same else "pulled the other way"

@@ -147,7 +147,8 @@ def _title(found: Evidence) -> str:
 
 
 def _clip_name(item: Item, clip: Clip) -> str:
-    return f"{name_of(item.name)[:60]} {clip.moment.kind} {clip.moment.start_s:.1f}s.mp4"
+    at_s = clip.moment.start_s
+    return f"{name_of(item.name)[:60]} {clip.moment.kind} at {int(at_s // 60)}m{at_s % 60:04.1f}s.mp4"
 
 
 def _zipped(library: Library, item: Item, padding_s: float) -> IO[bytes]:

@@ -160,7 +160,7 @@ import { Player } from "./player.js";
       note();
     } catch (problem) {
       if (problem.status && problem.status < 500) return room.toast(problem.message, true);
-      find("[data-loading]").textContent = "The room does not answer. Trying again …";
+      find("[data-loading]").textContent = (problem.status ? problem.message : "The room does not answer.") + " Trying again …";
       if (!front.offer) open("bout");
       later();
     }

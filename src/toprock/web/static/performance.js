@@ -126,7 +126,8 @@ box.querySelector("[data-go]").addEventListener("click", async (event) => {
   event.preventDefault();
   const wrong = box.querySelector(".wrong"), value = (id) => document.getElementById(id).value;
   try {
-    await room.call("PATCH", "/performances/" + data.key, { performer: value("performer"), event: value("event"), date: value("date") });
+    const said = ["performer", "event", "date"].filter((id) => value(id) !== document.getElementById(id).defaultValue);
+    await room.call("PATCH", "/performances/" + data.key, Object.fromEntries(said.map((id) => [id, value(id)])));
     location.replace(address(stage.time));
   } catch (problem) { wrong.textContent = problem.message; wrong.hidden = false; }
 });
