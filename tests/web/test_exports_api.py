@@ -104,7 +104,7 @@ def test_one_moment_comes_as_a_clip_that_plays(ask, tmp_path):
     moment = next(m for m in ask("ami", "assessment").json["moments"] if m["kind"] == "worst")
     found = ask("ami", "clips/worst-1?padding_s=0.5")
     assert found.headers["content-type"] == "video/mp4"
-    assert found.headers["content-disposition"].endswith(f"worst%20{moment['start_s']:.1f}s.mp4")
+    assert found.headers["content-disposition"].endswith(f"worst%20at%200m{moment['start_s']:04.1f}s.mp4")
     (tmp_path / "clip.mp4").write_bytes(found.body)
     assert probe(tmp_path / "clip.mp4").duration_s == pytest.approx(moment["end_s"] - moment["start_s"] + 1, abs=0.6)
     for path in ("clips/worst-99", "clips/nonsense", "clips/worst-1?model=" + "f" * 16):

@@ -451,3 +451,30 @@ def test_pages_hold_no_style_and_no_script_of_their_own(room, shelf):
         reader = _Own()
         reader.feed(room.ask("GET", path).text)
         assert reader.found == []
+
+
+def test_leaving_with_a_comment_half_written_asks(tab, address):
+    page = tab(address("ami"))
+    until(page, SETTLED)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.locator("#text").press_sequentially("Late")
+    page.reload()
+    assert asked == ["beforeunload"]
+    page.locator("#text").fill("")
+    page.reload()
+    assert asked == ["beforeunload"]
+
+
+def test_who_performed_is_changed_without_what_another_window_said(tab, own_room, shelf):
+    url = f"{own_room.url}/performance/{shelf.keys['ami_again']}"
+    first, second = tab(url), tab(url)
+    first.locator("[data-open=describe]").click()
+    first.locator("#event").fill("From the first")
+    first.locator("#describe [data-go]").click()
+    first.locator(".facts", has_text="From the first").wait_for()
+    second.locator("[data-open=describe]").click()
+    second.locator("#performer").fill("Ami the second")
+    second.locator("#describe [data-go]").click()
+    second.locator("h1", has_text="Ami the second").wait_for()
+    assert "From the first" in second.locator(".facts").inner_text()

@@ -132,6 +132,7 @@ export function comments({ data, stage, timeline }) {
   tell();
   return {
     write: () => { stage.pause(); held = stage.time; tell(); text.focus(); },
+    unsaid: () => text.value.trim() !== "",
     writing: () => text.value.trim() !== "" || document.activeElement === text,
   };
 }

@@ -20,7 +20,7 @@ export function cutting({ data, stage }) {
   const whole = panel.querySelector("[data-whole]"), wrong = panel.querySelector(".wrong");
   const toggles = document.querySelectorAll("[data-cut]");
   let rounds = data.parts.filter((p) => p.intervals).map((p) => ({ text: p.intervals, performer: p.performer }));
-  let begun = null;
+  let begun = null, kept = JSON.stringify(rounds);
   const before = data.parts.map((p) => p.intervals), wholeOne = data.parts.find((p) => !p.intervals);
   whole.checked = !!wholeOne && rounds.length > 0;
   const length = () => stage.video.duration || data.duration_s || 1;
@@ -107,6 +107,7 @@ export function cutting({ data, stage }) {
       "Save the rounds"))) return;
     try {
       const found = await room.call("PUT", "/performances/" + data.key + "/parts", parts);
+      kept = JSON.stringify(rounds);
       location.assign("/performance/" + (found.keys.includes(data.key) ? data.key : found.keys[0]));
     } catch (problem) { wrong.textContent = problem.message; wrong.hidden = false; }
   };
@@ -120,5 +121,5 @@ export function cutting({ data, stage }) {
     stage.seek((event.clientX - frame.left) / frame.width * length());
   });
   stage.on(() => { if (!panel.hidden) draw(); });
-  return { mark, open: () => !panel.hidden };
+  return { mark, open: () => !panel.hidden, unsaved: () => !panel.hidden && JSON.stringify(rounds) !== kept };
 }

@@ -173,6 +173,7 @@ document.addEventListener("click", async (event) => {
     location.reload();
   } catch (problem) { room.toast(problem.message, true); button.disabled = false; }
 });
+addEventListener("beforeunload", (event) => { if (cut.unsaved() || talk.unsaid()) event.preventDefault(); });
 document.body.addEventListener("scored", () => {
   if (video.paused && !talk.writing() && !cut.open()) location.replace(address(stage.time));
 });
