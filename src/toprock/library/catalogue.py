@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from toprock.errors import NotThere, Refused
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
-from toprock.library.forgetting import forget
+from toprock.library.forgetting import clear_away, forget
 from toprock.library.library import Library
-from toprock.library.sweeping import note_gone, sweep
+from toprock.library.sweeping import note_gone
 from toprock.performance import Performance, format_intervals, parse_box, parse_intervals
 
 Sort = Literal["newest", "oldest", "name", "performer", "date", "length", "score", "lowest"]
@@ -87,7 +87,7 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
             forget(library, session, {p.name for p in here.values()})
         if added:
             jobs.enqueue(session, "extract", f"Look at {video.filename}", subject=video.key)
-    sweep(library)
+    clear_away(library)
     return keys
 
 
@@ -225,7 +225,7 @@ def remove(library: Library, keys: Iterable[str]) -> int:
                 session.execute(delete(tables.Video).where(tables.Video.key == video_key))
                 last.append(video_key)
         forget(library, session, {row.name for row in rows}, last)
-    sweep(library)
+    clear_away(library)
     return len(rows)
 
 
