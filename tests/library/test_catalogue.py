@@ -375,6 +375,21 @@ def test_a_manifest_names_videos_that_are_here_and_overwrites_nobody(library, cl
     assert "in another video" in intake.add_folder(library, tmp_path / "n.csv").left_out["final"]
 
 
+def test_a_manifest_with_other_spans_or_another_box_changes_none_and_says_so(library, clips, tmp_path):
+    shutil.copy(clips[0], tmp_path / "v.mp4")
+
+    def taken(intervals, box):
+        (tmp_path / "m.csv").write_text(f"id,video,intervals,start_box\nr1,v.mp4,{intervals},{box}\n")
+        return intake.add_folder(library, tmp_path / "m.csv")
+
+    (key,) = taken("0-1", "0.1 0.1 0.5 0.5").keys
+    assert taken("0.0-1.0", "0.1;0.1;0.5;0.50").kept == {}
+    assert taken("0-1", "").kept == {}
+    assert taken("0-1.5", "0.1 0.1 0.5 0.5").kept == {"r1": ["intervals"]}
+    assert taken("", "0.2 0.1 0.5 0.5").kept == {"r1": ["intervals", "start_box"]}
+    assert catalogue.get(library, key).intervals == "0-1"
+
+
 def test_the_job_tells_what_a_manifest_filled_until_that_is_deleted(library, clips, tmp_path):
     key = brought(library, clips[0], "quokka.mp4")
     (tmp_path / "m.csv").write_text(f"id,video,performer\nquokka,{clips[0]},Ann\n")
