@@ -72,7 +72,10 @@ def sweep(library: Library) -> int:
     for one in noted:
         path = resolve_inside(library.folder.root, one.path)
         with contextlib.suppress(OSError):
-            _remove(path)
+            if one.path.startswith("models/"):
+                _remove_of_model(library, one.id, path)
+            else:
+                _remove(path)
             gone.append(one.id)
     if gone:
         with library.write() as session:
@@ -89,6 +92,13 @@ def forget_old_jobs(library: Library) -> None:
         old = select(tables.Job.subject).where(tables.Job.kind == "train", tables.Job.finished < before)
         note_gone(library, session, [library.folder.model(key) for key in set(session.scalars(old)) - models])
         jobs.prune(session, videos=select(tables.Video.key), before=before)
+
+
+def _remove_of_model(library: Library, number: int, path: Path) -> None:
+    """Remove it where it still is to go: a training that is tried again goes on from what it has."""
+    with library.write() as session:
+        if session.get(tables.Gone, number) is not None:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
