@@ -19,7 +19,8 @@ from toprock.library import jobs, tables
 from toprock.library.folder import resolve_inside
 from toprock.library.library import Library
 
-_TOLD = timedelta(days=30)
+TOLD = timedelta(days=30)
+"""For how long jobs that have ended are remembered."""
 
 
 def note_gone(library: Library, session: Session, paths: Iterable[Path]) -> None:
@@ -86,7 +87,7 @@ def sweep(library: Library) -> int:
 
 def forget_old_jobs(library: Library) -> None:
     """Remove jobs that ended long ago, and what trainings that came to nothing have left."""
-    before = tables.now() - _TOLD
+    before = tables.now() - TOLD
     with library.write() as session:
         models = set(session.scalars(select(tables.Model.key)))
         old = select(tables.Job.subject).where(tables.Job.kind == "train", tables.Job.finished < before)
