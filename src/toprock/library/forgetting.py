@@ -50,7 +50,8 @@ def forget(library: Library, session: Session, gone: Names) -> None:
     """Leave nothing in the database of performances and videos that are gone; then `clear_away` does so in files."""
     others = frozenset[str]().union(*names_in(session).files.values())
     files = frozenset[str]().union(*gone.files.values()) - others
-    features = {library.store.path(name).name for name in gone.performances}
+    store = library.store
+    features = {store.path(name).name for name in gone.performances}
     jobs.forget(session, gone.performances, videos=gone.files, files=files, more=features)
     for model in session.scalars(select(tables.Model)):
         model.summary = _without(model.summary, gone.performances)
