@@ -252,7 +252,7 @@ def test_after_a_deletion_no_file_holds_the_name_while_the_library_is_open(libra
     with library.read() as session:
         told = session.get(tables.Model, "f" * 16).summary
     assert told["consistency"] == "1 couple judged both ways; 2 groups that beat each other in a ring"
-    assert told["left_out"] == {"deleted 1": "deleted since", "b": "none"}
+    assert (told["left_out"], told["left_out_gone"]) == ({"b": "none"}, 1)
     assert told["consistency"] in (library.folder.model("f" * 16) / "README.md").read_text()
     assert "such as" not in (library.folder.model("f" * 16) / "config.json").read_text()
     assert library.store.failures() == {"b": "dark"}
@@ -373,6 +373,21 @@ def test_a_manifest_names_videos_that_are_here_and_overwrites_nobody(library, cl
     assert (again.filled, again.known) == ({}, taken.known)
     (tmp_path / "n.csv").write_text("id,video,performer\nfinal,clip2.mp4,Dee\n")
     assert "in another video" in intake.add_folder(library, tmp_path / "n.csv").left_out["final"]
+
+
+def test_a_manifest_with_other_spans_or_another_box_changes_none_and_says_so(library, clips, tmp_path):
+    shutil.copy(clips[0], tmp_path / "v.mp4")
+
+    def taken(intervals, box):
+        (tmp_path / "m.csv").write_text(f"id,video,intervals,start_box\nr1,v.mp4,{intervals},{box}\n")
+        return intake.add_folder(library, tmp_path / "m.csv")
+
+    (key,) = taken("0-1", "0.1 0.1 0.5 0.5").keys
+    assert taken("0.0-1.0", "0.1;0.1;0.5;0.50").kept == {}
+    assert taken("0-1", "").kept == {}
+    assert taken("0-1.5", "0.1 0.1 0.5 0.5").kept == {"r1": ["intervals"]}
+    assert taken("", "0.2 0.1 0.5 0.5").kept == {"r1": ["intervals", "start_box"]}
+    assert catalogue.get(library, key).intervals == "0-1"
 
 
 def test_the_job_tells_what_a_manifest_filled_until_that_is_deleted(library, clips, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from toprock.comparisons import pairwise_accuracy
+from toprock.ranker.checkpoint import ids_of
 from toprock.ranker.fitting import fit
 from toprock.ranker.model import RankerConfig
 from toprock.ranker.training import PairIndex, TrainingConfig, bias, branch_scores, start, train
@@ -93,7 +94,9 @@ def test_without_a_start_an_anchor_does_nothing(toy):
 def test_a_checkpoint_of_another_start_is_not_taken(toy, first, second, tmp_path):
     rows = range(20, 40)
     undisturbed = fitted(toy, rows, steps=4, initial=[second]).members[0]
+    assert ids_of(tmp_path / "c") is None
     fitted(toy, rows, steps=4, initial=[first], checkpoint=tmp_path / "c")
+    assert ids_of(tmp_path / "c") == [toy.ids[row] for row in rows]
     after = fitted(toy, rows, steps=4, initial=[second], checkpoint=tmp_path / "c").members[0]
     assert torch.equal(weights(after), weights(undisturbed))
     fresh = fitted(toy, rows, steps=4, checkpoint=tmp_path / "c").members[0]

@@ -27,6 +27,13 @@ def test_the_bold_line_is_the_mean_of_the_groups_that_are_through():
     assert "3 groups" in drawn.sentence
 
 
+def test_what_was_begun_again_counts_from_there():
+    drawn = accuracy_curves([*log("accuracy", one=[0.5, 0.6, 0.7]), *log("accuracy", one=[0.9, 0.8])])
+    (line,) = drawn.lines
+    assert len(points(line)) == 2
+    assert "80%" in drawn.sentence
+
+
 def test_a_single_group_is_its_own_bold_line():
     (line,) = accuracy_curves(log("accuracy", one=[0.5, 0.7])).lines
     assert line.bold

@@ -111,6 +111,17 @@ def test_one_moment_comes_as_a_clip_that_plays(ask, tmp_path):
         assert ask("ami", path).status == 404
 
 
+@pytest.mark.parametrize("what", ["clips", "clips/worst-1", "report"])
+def test_where_the_disk_refuses_that_is_said_in_words(own_room, shelf, what):
+    place = own_room.library.folder.incoming
+    place.rmdir()
+    place.write_bytes(b"no folder")
+    found = own_room.ask("GET", f"/api/v1/performances/{shelf.keys['ami']}/{what}")
+    assert (found.status, found.json["error"]) == (507, "incoming: a file stands where a folder is needed")
+    place.unlink()
+    place.mkdir()
+
+
 def test_a_moment_on_its_page_offers_its_clip(tab, room, shelf):
     page = tab(f"{room.url}/performance/{shelf.keys['ami']}")
     with page.expect_download() as download:

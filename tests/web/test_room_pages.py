@@ -140,6 +140,21 @@ def test_what_the_first_folder_left_out_is_said(page, room, library, make_video,
     assert page.locator(".toast").count() == 0
 
 
+def test_what_a_manifest_could_not_change_is_said_with_what_to_do(library):
+    def told(**kept):
+        with library.write() as session:
+            number = jobs.enqueue(session, "take", "Take in", payload={"path": str(kept)})
+            jobs.get(session, number).state, jobs.get(session, number).result = "done", {"known": 9, "kept": kept}
+        with open_room(library) as room:
+            return room.ask("GET", "/jobs").text
+
+    page = told(r1=["performer"])
+    assert "what people had said stays: <bdi>r1</bdi> (performer).</p>" in page
+    page = told(r1=["intervals", "event"], r2=["start_box"], **{f"s{n}": ["date"] for n in range(4)})
+    assert "stays: <bdi>r1</bdi> (event), <bdi>s0</bdi> (date), <bdi>s1</bdi> (date) and others; spans" in page
+    assert "<bdi>r1</bdi> (intervals), <bdi>r2</bdi> (start_box). To change one, cut it on its page, or delete" in page
+
+
 FOCUS = "document.activeElement.id"
 
 

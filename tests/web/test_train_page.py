@@ -2,10 +2,11 @@
 
 import itertools
 import json
+from datetime import timedelta
 
 import pytest
 
-from toprock.library import Library, models, tables
+from toprock.library import Library, jobs, models, tables
 
 from .rooms import open_room
 from .servers import invented
@@ -44,8 +45,17 @@ def test_an_honest_figure_leads_with_its_interval_and_the_one_that_chose_is_smal
     assert own_room.ask("GET", f"/api/v1/models/{key}").json["held_out"] == held_out
 
 
-def test_of_a_model_of_an_earlier_version_its_held_out_scores_tell(own_room, shelf):
-    """Its row knows no honest figure; its folder has the scores, and the library comparisons."""
+def test_what_was_left_out_and_is_gone_is_counted(own_room, shelf):
+    left = {"deleted scenes": "dark"}
+    told(own_room, shelf.keys["model"], left_out=left, left_out_gone=2, pairs_left_out=4)
+    page = own_room.ask("GET", f"/model/{shelf.keys['model']}").text
+    words = "3 performances and 4 comparisons were left out: <bdi>deleted scenes</bdi> (dark), 2 deleted since</p>"
+    assert words in page
+
+
+@pytest.fixture
+def earlier(own_room, shelf):
+    """The model as an earlier version kept it: its row knows no honest figure, and its folder has held-out scores."""
     library, key = own_room.library, shelf.keys["model"]
     path = library.folder.model(key) / "config.json"
     config = json.loads(path.read_text())
@@ -53,19 +63,67 @@ def test_of_a_model_of_an_earlier_version_its_held_out_scores_tell(own_room, she
     with library.read() as session:
         names = [session.get(tables.Performance, shelf.keys[who]).name for who in ("ami", "bo", "ami_again")]
     config["held_out"] = dict(zip(names, (2.0, 1.0, 0.0), strict=True))
+    config["control_accuracy"] = {"duration": 0.9}
     path.write_text(json.dumps(config))
     told(own_room, key, held_out=None, accuracy=0.9, curve=[[5, 0.9]])
     text = f"{names[0]} {names[1]}\n{names[2]} {names[1]}\n{names[0]} {names[2]}\n{names[1]} {names[2]}\n".encode()
     assert own_room.ask("POST", "/api/v1/pairs", text).status == 200
+    return path
+
+
+def trained_here(room, key):
+    with room.library.write() as session:
+        jobs.enqueue(session, "train", "Train", subject=key)
+
+
+def test_of_a_model_of_an_earlier_version_its_held_out_scores_tell(own_room, shelf, earlier):
+    library, key = own_room.library, shelf.keys["model"]
+    trained_here(own_room, key)
+    kept = earlier.read_bytes()
+    earlier.write_bytes(b"\xff")
+    page = own_room.ask("GET", f"/model/{key}").text
+    assert "That figure made the choice, so it flatters, and there is no other" in page
+    earlier.write_bytes(kept)
     page = own_room.ask("GET", f"/model/{key}").text
     assert '<p class="big-figure">75<small>' in page
     assert "4 pairs of 3 performances" in page
     assert "too few performances for an interval" in page
-    path.unlink()
-    page = own_room.ask("GET", f"/model/{key}").text
-    assert "That figure made the choice, so it flatters, and there is no other" in page
+    assert "Longer or shorter alone ranks as well, if over other pairs" in page
+    assert "counted them over all comparisons that it learnt from" in page and "rank the same pairs" not in page
+    earlier.unlink()  # it was measured once, and is not again
     with library.read() as session:
-        assert not models.told_of(library, models.get(session, key))["held_out"]
+        found = models.get(session, key)
+    assert models.told_of(library, found)["held_out"]["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("days_ago", [0, 40])
+def test_a_model_that_was_brought_is_not_measured_on_names_that_mean_others(own_room, shelf, earlier, days_ago):
+    """One that was trained here is known by its job, or where that is forgotten by now, by its date."""
+    library, key = own_room.library, shelf.keys["model"]
+    config = json.loads(earlier.read_text())
+    then = tables.now() - timedelta(days=days_ago)
+    with library.write() as session:
+        models.get(session, key).created = then
+    for created, own in ((then - timedelta(days=60), False), (then, days_ago > 30)):
+        earlier.write_text(json.dumps({**config, "created": created.date().isoformat()}))
+        with library.read() as session:
+            found = models.get(session, key)
+        assert bool(models.told_of(library, found)["held_out"]) == own
+
+
+def test_pages_hold_no_connection_while_a_model_is_measured(own_room, shelf, monkeypatch):
+    """Else very many that come at once hold all that there are, and wait for each other's."""
+    real, held = models.told_of, []
+
+    def told_of(library, model):
+        held.append(library.database._engine.pool.checkedout())
+        return real(library, model)
+
+    monkeypatch.setattr(models, "told_of", told_of)
+    for path in ("/train", "/api/v1/models", "/model/{}", "/api/v1/models/{}", "/performance/{}"):
+        key = shelf.keys["ami" if "performance" in path else "model"]
+        assert own_room.ask("GET", path.format(key)).status == 200
+    assert held == [0] * 5
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from toprock.errors import NotThere, Refused
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
-from toprock.library.forgetting import forget
+from toprock.library.forgetting import Names, clear_away, forget
 from toprock.library.library import Library
-from toprock.library.sweeping import note_gone, sweep
+from toprock.library.sweeping import note_gone
 from toprock.performance import Performance, format_intervals, parse_box, parse_intervals
 
 Sort = Literal["newest", "oldest", "name", "performer", "date", "length", "score", "lowest"]
@@ -86,10 +86,10 @@ def cut(library: Library, key: str, parts: Sequence[tuple[str, str]]) -> list[st
             session.delete(p)
         session.flush()
         if here:
-            forget(library, session, {p.name for p in here.values()})
+            forget(library, session, Names.of(p.name for p in here.values()))
         if added:
             jobs.enqueue(session, "extract", f"Look at {video.filename}", subject=video.key)
-    sweep(library)
+    clear_away(library)
     return keys
 
 
@@ -215,7 +215,7 @@ def remove(library: Library, keys: Iterable[str]) -> int:
             note_gone(library, session, traces_of(library, row))
             session.delete(row)
         session.flush()
-        last = []
+        last: list[tables.Video] = []
         for video_key, video in videos.items():
             left = select(func.count()).select_from(tables.Performance).where(tables.Performance.video_key == video_key)
             if not session.scalar(left):
@@ -224,10 +224,11 @@ def remove(library: Library, keys: Iterable[str]) -> int:
                     note_gone(library, session, [library.folder.preview(video.preview)])
                 if video.owned:
                     note_gone(library, session, [library.folder.video(video.path)])
-                session.execute(delete(tables.Video).where(tables.Video.key == video_key))
-                last.append(video_key)
-        forget(library, session, {row.name for row in rows}, last)
-    sweep(library)
+                last.append(video)
+        gone = Names.of([row.name for row in rows], last)
+        session.execute(delete(tables.Video).where(tables.Video.key.in_(gone.files)))
+        forget(library, session, gone)
+    clear_away(library)
     return len(rows)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from toprock.errors import Busy, LibraryError, Refused, StorageError, ToprockError
@@ -66,7 +67,11 @@ class Database:
         """
         if self._turn is None:  # PostgreSQL does so by itself
             return
-        connection = self._engine.raw_connection()
+        try:
+            connection = self._engine.raw_connection()
+        except SQLAlchemyError:  # very many are at it
+            self.settled = False
+            return
         try:
             cursor = connection.cursor()
             cursor.execute("PRAGMA busy_timeout=0")
@@ -93,7 +98,7 @@ class Database:
         try:
             with Session(self._reader, expire_on_commit=False) as session:
                 yield session
-        except DBAPIError as problem:
+        except (DBAPIError, NoConnection) as problem:
             raise self._unusable(problem) from problem
 
     @contextlib.contextmanager
@@ -114,7 +119,7 @@ class Database:
                         session.connection()  # waits for other programs
                         self._held = False
                     yield session
-        except DBAPIError as problem:
+        except (DBAPIError, NoConnection) as problem:
             self._held = self._held or _is_locked(problem)
             raise self._unusable(problem) from problem
 
@@ -153,7 +158,7 @@ class Database:
             return Refused("something else was changed at the same moment", advice="Try it once more.")
         if isinstance(problem, DataError):  # PostgreSQL takes no zero byte, and no number beyond its column
             return Refused("a text or number in what was given cannot be kept", advice="Leave out what cannot be seen.")
-        if _is_locked(problem):
+        if _is_locked(problem) or isinstance(problem, NoConnection):
             return self._busy()
         told = str(getattr(problem, "orig", None) or problem).strip().splitlines()
         if "disk is full" in str(problem) or "No space left" in str(problem):

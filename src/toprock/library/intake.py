@@ -18,7 +18,7 @@ from toprock.library import catalogue, jobs, tables
 from toprock.library.catalogue import checked_intervals, free_name
 from toprock.library.library import Library
 from toprock.library.sweeping import arriving
-from toprock.performance import Performance, find_performances, format_intervals
+from toprock.performance import Performance, find_performances, format_intervals, parse_box
 from toprock.video import VideoInfo, probe
 
 _SUFFIXES = {"mov": ".mp4", "matroska": ".mkv", "avi": ".avi", "mpegts": ".ts"}
@@ -41,7 +41,8 @@ class Taken:
         known: ids that were here already.
         left_out: id -> why.
         filled: name of a performance that was here -> what the manifest told of it that was not known.
-        kept: name of one -> what people had said otherwise, which stays.
+        kept: name of one -> what the manifest told otherwise and stays as it was: what people had said, and its
+            `intervals` and `start_box`, since features and scores were made with these.
     """
 
     keys: list[str]
@@ -184,13 +185,14 @@ def _add_listed(
 
 
 def _fill(library: Library, key: str, performance: Performance, taken: Taken) -> None:
-    """Note what a manifest tells of a performance that is here, where nothing is known; what people said stays."""
+    """Note what a manifest tells of a performance that is here, where nothing is known; all else stays."""
     said = _row_of(performance, "")
     with library.write() as session:
         row = session.get_one(tables.Performance, key)
         told = [name for name in ("performer", "event", "date") if getattr(said, name)]
         empty = [name for name in told if not getattr(row, name)]
         other = [name for name in told if getattr(row, name) not in ("", getattr(said, name))]
+        other += [name for name, differs in _looked_at_otherwise(row, said).items() if differs]
         for name in empty:
             setattr(row, name, getattr(said, name))
     taken.known.append(performance.id)
@@ -198,6 +200,15 @@ def _fill(library: Library, key: str, performance: Performance, taken: Taken) ->
         taken.filled[row.name] = empty
     if other:
         taken.kept[row.name] = other
+
+
+def _looked_at_otherwise(row: tables.Performance, said: tables.Performance) -> dict[str, bool]:
+    """Whether a manifest gives other spans or another box than features were made with."""
+    box = said.extra.get("start_box", "")
+    return {
+        "intervals": said.intervals != row.intervals,
+        "start_box": bool(box) and parse_box(box) != parse_box(row.extra.get("start_box", "")),
+    }
 
 
 def _add_beside(

@@ -7,8 +7,10 @@ stored of features is kept, training goes on from its checkpoint, a score is rep
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
@@ -22,6 +24,7 @@ LEASE_S = 30.0
 ATTEMPTS = 3
 OPEN = ("queued", "running")
 KINDS = ("take", "extract", "train", "score")
+_GONE = "It concerned a performance that has been deleted."
 _LOST = "the process that did it was lost {times} times. The video may need more memory than there is; retry it alone."
 
 
@@ -119,7 +122,7 @@ def recover(
         query = query.where(run_out(), Job.worker.not_in(but))
     jobs = session.scalars(query).all()
     for job in jobs:
-        job.worker, job.lease = "", None
+        job.worker, job.lease, job.stage = "", None, ""
         if not blamed:
             job.attempts = max(0, job.attempts - 1)
         if job.cancel:
@@ -160,25 +163,54 @@ def cancel_all(session: Session, *, subject: str) -> None:
         cancel(session, job.id)
 
 
-def forget(session: Session, names: Collection[str], subjects: Collection[str]) -> None:
+def forget(
+    session: Session,
+    names: Collection[str],
+    *,
+    videos: Collection[str] = (),
+    files: Collection[str] = (),
+    more: Collection[str] = (),
+) -> None:
     """Leave nothing of performances that are gone in what ended jobs tell.
 
     Args:
         session: to write with.
         names: of the performances.
-        subjects: keys of videos that are gone with them.
+        videos: keys of videos that are gone with them.
+        files: names of those videos' files, where no other video is called so.
+        more: names of other files that were theirs.
     """
     ended = Job.state.not_in(OPEN)
-    session.execute(delete(Job).where(ended, Job.subject.in_(subjects)))
+    session.execute(delete(Job).where(ended, Job.subject.in_(videos)))
     titles = [f"Look at {name}" for name in names]
     session.execute(update(Job).where(Job.title.in_(titles)).values(title="Look at a video"))
+    session.execute(update(Job).where(ended, Job.stage != "").values(stage=""))
     for job in session.scalars(select(Job).where(ended)):
-        told = {what: job.result.get(what) or {} for what in ("failed", "filled", "kept")}
-        if any(not by_name.keys().isdisjoint(names) for by_name in told.values()):
-            less = {what: {k: v for k, v in by_name.items() if k not in names} for what, by_name in told.items()}
-            job.result = {**job.result, **{what: less[what] for what in told if what in job.result}}
-        if any(f"'{name}'" in job.problem for name in names):
-            job.problem = "It concerned a performance that has been deleted."
+        if job.kind == "take" and Path(str(job.payload.get("path", ""))).name in files:
+            session.delete(job)
+            continue
+        told: dict[str, Any] = {
+            what: job.result.get(what) or {} for what in ("failed", "filled", "kept") if what in job.result
+        }
+        less = {what: {k: v for k, v in by_name.items() if k not in names} for what, by_name in told.items()}
+        for name, why in less.get("failed", {}).items():
+            if _tells_of(str(why), names, [*files, *more]):
+                less["failed"][name] = _GONE
+        if less != told:
+            job.result = {**job.result, **less}
+        if _tells_of(job.problem, names, [*files, *more]):
+            job.problem = _GONE
+
+
+def _tells_of(text: str, names: Iterable[str], files: Iterable[str]) -> bool:
+    """Whether a message is about one of these: a name in quotes or ahead of a colon, or the name of a file.
+
+    >>> _tells_of("it ends early, says audit.mp4", ["it"], ["it.mp4"]), _tells_of("it.mp4: is dark", [], ["it.mp4"])
+    (False, True)
+    """
+    forms = [rf"'{re.escape(name)}'|(?<!\S){re.escape(name)}: " for name in names if name in text]
+    forms += [rf"(?<!\w){re.escape(name)}(?!\w)" for name in files if name in text and "." in name]
+    return bool(text) and any(re.search(form, text) for form in forms)
 
 
 def prune(session: Session, *, videos: Select[tuple[str]], before: datetime) -> None:
@@ -201,6 +233,9 @@ def retry(session: Session, job_id: int) -> Job:
     if job.kind == "train" and session.scalar(select(Job.id).where(Job.kind == "train", Job.state.in_(OPEN))):
         raise Refused("another training waits or runs", advice="Wait for it, or cancel it.")
     job.state, job.cancel, job.attempts, job.problem, job.finished = "queued", False, 0, "", None
+    if job.kind == "train":  # what is noted to go is gone on from after all, or begun anew
+        folder = f"models/{job.subject}"
+        session.execute(delete(tables.Gone).where(tables.Gone.path.in_([folder, f"{folder}/checkpoint"])))
     return job
 
 

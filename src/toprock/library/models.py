@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +14,14 @@ from sqlalchemy.orm import Session
 
 from toprock import usage
 from toprock.assess.assessment import Assessment
-from toprock.calibration import ranked_right
-from toprock.comparisons import Pair
-from toprock.errors import FeaturesChanged, ModelError, NotThere, Refused
+from toprock.comparisons import Pair, pairwise_accuracy
+from toprock.errors import FeaturesChanged, ModelError, NotThere, Refused, ToprockError
 from toprock.features.recipe import Recipe
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
 from toprock.library.judgments import pairs_of
 from toprock.library.library import Library
-from toprock.library.sweeping import arriving, note_gone, sweep
+from toprock.library.sweeping import TOLD, arriving, note_gone, sweep
 
 if TYPE_CHECKING:
     from toprock.library.work import Watch
@@ -185,27 +186,24 @@ def summary_of(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _held_out(config: ModelConfig, pairs: Sequence[Pair] = ()) -> dict[str, Any] | None:
-    """How many pairs of performances that rankers had not seen they put right; None where nobody has measured it.
+def _held_out(config: ModelConfig) -> dict[str, Any] | None:
+    """How many pairs of performances that rankers had not seen they put right; None where nobody has measured it."""
+    return {**config.tested.model_dump(mode="json"), "sides": _sides(config)} if config.tested is not None else None
 
-    A model of an earlier version is measured on the pairs that are given: without an interval, and its simple rules on
-    all pairs that it learnt from.
-    """
-    sides = {
+
+def _sides(config: ModelConfig) -> dict[str, Any]:
+    return {
         kind: {"accuracy": slope.accuracy, "pairs": slope.pairs, "performances": slope.performances}
         for kind, slope in config.slopes.items()
     }
-    if config.tested is not None:
-        return {**config.tested.model_dump(mode="json"), "sides": sides}
-    found = ranked_right(config.held_out, pairs)
-    if found is None:
-        return None
-    known = {"interval": None, "controls": dict(config.control_accuracy), "sides": sides}
-    return {**found.model_dump(mode="json"), **known}
 
 
 def told_of(library: Library, model: tables.Model) -> dict[str, Any]:
-    """A model's summary; of one that an earlier version trained, with what its folder tells beyond it."""
+    """A model's summary. One that an earlier version trained here is measured once, on the comparisons that are here.
+
+    It is `earlier` then: there is no interval, and its simple rules are over all pairs that it learnt from. No session
+    may be open: this begins its own.
+    """
     from pydantic import ValidationError
 
     from toprock.ranker.saved import ModelConfig
@@ -215,19 +213,59 @@ def told_of(library: Library, model: tables.Model) -> dict[str, Any]:
     try:
         text = (library.folder.model(model.key) / "config.json").read_text(encoding="utf-8")
         config = ModelConfig.model_validate_json(text)
-    except (OSError, ValidationError):
+    except (OSError, ValueError, ValidationError):
         return model.summary
     if "tested" in config.model_fields_set:  # by this version, which found nothing that had chosen nothing
         return model.summary
     with library.read() as session:
-        pairs = pairs_of(session, criterion=model.criterion)
-    return {**model.summary, "held_out": _held_out(config, pairs)}
+        found = (
+            _measured(config, pairs_of(session, criterion=model.criterion)) if _is_own(session, model, config) else {}
+        )
+    if not found:
+        return model.summary
+    with contextlib.suppress(ToprockError), library.write() as session:
+        row = session.get(tables.Model, model.key)
+        if row is not None:
+            row.summary = {**row.summary, "held_out": found}
+    return {**model.summary, "held_out": found}
+
+
+def _measured(config: ModelConfig, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How many pairs the scores of a model of an earlier version put right that were held out; empty without any."""
+    here = [pair for pair in pairs if not pair.tie and pair.better in config.held_out and pair.worse in config.held_out]
+    if not here:
+        return {}
+    return {
+        "accuracy": pairwise_accuracy(config.held_out, here),
+        "interval": None,
+        "pairs": len(here),
+        "performances": len({name for pair in here for name in (pair.better, pair.worse)}),
+        "controls": dict(config.control_accuracy),
+        "sides": _sides(config),
+        "earlier": True,
+    }
+
+
+def _is_own(session: Session, model: tables.Model, config: ModelConfig) -> bool:
+    """Whether a model was trained here: names mean nothing to one that was brought.
+
+    Its job says so; where that may be forgotten by now, its own date, which one that was brought has from elsewhere.
+    """
+    job = select(tables.Job.id).where(tables.Job.kind == "train", tables.Job.subject == model.key)
+    if session.scalars(job).first() is not None:
+        return True
+    try:
+        off = abs(model.created.date() - date.fromisoformat(config.created))
+    except ValueError:
+        return False
+    return model.created < tables.now() - TOLD and off <= timedelta(days=1)  # its own is local time
 
 
 def outdone_by(summary: Mapping[str, Any]) -> str:
     """The simple rule, in words, that alone ranks as many comparisons right as a model does; empty where none does.
 
-    Both are measured on the same held-out comparisons, where the model knows them. The rule's direction was fitted to
+    Both are measured on the same held-out comparisons, where the model knows them; else the rule is on all that it
+    learnt from. The rule's direction was fitted to
     them, and the model was not: it is to beat it all the same.
 
     >>> outdone_by({"held_out": {"accuracy": 0.67, "controls": {"duration": 0.79, "cut_rate": 0.5}}})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -17,8 +18,9 @@ from toprock.errors import ToprockError
 from toprock.files import tidy
 from toprock.library import catalogue, jobs, tables
 from toprock.library.bounds import Bounds
+from toprock.library.forgetting import clear_away
 from toprock.library.library import DATABASE, Library
-from toprock.library.sweeping import forget_old_jobs, sweep
+from toprock.library.sweeping import forget_old_jobs
 from toprock.machine import cores, memory_of
 
 _LOOK_S = 0.5
@@ -99,8 +101,12 @@ class Supervisor:
             for worker in self._workers:
                 with contextlib.suppress(ToprockError, OSError):
                     self._look_at(worker)
-            with contextlib.suppress(ToprockError):
+            try:
                 self._tidy()
+            except ToprockError:
+                pass  # the database is busy, or the disk full
+            except Exception:  # whatever it is, jobs go on, and so does the rest of this at its next turn
+                traceback.print_exc()
             self._over.wait(_LOOK_S)
 
     def _look_at(self, worker: _Worker) -> None:
@@ -192,7 +198,7 @@ class Supervisor:
             if self._clock.steady():
                 catalogue.expire(self._library)
             forget_old_jobs(self._library)
-            sweep(self._library)
+            clear_away(self._library)
         if not self._library.database.settled:
             self._library.database.settle()
         with self._library.read() as session:

@@ -19,7 +19,8 @@ from toprock.library import jobs, tables
 from toprock.library.folder import resolve_inside
 from toprock.library.library import Library
 
-_TOLD = timedelta(days=30)
+TOLD = timedelta(days=30)
+"""For how long jobs that have ended are remembered."""
 
 
 def note_gone(library: Library, session: Session, paths: Iterable[Path]) -> None:
@@ -72,7 +73,10 @@ def sweep(library: Library) -> int:
     for one in noted:
         path = resolve_inside(library.folder.root, one.path)
         with contextlib.suppress(OSError):
-            _remove(path)
+            if one.path.startswith("models/"):
+                _remove_of_model(library, one.id, path)
+            else:
+                _remove(path)
             gone.append(one.id)
     if gone:
         with library.write() as session:
@@ -83,12 +87,19 @@ def sweep(library: Library) -> int:
 
 def forget_old_jobs(library: Library) -> None:
     """Remove jobs that ended long ago, and what trainings that came to nothing have left."""
-    before = tables.now() - _TOLD
+    before = tables.now() - TOLD
     with library.write() as session:
         models = set(session.scalars(select(tables.Model.key)))
         old = select(tables.Job.subject).where(tables.Job.kind == "train", tables.Job.finished < before)
         note_gone(library, session, [library.folder.model(key) for key in set(session.scalars(old)) - models])
         jobs.prune(session, videos=select(tables.Video.key), before=before)
+
+
+def _remove_of_model(library: Library, number: int, path: Path) -> None:
+    """Remove it where it still is to go: a training that is tried again goes on from what it has."""
+    with library.write() as session:
+        if session.get(tables.Gone, number) is not None:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from toprock.errors import ToprockError
 from toprock.files import AGAIN
 from toprock.library import jobs, tables
+from toprock.library.forgetting import Names, clear_away, forget_since, names_in
 from toprock.library.library import DATABASE, Library
-from toprock.library.sweeping import sweep
 from toprock.library.work import Stopped, do
 from toprock.shortage import lacking
 
@@ -115,7 +115,10 @@ def work(library: Library, worker: str, kinds: tuple[str, ...], over: threading.
 def _do(library: Library, job: tables.Job, worker: str) -> None:
     beat = Beat(library, job, worker)
     state, problem = "", ""
+    before = Names(frozenset(), {})
     try:
+        with library.read() as session:
+            before = names_in(session)
         result = do(library, job, beat)
     except Stopped:
         state = "cancelled"
@@ -132,10 +135,10 @@ def _do(library: Library, job: tables.Job, worker: str) -> None:
             jobs.finish(session, job.id, worker, state, problem=problem)
         else:
             beat.done(session, result)
+        forget_since(library, session, before)
 
     _finish(library, finish)
-    with contextlib.suppress(ToprockError):
-        sweep(library)  # what it was gone on from
+    clear_away(library)  # what it was gone on from, and what was deleted meanwhile
 
 
 def _finish(library: Library, change: Callable[[Session], None]) -> None:

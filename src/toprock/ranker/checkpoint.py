@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,18 @@ class Checkpoint:
     Args:
         folder: where it lies; None keeps nothing.
         digest: names the inputs; a folder of other inputs is started afresh.
+        ids: of the performances that are learnt from, for `ids_of`.
     """
 
-    def __init__(self, folder: Path | None, digest: str) -> None:
+    def __init__(self, folder: Path | None, digest: str, ids: Sequence[str] = ()) -> None:
         self._team = team()
         self.folder = folder = folder if self._team.first else None
         if folder is not None and folder.is_dir() and self._read("inputs") != digest:
             self.clear()
         if folder is not None and not folder.is_dir():
             self._write("inputs", digest)
+        if folder is not None and ids and self._read("ids") is None:
+            self._write("ids", list(ids))
 
     def result(self, stage: str) -> Any:
         """What a finished stage left, or None."""
@@ -101,16 +105,25 @@ class Checkpoint:
             return None
 
     def _read(self, name: str) -> Any:
-        path = self.folder / f"{name}.json" if self.folder else None
-        if path is None or not path.is_file():
-            return None
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return found["value"] if found["check"] == checksum({}, json.dumps(found["value"])) else None
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
+        return _value_in(self.folder / f"{name}.json") if self.folder else None
 
     def _write(self, name: str, value: Any) -> None:
         if self.folder is not None:
             kept = {"value": value, "check": checksum({}, json.dumps(value))}
             write_bytes(self.folder / f"{name}.json", json.dumps(kept).encode())
+
+
+def ids_of(folder: Path) -> list[str] | None:
+    """The performances that a training learns from whose checkpoint lies here; None where it does not say."""
+    found = _value_in(folder / "ids.json")
+    return found if isinstance(found, list) else None
+
+
+def _value_in(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found["value"] if found["check"] == checksum({}, json.dumps(found["value"])) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

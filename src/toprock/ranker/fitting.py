@@ -93,7 +93,7 @@ def fit(
         on_advance: called after every step.
     """
     inputs = (data, ids, groups, pairs, model, config, steps, initial)
-    keep = Checkpoint(checkpoint, _digest(*inputs) if team().first and checkpoint is not None else "")
+    keep = Checkpoint(checkpoint, _digest(*inputs) if team().first and checkpoint is not None else "", ids)
     choice, curve = Choice(steps or 0), None
     if steps is None:
         begin = partial(start, initial=next(iter(initial), None), build=build)

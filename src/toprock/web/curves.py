@@ -98,7 +98,10 @@ def _stages(log: Iterable[Mapping[str, Any]], what: str) -> list[_Points]:
     for entry in log:
         if what in entry:
             share = float(entry["step"]) / max(1.0, float(entry.get("total") or 1))
-            stages.setdefault(str(entry["stage"]), []).append((min(1.0, share), float(entry[what])))
+            points = stages.setdefault(str(entry["stage"]), [])
+            if points and share <= points[-1][0]:
+                points.clear()  # the stage was begun again
+            points.append((min(1.0, share), float(entry[what])))
     return [points for points in stages.values() if len(points) > 1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -88,7 +88,7 @@ def clip(library: TheLibrary, key: str, moment: str, padding_s: Padding = 1.0, m
             advice="best-1 is the best one, worst-1 the worst; an assessment says how many there are.",
         )
     item = Item(replace(found.assessment, moments=(wanted,)), catalogue.performance_of(library, found.performance))
-    with tempfile.TemporaryDirectory(dir=library.folder.incoming) as folder:
+    with _aside(library) as folder:
         (cut,) = cut_clips(item, folder, padding_s=padding_s, limits=library.limits)
         content = cut.file.read_bytes()
     headers = {"content-disposition": attachment(_clip_name(item, cut))}
@@ -122,8 +122,8 @@ def _remark(comment: tables.Comment) -> Remark:
 
 def report_answer(library: Library, write: Callable[[Path], None], format: ReportFormat, title: str) -> Response:
     """What `write` writes as a report; the file itself is gone before it is sent."""
-    with tempfile.TemporaryDirectory(dir=library.folder.incoming) as folder:
-        path = Path(folder) / f"report.{format}"
+    with _aside(library) as folder:
+        path = folder / f"report.{format}"
         write(path)
         content = path.read_bytes()
     headers = {"content-disposition": attachment(f"{title}.{format}", shown=True)}
@@ -153,19 +153,29 @@ def _clip_name(item: Item, clip: Clip) -> str:
 
 def _zipped(library: Library, item: Item, padding_s: float) -> IO[bytes]:
     """The clips in a file without a name: whatever happens, nothing of it stays."""
-    archive = tempfile.TemporaryFile(dir=library.folder.incoming)  # noqa: SIM115 - whoever sends it closes it
-    folder = Path(tempfile.mkdtemp(dir=library.folder.incoming))
+    with storage_errors(library.folder.incoming):
+        archive = tempfile.TemporaryFile(dir=library.folder.incoming)  # noqa: SIM115 - whoever sends it closes it
     try:
-        with storage_errors(folder), zipfile.ZipFile(archive, "w") as made:
+        with _aside(library) as folder, zipfile.ZipFile(archive, "w") as made:
             for clip in cut_clips(item, folder, padding_s=padding_s, limits=library.limits):
                 made.write(clip.file, _clip_name(item, clip))
                 clip.file.unlink()
     except BaseException:
         archive.close()
         raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return archive
+
+
+@contextlib.contextmanager
+def _aside(library: Library) -> Iterator[Path]:
+    """A folder for what is sent and not kept; it is gone after the block.
+
+    Raises:
+        StorageError: the disk is full, or cannot be written or read.
+    """
+    place = library.folder.incoming
+    with storage_errors(place), tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

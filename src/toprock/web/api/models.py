@@ -34,8 +34,8 @@ class Wanted(BaseModel):
 def listed(library: TheLibrary) -> list[dict[str, Any]]:
     """All models, the newest first."""
     with library.read() as session:
-        chosen = setting(session, "model")
-        return [_model(library, model, chosen) for model in models.listed(session)]
+        chosen, found = setting(session, "model"), models.listed(session)
+    return [_model(library, model, chosen) for model in found]
 
 
 @router.post("/models", status_code=202)
@@ -56,7 +56,8 @@ def bring(request: Request, library: TheLibrary, place: Place) -> dict[str, Any]
 def one(library: TheLibrary, key: str) -> dict[str, Any]:
     """One model and what is told of it."""
     with library.read() as session:
-        return _model(library, models.get(session, key), setting(session, "model"))
+        found, chosen = models.get(session, key), setting(session, "model")
+    return _model(library, found, chosen)
 
 
 @router.post("/models/{key}/choose")

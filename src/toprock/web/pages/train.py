@@ -69,7 +69,7 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
         judged = {name for pair in pairs for name in (pair.better, pair.worse)}
         total = catalogue.total(session)
         chosen = setting(session, "model")
-        found = [_told(library, one, one.key == chosen) for one in models.listed(session)]
+        found = models.listed(session)
     decided = sum(not pair.tie for pair in pairs)
     wanted, capped = wanted_pairs(len(judged), total, len({pair.annotator for pair in pairs}))
     return {
@@ -82,7 +82,7 @@ def _view(library: Library, criterion: str) -> dict[str, Any]:
         "enough": decided >= models.FEWEST_PAIRS,
         "missing": max(0, wanted - len(pairs)),
         "all_of_them": capped,
-        "models": found,
+        "models": [_told(library, one, one.key == chosen) for one in found],
         **_training(library),
     }
 
