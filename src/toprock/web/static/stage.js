@@ -1,7 +1,7 @@
 // A video that keeps to the spans of a performance: seek, step by frames, slow down, loop.
+import { faster } from "./speeds.js";
 import { Steps } from "./steps.js";
 
-const SPEEDS = [0.25, 0.5, 1, 2];
 const NEAR = 0.04;
 
 export class Stage {
@@ -63,10 +63,7 @@ export class Stage {
 
   get speed() { return this.video.playbackRate; }
   set speed(value) { this.video.playbackRate = value; }
-  faster(by) {
-    const at = SPEEDS.reduce((best, v, i) => (Math.abs(v - this.speed) < Math.abs(SPEEDS[best] - this.speed) ? i : best), 0);
-    this.speed = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at + by))];
-  }
+  faster(by) { this.speed = faster(this.speed, by); }
 
   run() {
     cancelAnimationFrame(this.waiting);
