@@ -21,6 +21,11 @@ CLICK_TO_PICTURE = """async (id) => {
   return (performance.now() - before) / 1000;
 }"""
 
+ONLY_VIDEOS = """
+  HTMLVideoElement.prototype.webkitEnterFullscreen = Element.prototype.requestFullscreen;
+  delete Element.prototype.requestFullscreen;
+"""
+
 
 @pytest.fixture
 def address(room, shelf):
@@ -401,6 +406,18 @@ def test_what_is_said_of_a_moment_does_not_stand_on_the_picture(tab, address, ro
     page.wait_for_timeout(50)
     screen, box = page.locator("#video").bounding_box(), caption.bounding_box()
     assert box["height"] > 20 and box["y"] >= screen["y"] + screen["height"] - 1
+
+
+def test_where_only_a_video_gets_the_whole_screen_it_does_and_of_two_neither(tab, address, shelf):
+    page = tab(address("ami"))
+    page.add_init_script(ONLY_VIDEOS)
+    page = tab(page.url)
+    until(page, SETTLED)
+    page.locator("[data-do=full]").click()
+    until(page, "document.fullscreenElement === document.getElementById('video')")
+    page = tab(address("ami").replace("/performance/", "/compare?a=") + f"&b={shelf.keys['bo']}")
+    assert page.locator("[data-do]").count() == 6 and page.locator("[data-do=full]").count() == 0
+    page.keyboard.press("f")
 
 
 def test_a_performance_is_deleted_from_its_page_when_that_is_meant(tab, own_room, shelf):
