@@ -83,6 +83,24 @@ def test_links_open_the_page_at_a_moment_and_at_a_time(tab, address, room, shelf
     assert page.locator(".notice").count() == 0
 
 
+def test_what_cannot_be_copied_is_shown_to_be_copied_by_hand(tab, address):
+    page = tab(address("ami"))
+    page.add_init_script("delete Navigator.prototype.clipboard")
+    page = tab(address("ami", "?t=2"))
+    page.locator("[data-link]").click()
+    page.locator(".toast").wait_for()
+    assert page.locator("dialog[open]").count() == 0
+    page.evaluate("document.execCommand = () => false")
+    page.locator("[data-link]").click()
+    field = page.locator("dialog[open] input")
+    assert field.input_value() == address("ami", "?t=2.0")
+    assert page.evaluate("getSelection().toString()") == field.input_value()
+    assert page.locator(".toast").count() == 1
+    page.keyboard.press("Escape")
+    until(page, "document.activeElement === document.querySelector('[data-link]')")
+    assert page.locator("dialog[open]").count() == 0
+
+
 def test_a_link_to_a_moment_of_a_model_that_is_gone_opens_at_its_second_and_says_so(tab, address):
     page = tab(address("ami", f"?moment=worst-1&model={'f' * 16}&t=3.3"))
     until(page, SETTLED)
