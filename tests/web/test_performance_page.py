@@ -21,6 +21,11 @@ CLICK_TO_PICTURE = """async (id) => {
   return (performance.now() - before) / 1000;
 }"""
 
+ONLY_VIDEOS = """
+  HTMLVideoElement.prototype.webkitEnterFullscreen = Element.prototype.requestFullscreen;
+  delete Element.prototype.requestFullscreen;
+"""
+
 
 @pytest.fixture
 def address(room, shelf):
@@ -76,6 +81,24 @@ def test_links_open_the_page_at_a_moment_and_at_a_time(tab, address, room, shelf
     page.get_by_role("button", name="Copy a link to this time").click()
     assert page.evaluate("navigator.clipboard.readText()") == address("ami", "?t=2.2")
     assert page.locator(".notice").count() == 0
+
+
+def test_what_cannot_be_copied_is_shown_to_be_copied_by_hand(tab, address):
+    page = tab(address("ami"))
+    page.add_init_script("delete Navigator.prototype.clipboard")
+    page = tab(address("ami", "?t=2"))
+    page.locator("[data-link]").click()
+    page.locator(".toast").wait_for()
+    assert page.locator("dialog[open]").count() == 0
+    page.evaluate("document.execCommand = () => false")
+    page.locator("[data-link]").click()
+    field = page.locator("dialog[open] input")
+    assert field.input_value() == address("ami", "?t=2.0")
+    assert page.evaluate("getSelection().toString()") == field.input_value()
+    assert page.locator(".toast").count() == 1
+    page.keyboard.press("Escape")
+    until(page, "document.activeElement === document.querySelector('[data-link]')")
+    assert page.locator("dialog[open]").count() == 0
 
 
 def test_a_link_to_a_moment_of_a_model_that_is_gone_opens_at_its_second_and_says_so(tab, address):
@@ -401,6 +424,18 @@ def test_what_is_said_of_a_moment_does_not_stand_on_the_picture(tab, address, ro
     page.wait_for_timeout(50)
     screen, box = page.locator("#video").bounding_box(), caption.bounding_box()
     assert box["height"] > 20 and box["y"] >= screen["y"] + screen["height"] - 1
+
+
+def test_where_only_a_video_gets_the_whole_screen_it_does_and_of_two_neither(tab, address, shelf):
+    page = tab(address("ami"))
+    page.add_init_script(ONLY_VIDEOS)
+    page = tab(page.url)
+    until(page, SETTLED)
+    page.locator("[data-do=full]").click()
+    until(page, "document.fullscreenElement === document.getElementById('video')")
+    page = tab(address("ami").replace("/performance/", "/compare?a=") + f"&b={shelf.keys['bo']}")
+    assert page.locator("[data-do]").count() == 6 and page.locator("[data-do=full]").count() == 0
+    page.keyboard.press("f")
 
 
 def test_a_performance_is_deleted_from_its_page_when_that_is_meant(tab, own_room, shelf):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,15 @@ SHOWN = """() => {
   for (let bit = 0; bit < 12; bit += 1) if (pen.getImageData(10 * bit + 5, 5, 1, 1).data[0] > 125) number += 1 << bit;
   return number;
 }"""
+SILENT = """(() => {
+  const videos = HTMLVideoElement.prototype, tell = videos.requestVideoFrameCallback;
+  videos.requestVideoFrameCallback = function (told) {
+    window.speak = () => {
+      videos.requestVideoFrameCallback = tell;
+      this.requestVideoFrameCallback((now, picture) => { window.spoken = true; told(now, picture); });
+    };
+  };
+})()"""
 STILL = "!document.querySelector('.still') && !document.getElementById('video').seeking"
 
 
@@ -85,3 +95,21 @@ def test_steps_that_are_asked_for_faster_than_they_come_are_all_made_and_a_jump_
     page.keyboard.press("Home")
     until(page, STILL)
     assert page.evaluate("document.getElementById('video').currentTime") == pytest.approx(0, abs=0.01)
+
+
+def test_where_pictures_are_not_told_of_steps_go_by_an_even_distance_at_once(tab, key_and_room):
+    _, spans, room = key_and_room
+    page = tab(f"{room.url}/performance/{spans}")
+    page.add_init_script(SILENT)
+    tab(page.url)
+    until(page, f"document.getElementById('video').readyState >= 2 && {STILL}")
+    times_s, began_s = [], time.monotonic()
+    for key in ",...,":
+        stepped(page, key)
+        times_s.append(page.evaluate("document.getElementById('video').currentTime"))
+    assert time.monotonic() - began_s < 3  # five of them, the first of which waited in vain
+    assert times_s == pytest.approx([0.551, 0.551 + 1 / 30, 0.551 + 2 / 30, 1.101, 0.649], abs=0.002)
+    page.evaluate("speak()")
+    assert stepped(page, ".") == 10
+    until(page, "window.spoken")
+    assert [stepped(page, key) for key in "..,"] == [11, 12, 11]

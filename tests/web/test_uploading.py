@@ -140,6 +140,28 @@ def test_what_is_cancelled_when_all_of_it_was_sent_is_taken_away_again(page, lib
     assert begun == ["late.mp4"] and brought(library) == [] and nothing_lies_around(library)
 
 
+def test_only_that_an_upload_begins_ends_or_fails_is_said_aloud(page):
+    page.evaluate("""() => {
+      window.said = [];
+      const watch = new MutationObserver((changes) => {
+        const text = changes[0].target.closest("[aria-live], [role=status]").textContent;
+        if (text && text !== said.at(-1)) said.push(text);
+      });
+      for (const live of document.querySelectorAll("[aria-live], [role=status]"))
+        watch.observe(live, { childList: true, characterData: true, subtree: true });
+    }""")
+    network(page, SLOW)
+    page.evaluate(DROP, [["large.mp4"], LARGE])
+    until(page, "/^[1-9].* %/.test(document.querySelector('.upload span').textContent)")
+    assert page.evaluate("said") == ["large.mp4 is being uploaded."]
+    page.get_by_role("button", name="Cancel the upload of large.mp4").click()
+    network(page, FAST)
+    page.evaluate(DROP, [["broken.mp4"], [1, 2, 3]])
+    page.locator(".upload.bad").wait_for()
+    _, began, failed = page.evaluate("said")
+    assert began == "broken.mp4 is being uploaded." and failed.startswith("broken.mp4: ") and len(failed) > 30
+
+
 def test_what_failed_says_why_until_it_is_closed(page, library):
     page.evaluate(DROP, [["broken.mp4"], [1, 2, 3]])
     page.locator(".upload.bad").wait_for()

@@ -52,10 +52,7 @@ const turn = (mode) => {
   pair.turn(mode);
   for (const b of bar.querySelectorAll("[data-step]")) b.setAttribute("aria-pressed", String(b.dataset.step === mode));
 };
-const act = transport(bar, pair, {
-  before: () => next(-1), after: () => next(1), loop: () => loop(),
-  full: () => (document.fullscreenElement ? document.exitFullscreen() : document.querySelector(".stage").requestFullscreen().catch(() => {})),
-});
+const act = transport(bar, pair, { before: () => next(-1), after: () => next(1), loop: () => loop() });
 document.querySelector("[data-link]").addEventListener("click", () => {
   const found = new URL(location.href);
   found.hash = "";

@@ -2,6 +2,7 @@
 (() => {
   const uploads = document.getElementById("uploads"), files = document.getElementById("files");
   const list = document.getElementById("performances");
+  const say = (text) => { document.getElementById("uploads-said").textContent = text; }; // aloud; the end is a toast
   let waiting = [], going = 0, brought = 0;
 
   // Shows what is here now; resolves to whether the page is loaded anew, as it is where an empty library has become one.
@@ -65,6 +66,7 @@
       stop.setAttribute("aria-label", "Close what is said of " + file.name);
       stop.disabled = false;
       bar.remove();
+      say(file.name + ": " + text);
       end();
     };
     request.onabort = gone;
@@ -96,6 +98,8 @@
     next();
   };
   const bring = (found) => {
+    if (!found.length) return;
+    say(found.length === 1 ? found[0].name + " is being uploaded." : found.length + " videos are being uploaded.");
     for (const file of found) waiting.push(row(file));
     next();
     next();

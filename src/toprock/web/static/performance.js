@@ -89,8 +89,7 @@ const light = () => {
 };
 
 const bar = document.querySelector(".transport"), screen = document.querySelector(".screen");
-const whole = () => (document.fullscreenElement ? document.exitFullscreen() : document.querySelector(".stage").requestFullscreen().catch(() => {}));
-const act = transport(bar, stage, { before: () => next(-1), after: () => next(1), loop: () => loop(), full: whole });
+const act = transport(bar, stage, { before: () => next(-1), after: () => next(1), loop: () => loop() });
 document.querySelector("[data-link]").addEventListener("click", () => room.copy(String(address(stage.time)), "A link to " + room.clock(stage.time, true) + " is copied."));
 screen.addEventListener("click", (event) => { if (event.target === video) stage.toggle(); });
 const round = document.querySelector("[data-round]"), sum = (of) => data.spans.reduce((all, [a, b]) => all + of(a, b), 0);

@@ -1,7 +1,8 @@
 // One video with its own time: only the spans that count, as if they were one piece.
+import { faster } from "./speeds.js";
 import { Steps } from "./steps.js";
 
-const SPEEDS = [0.25, 0.5, 1, 2], WORDS = { 0.25: "¼×", 0.5: "½×", 2: "2×" };
+const WORDS = { 0.25: "¼×", 0.5: "½×", 2: "2×" };
 
 export class Player {
   constructor(figure) {
@@ -102,10 +103,7 @@ export class Player {
     if (this.spans && this.video.readyState >= 1) this.steps.step(count, held);
   }
 
-  faster(by) {
-    const at = SPEEDS.indexOf(this.video.playbackRate) + by;
-    this.video.playbackRate = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at))];
-  }
+  faster(by) { this.video.playbackRate = faster(this.video.playbackRate, by); }
 
   play() {
     this.steps.stop();

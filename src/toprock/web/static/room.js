@@ -39,15 +39,28 @@ const room = (() => {
 
   const day = (time) => new Date(time).toLocaleDateString(undefined, { dateStyle: "medium" });
   const copy = async (text, told) => {
+    let copied = true;
     try { await navigator.clipboard.writeText(text); } catch {
-      const field = document.createElement("textarea");
+      const field = document.createElement("textarea"), focused = document.activeElement;
       field.value = text;
       document.body.append(field);
       field.select();
-      document.execCommand("copy");
+      copied = document.execCommand("copy");
       field.remove();
+      if (focused) focused.focus();
     }
-    toast(told);
+    if (copied) toast(told); else byHand(text);
+  };
+  const byHand = (text) => {
+    const make = (tag, values, ...inner) => { const made = Object.assign(document.createElement(tag), values); made.append(...inner); return made; };
+    const field = make("input", { type: "text", readOnly: true, autofocus: true, value: text });
+    const close = make("p", { className: "buttons" }, make("button", { className: "strong" }, "Close"));
+    const box = make("dialog", { ariaLabel: "Copy it by hand" }, make("form", { method: "dialog" }, make("h2", {}, "Copy it by hand"), field, close));
+    field.setAttribute("aria-label", "What to copy");
+    box.addEventListener("close", () => box.remove());
+    document.body.append(box);
+    box.showModal();
+    field.select();
   };
 
   const ask = (title, text, yes) => new Promise((resolve) => {

@@ -1,7 +1,7 @@
 // A video that keeps to the spans of a performance: seek, step by frames, slow down, loop.
+import { faster } from "./speeds.js";
 import { Steps } from "./steps.js";
 
-const SPEEDS = [0.25, 0.5, 1, 2];
 const NEAR = 0.04;
 
 export class Stage {
@@ -63,10 +63,7 @@ export class Stage {
 
   get speed() { return this.video.playbackRate; }
   set speed(value) { this.video.playbackRate = value; }
-  faster(by) {
-    const at = SPEEDS.reduce((best, v, i) => (Math.abs(v - this.speed) < Math.abs(SPEEDS[best] - this.speed) ? i : best), 0);
-    this.speed = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at + by))];
-  }
+  faster(by) { this.speed = faster(this.speed, by); }
 
   run() {
     cancelAnimationFrame(this.waiting);
@@ -91,12 +88,21 @@ export class Stage {
   }
 }
 
+// All of the screen for a stage, or back; where only a video gets it (iPhones), for its one video; undefined where there is none.
+function full(box) {
+  if (box.requestFullscreen) return () => (document.fullscreenElement ? document.exitFullscreen() : box.requestFullscreen()).catch(() => {});
+  const [video, another] = box.querySelectorAll("video");
+  return video.webkitEnterFullscreen && !another ? () => { if (video.readyState) video.webkitEnterFullscreen(); } : undefined;
+}
+
 // The buttons of a transport bar, for anything that plays like a `Stage`.
 export function transport(bar, stage, does) {
   const act = {
     play: () => stage.toggle(), back: (event) => stage.step(-1, event?.repeat), forward: (event) => stage.step(1, event?.repeat),
-    mute: () => { stage.video.muted = !stage.video.muted; }, ...does,
+    mute: () => { stage.video.muted = !stage.video.muted; },
+    full: full(bar.closest(".stage")), ...does,
   };
+  if (!act.full) bar.querySelector("[data-do=full]").remove();
   bar.addEventListener("mousedown", (event) => { if (event.target.closest("button")) event.preventDefault(); });
   bar.addEventListener("click", (event) => {
     const speed = event.target.closest("[data-speed]"), button = event.target.closest("[data-do]");
