@@ -167,3 +167,19 @@ def test_what_failed_says_why_until_it_is_closed(page, library):
     page.locator(".upload.bad").wait_for()
     page.get_by_role("button", name="Close what is said of broken.mp4").click()
     assert page.locator(".upload").count() == 0 and brought(library) == [] and nothing_lies_around(library)
+
+
+def test_of_many_that_failed_all_are_closed_at_once_and_what_was_here_is_no_failure(page, library, videos):
+    content = [*(videos / "one.mp4").read_bytes()]
+    page.evaluate(DROP, [["jam.mp4"], content])
+    page.locator(".tile").wait_for()
+    page.evaluate(DROP, [["again.mp4"], content])
+    page.locator(".toast", has_text="again.mp4: this video is here already").wait_for()
+    close = page.get_by_role("button", name="Close all 4 that were left out")
+    for number in range(4):
+        assert not close.is_visible()
+        page.evaluate(DROP, [[f"broken{number}.mp4"], [1, 2, number]])
+        page.locator(".upload.bad").nth(number).wait_for()
+    close.click()
+    assert page.locator(".upload").count() == 0 and not close.is_visible()
+    assert brought(library) == ["jam.mp4"]

@@ -3,7 +3,7 @@
   const uploads = document.getElementById("uploads"), files = document.getElementById("files");
   const list = document.getElementById("performances");
   const say = (text) => { document.getElementById("uploads-said").textContent = text; }; // aloud; the end is a toast
-  let waiting = [], going = 0, brought = 0;
+  let waiting = [], going = 0, brought = 0, known = [];
 
   // Shows what is here now; resolves to whether the page is loaded anew, as it is where an empty library has become one.
   const refresh = async () => {
@@ -16,6 +16,15 @@
     if (found.total) location.reload();
     return found.total > 0;
   };
+
+  // Of many that failed all are closed with one button.
+  const all = document.getElementById("uploads-close");
+  const tidy = () => {
+    const bad = uploads.querySelectorAll(".bad");
+    all.hidden = bad.length < 4;
+    all.textContent = "Close all " + bad.length + " that were left out";
+  };
+  all.addEventListener("click", () => { uploads.querySelectorAll(".bad").forEach((made) => made.remove()); tidy(); });
 
   const row = (file) => {
     const made = document.createElement("div"), name = document.createElement("b"), state = document.createElement("span");
@@ -57,7 +66,7 @@
       state.textContent = "is taken away again";
       return undefined;
     };
-    const end = () => { one.abort = () => made.remove(); resolve(); };
+    const end = () => { one.abort = () => { made.remove(); tidy(); }; resolve(); };
     const gone = () => { made.remove(); end(); };
     const fail = (text) => {
       made.classList.add("bad");
@@ -66,6 +75,7 @@
       stop.setAttribute("aria-label", "Close what is said of " + file.name);
       stop.disabled = false;
       bar.remove();
+      tidy();
       say(file.name + ": " + text);
       end();
     };
@@ -79,6 +89,10 @@
         brought += 1;
         gone();
       } else if (one.cancelled) gone();
+      else if (request.status === 409 && found && found.error) {
+        known.push(file.name + ": " + found.error + ".");
+        gone();
+      }
       else fail(found && found.error ? found.error + ". " + (found.advice || "") : "The upload failed. Try it again.");
     };
     request.onerror = () => (one.cancelled ? gone() : fail("The upload broke off. Bring it again."));
@@ -90,10 +104,14 @@
     going += 1;
     await send(waiting.shift());
     going -= 1;
-    if (!going && !waiting.length && brought) {
-      room.toast(brought === 1 ? "One video is here." : brought + " videos are here.");
+    if (!going && !waiting.length) {
+      if (known.length) room.toast(known.length === 1 ? known[0] : known.length + " were here already.", known.length === 1);
+      if (brought) {
+        room.toast(brought === 1 ? "One video is here." : brought + " videos are here.");
+        refresh();
+      }
       brought = 0;
-      refresh();
+      known = [];
     }
     next();
   };
