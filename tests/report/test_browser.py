@@ -271,6 +271,8 @@ def test_cards_are_whole_in_print_and_controls_are_gone(browser: Any, two: Path,
             kept = "e => getComputedStyle(e).breakInside"
             for name in (".card", ".hero", ".person", ".cautions"):
                 assert set(page.locator(name).evaluate_all(f"all => all.map({kept})")) <= {"avoid"}
+            for row in page.locator(".row").all():  # names take 8rem of a page
+                assert row.evaluate("e => getComputedStyle(e).gridTemplateColumns.split(' ')[0]") == "96px"
             assert page.locator(".keys:visible, .skip:visible, .scrub:visible, .back:visible").count() == 0
 
 

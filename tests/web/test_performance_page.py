@@ -369,6 +369,13 @@ def test_a_file_that_does_not_play_gets_a_copy_that_does(tab, own_room, shelf, m
     assert own_room.ask("POST", f"/api/v1/performances/{key}/look?preview=true").status == 409
 
 
+PLAYHEAD_BELOW_LABEL = """(() => {
+  const boxes = [".label.net", ".playhead", "[data-plot]"].map((name) => document.querySelector(name));
+  const [label, playhead, plot] = boxes.map((element) => element.getBoundingClientRect());
+  return label.bottom <= playhead.top + 1 && playhead.top <= plot.top + 1;
+})()"""
+
+
 @pytest.mark.parametrize("name", ["long", "bo", "round_one", "new"])
 def test_nothing_is_wider_than_a_phone(browser, room, shelf, name):
     page = browser.new_page(viewport={"width": 375, "height": 780})
@@ -376,6 +383,17 @@ def test_nothing_is_wider_than_a_phone(browser, room, shelf, name):
     page.locator("html[data-ready]").wait_for(state="attached")
     page.evaluate("document.querySelector('[data-cut]').click()")
     assert page.evaluate("document.documentElement.scrollWidth") == 375
+    if page.locator(".label.net").count():
+        until(page, PLAYHEAD_BELOW_LABEL)
+    page.close()
+
+
+def test_on_paper_the_timeline_has_most_of_the_width(browser, room, shelf):
+    page = browser.new_page(viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    page.goto(f"{room.url}/performance/{shelf.keys['ami']}")
+    page.locator("html[data-ready]").wait_for(state="attached")
+    assert page.locator("[data-plot]").bounding_box()["width"] > 0.7 * 718
     page.close()
 
 

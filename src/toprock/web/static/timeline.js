@@ -27,6 +27,8 @@ export class Timeline {
     this.under.hidden = true;
     this.over.append(this.under, this.head);
     chart.append(this.over);
+    const stack = this.plot.closest(".stack"); // on phones the label stands above it
+    new ResizeObserver(() => { this.over.style.top = stack.offsetTop + "px"; }).observe(chart);
     this.handle = this.slider(label);
     this.watch();
     this.place(this.start);
