@@ -10,7 +10,7 @@ demo: .venv/.runtime ## Render battles, learn, evaluate, and write a report
 	$(BIN)/toprock demo --out demo
 
 test: .venv/.tools ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/.tools ## Lint, check types and format
 	$(BIN)/ruff check .
