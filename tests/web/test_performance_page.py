@@ -393,7 +393,8 @@ def test_on_paper_the_timeline_has_most_of_the_width(browser, room, shelf):
     page.emulate_media(media="print")
     page.goto(f"{room.url}/performance/{shelf.keys['ami']}")
     page.locator("html[data-ready]").wait_for(state="attached")
-    assert page.locator("[data-plot]").bounding_box()["width"] > 0.7 * 718
+    plot, chart = page.locator("[data-plot]").bounding_box(), page.locator("[data-chart]").bounding_box()
+    assert plot["width"] > 0.75 * chart["width"]
     page.close()
 
 
