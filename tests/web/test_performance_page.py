@@ -84,9 +84,8 @@ def test_links_open_the_page_at_a_moment_and_at_a_time(tab, address, room, shelf
 
 
 def test_what_cannot_be_copied_is_shown_to_be_copied_by_hand(tab, address):
-    page = tab(address("ami"))
-    page.add_init_script("delete Navigator.prototype.clipboard")
     page = tab(address("ami", "?t=2"))
+    page.evaluate("delete Navigator.prototype.clipboard")
     page.locator("[data-link]").click()
     page.locator(".toast").wait_for()
     assert page.locator("dialog[open]").count() == 0
