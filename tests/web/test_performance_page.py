@@ -84,9 +84,8 @@ def test_links_open_the_page_at_a_moment_and_at_a_time(tab, address, room, shelf
 
 
 def test_what_cannot_be_copied_is_shown_to_be_copied_by_hand(tab, address):
-    page = tab(address("ami"))
-    page.add_init_script("delete Navigator.prototype.clipboard")
     page = tab(address("ami", "?t=2"))
+    page.evaluate("delete Navigator.prototype.clipboard")
     page.locator("[data-link]").click()
     page.locator(".toast").wait_for()
     assert page.locator("dialog[open]").count() == 0
@@ -393,7 +392,8 @@ def test_on_paper_the_timeline_has_most_of_the_width(browser, room, shelf):
     page.emulate_media(media="print")
     page.goto(f"{room.url}/performance/{shelf.keys['ami']}")
     page.locator("html[data-ready]").wait_for(state="attached")
-    assert page.locator("[data-plot]").bounding_box()["width"] > 0.7 * 718
+    plot, chart = page.locator("[data-plot]").bounding_box(), page.locator("[data-chart]").bounding_box()
+    assert plot["width"] > 0.75 * chart["width"]
     page.close()
 
 
