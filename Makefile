@@ -4,13 +4,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TOPROCK_SHARED ?= ../shared
 JIGSAWS := --data $(TOPROCK_SHARED)/data/jigsaws --pairs $(TOPROCK_SHARED)/data/epic-skills
 
-.PHONY: demo test check format bench hardening sbom clean
+.PHONY: demo test test-long check format bench hardening sbom clean
 
 demo: .venv/.runtime ## Render battles, learn, evaluate, and write a report
 	$(BIN)/toprock demo --out demo
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: .venv/.tools ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m 'not long'
+
+test-long: .venv/.tools ## Run those that take long: kills, storms, clusters, whole journeys
+	$(PYTEST) -m long
 
 check: .venv/.tools ## Lint, check types and format
 	$(BIN)/ruff check .

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 def quiet(*arguments: object, given: str = "") -> dict[str, Any]:
     """What `quiet.py` found."""

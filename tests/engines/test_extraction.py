@@ -25,6 +25,8 @@ from toprock.video import Limits
 sys.path.insert(0, str(Path(__file__).parents[1] / "backbones"))
 from checkpoints import make_checkpoint
 
+pytestmark = pytest.mark.long
+
 VIDEOS = 12
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from toprock.comparisons import read_pairs
 from toprock.engines import LocalEngine
@@ -13,6 +14,8 @@ from toprock.evaluate.space import Settings, read_space
 from toprock.evaluate.sweep import sweep
 from toprock.features import FeatureStore, PerformanceFeatures, Recipe
 from toprock.features.store import StreamFeatures
+
+pytestmark = pytest.mark.long
 
 
 def test_a_search_on_a_cluster_is_that_of_this_machine(cluster, tmp_path):

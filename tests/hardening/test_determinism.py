@@ -15,6 +15,8 @@ from toprock.performance import Performance
 sys.path.insert(0, str(Path(__file__).parents[1] / "backbones"))
 from checkpoints import make_checkpoint
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def bench(place, tmp_path_factory):

@@ -8,6 +8,8 @@ from hardening.chapter import Scale
 from hardening.chapters import faults
 from hardening.machines import mounts, ready_commands
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def scale(tmp_path):

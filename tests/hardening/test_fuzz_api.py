@@ -11,6 +11,8 @@ from hardening.chapter import Scale
 from hardening.chapters import fuzz_api
 from tests.web import shelf
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def built(place, tmp_path_factory):

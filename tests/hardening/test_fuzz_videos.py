@@ -25,6 +25,7 @@ def test_every_kind_of_damage_damages_and_its_seed_does_it_again(kind, monkeypat
     assert sum(copy != data for copy in copies) >= 15
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", range(4))
 def test_damaged_films_end_in_pictures_or_in_one_named_error(share, tmp_path):
     names = NAMES[share::4]

@@ -1,7 +1,11 @@
 """The chapter on kills, on a small scale."""
 
+import pytest
+
 from hardening.chapter import Scale
 from hardening.chapters import kills
+
+pytestmark = pytest.mark.long
 
 
 def test_what_is_killed_at_random_moments_ends_as_if_undisturbed(tmp_path):

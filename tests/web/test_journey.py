@@ -19,6 +19,8 @@ import pytest
 
 from toprock.synthetic import render_performances
 
+pytestmark = pytest.mark.long
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 AXE_RUN = "axe.run({rules}).then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)]))"

@@ -16,6 +16,8 @@ from toprock.library import Library, judgments, tables
 
 from .servers import Client, invented, serving
 
+pytestmark = pytest.mark.long
+
 JUDGES, ANSWERS = 20, {"sqlite": 12, "postgres": 6}
 
 
