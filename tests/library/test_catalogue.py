@@ -154,6 +154,7 @@ def test_a_battle_is_cut_into_rounds(library, clips):
         ([("0-1", ""), ("0-1", "")], "same span"),
         ([("5-9", "")], "ends at 9 s"),
         ([("soon", "")], "not a span"),
+        ([("1-1.01", "")], "shorter than 0.2 s"),
     ):
         with pytest.raises(Refused, match=why):
             catalogue.cut(library, again[0], parts)

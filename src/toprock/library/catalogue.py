@@ -23,7 +23,7 @@ Sort = Literal["newest", "oldest", "name", "performer", "date", "length", "score
 SORTS: tuple[Sort, ...] = get_args(Sort)
 STATES = ("new", "ready", "failed")
 SHORTEST_S = 0.2
-"""A span of a video that is shorter is nobody's performance."""
+"""What is shorter is nobody's performance."""
 
 
 @dataclass(frozen=True)
@@ -320,8 +320,8 @@ def checked_intervals(text: str, video: tables.Video) -> str:
         spans = parse_intervals(text)
     except ValueError as problem:
         raise Refused(str(problem), advice="Write seconds, as in 12.0-45.5;60-70.") from None
-    if any(end - start < SHORTEST_S for start, end in spans):
-        raise Refused(f"a span is shorter than {SHORTEST_S:g} s", advice="Nothing is to be seen in so little time.")
+    if spans and sum(end - start for start, end in spans) < SHORTEST_S:
+        raise Refused(f"that is shorter than {SHORTEST_S:g} s", advice="Nothing is to be seen in so little time.")
     if spans and video.duration_s is not None and spans[-1][1] > video.duration_s + 1.0:
         raise Refused(
             f"the span ends at {spans[-1][1]:g} s, and the video at {video.duration_s:.1f} s",
