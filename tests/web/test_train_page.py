@@ -53,6 +53,13 @@ def test_what_was_left_out_and_is_gone_is_counted(own_room, shelf):
     assert words in page
 
 
+def as_kept_before(library, key):
+    """A row from before there was such a figure."""
+    with library.write() as session:
+        model = session.get(tables.Model, key)
+        model.summary = {name: value for name, value in model.summary.items() if name != "held_out"}
+
+
 @pytest.fixture
 def earlier(own_room, shelf):
     """The model as an earlier version kept it: its row knows no honest figure, and its folder has held-out scores."""
@@ -65,7 +72,8 @@ def earlier(own_room, shelf):
     config["held_out"] = dict(zip(names, (2.0, 1.0, 0.0), strict=True))
     config["control_accuracy"] = {"duration": 0.9}
     path.write_text(json.dumps(config))
-    told(own_room, key, held_out=None, accuracy=0.9, curve=[[5, 0.9]])
+    told(own_room, key, accuracy=0.9, curve=[[5, 0.9]])
+    as_kept_before(library, key)
     text = f"{names[0]} {names[1]}\n{names[2]} {names[1]}\n{names[0]} {names[2]}\n{names[1]} {names[2]}\n".encode()
     assert own_room.ask("POST", "/api/v1/pairs", text).status == 200
     return path
@@ -106,6 +114,7 @@ def test_a_model_that_was_brought_is_not_measured_on_names_that_mean_others(own_
         models.get(session, key).created = then
     for created, own in ((then - timedelta(days=60), False), (then, days_ago > 30)):
         earlier.write_text(json.dumps({**config, "created": created.date().isoformat()}))
+        as_kept_before(library, key)
         with library.read() as session:
             found = models.get(session, key)
         assert bool(models.told_of(library, found)["held_out"]) == own

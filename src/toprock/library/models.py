@@ -204,25 +204,20 @@ def told_of(library: Library, model: tables.Model) -> dict[str, Any]:
     It is `earlier` then: there is no interval, and its simple rules are over all pairs that it learnt from. No session
     may be open: this begins its own.
     """
+    if "held_out" in model.summary or not model.summary.get("curve"):
+        return model.summary
     from pydantic import ValidationError
 
     from toprock.ranker.saved import ModelConfig
 
-    if model.summary.get("held_out") or not model.summary.get("curve"):
-        return model.summary
     try:
         text = (library.folder.model(model.key) / "config.json").read_text(encoding="utf-8")
         config = ModelConfig.model_validate_json(text)
     except (OSError, ValueError, ValidationError):
         return model.summary
-    if "tested" in config.model_fields_set:  # by this version, which found nothing that had chosen nothing
-        return model.summary
     with library.read() as session:
-        found = (
-            _measured(config, pairs_of(session, criterion=model.criterion)) if _is_own(session, model, config) else {}
-        )
-    if not found:
-        return model.summary
+        own = _is_own(session, model, config)
+        found = _measured(config, pairs_of(session, criterion=model.criterion)) if own else None
     with contextlib.suppress(ToprockError), library.write() as session:
         row = session.get(tables.Model, model.key)
         if row is not None:
@@ -230,11 +225,11 @@ def told_of(library: Library, model: tables.Model) -> dict[str, Any]:
     return {**model.summary, "held_out": found}
 
 
-def _measured(config: ModelConfig, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How many pairs the scores of a model of an earlier version put right that were held out; empty without any."""
+def _measured(config: ModelConfig, pairs: Sequence[Pair]) -> dict[str, Any] | None:
+    """How many pairs the scores of a model of an earlier version put right that were held out; None without any."""
     here = [pair for pair in pairs if not pair.tie and pair.better in config.held_out and pair.worse in config.held_out]
     if not here:
-        return {}
+        return None
     return {
         "accuracy": pairwise_accuracy(config.held_out, here),
         "interval": None,
