@@ -40,6 +40,7 @@ bench: .venv/.tools ## Print every figure that the documents claim
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/train_speed.py --full
 	$(BIN)/python benchmarks/pairing.py
+	$(BIN)/python benchmarks/held_out.py --seeds 20 --signal 0 0.3 1
 	$(BIN)/python benchmarks/room_speed.py
 	$(BIN)/python benchmarks/room_load.py
 	$(BIN)/python benchmarks/room_load.py --performances 500
