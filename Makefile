@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TOPROCK_SHARED ?= ../shared
 JIGSAWS := --data $(TOPROCK_SHARED)/data/jigsaws --pairs $(TOPROCK_SHARED)/data/epic-skills
@@ -9,7 +10,6 @@ JIGSAWS := --data $(TOPROCK_SHARED)/data/jigsaws --pairs $(TOPROCK_SHARED)/data/
 demo: .venv/.runtime ## Render battles, learn, evaluate, and write a report
 	$(BIN)/toprock demo --out demo
 
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: .venv/.tools ## Run the tests
 	$(PYTEST) -m 'not long'
 

@@ -32,8 +32,8 @@ CHAPTERS = {
 HEAD = """# Reliability
 
 What was done to break Toprock, and what came of it. `make hardening` runs every chapter and writes this page;
-`make test` runs most of the same code on a small scale. "Lost" means a result that is gone, doubled or different, a
-crash, a hang, or an error without words.
+`make test` and `make test-long` run most of the same code on a small scale. "Lost" means a result that is gone, doubled
+or different, a crash, a hang, or an error without words.
 """
 
 

@@ -164,6 +164,16 @@ def _clicks(times_s: Sequence[float], duration_s: float, *, noise: float = 0.0, 
     return sound.clip(-1, 1).astype(np.float32)
 
 
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Any]:
+    """An empty library."""
+    from toprock.library import Library
+
+    made = Library(tmp_path / "library")
+    yield made
+    made.close()
+
+
 Toprock = Callable[..., tuple[str, str]]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import fcntl
 import functools
 import hashlib
+import io
 import json
 import math
 import os
@@ -141,6 +143,16 @@ def name_of(ident: str) -> str:
     return name.encode()[: _LONGEST_NAME - 17].decode("utf-8", "ignore") + "+" + digest
 
 
+def time_in_name(time_s: float) -> str:
+    """A time of a video as a part of a name.
+
+    >>> time_in_name(75.26)
+    'at 1m15.3s'
+    """
+    minutes, tenths = divmod(round(10 * time_s), 600)
+    return f"at {minutes}m{tenths / 10:04.1f}s"
+
+
 def write_text(path: str | Path, text: str) -> None:
     """`write_bytes` of UTF-8; what is no text in the name of a file is written as its escape, which JSON reads back."""
     write_bytes(path, as_bytes(text))
@@ -201,6 +213,20 @@ def harmless(text: str) -> str:
     ("'=SUM(A1)", 'anna')
     """
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def table_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV (RFC 4180), for spreadsheets; Excel takes text for UTF-8 by the mark in front of what is not ASCII.
+
+    >>> table_text(["id", "time_s"], [["anna", 1.5]])
+    'id,time_s\\r\\nanna,1.5\\r\\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    whole = text.getvalue()
+    return whole if whole.isascii() else "\ufeff" + whole
 
 
 def is_part(path: Path) -> bool:

@@ -32,13 +32,6 @@ class Watch:
         """How far it is."""
 
 
-@pytest.fixture
-def library(tmp_path):
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
-
-
 def brought(library, clip, name="a.mp4"):
     path = library.folder.incoming / "upload"
     shutil.copy(clip, path)

@@ -6,14 +6,7 @@ import io
 import pytest
 
 from toprock.errors import NotThere, Refused
-from toprock.library import Library, comments, intake
-
-
-@pytest.fixture
-def library(tmp_path):
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
+from toprock.library import comments, intake
 
 
 @pytest.fixture

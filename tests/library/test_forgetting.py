@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from toprock.errors import Busy, Refused
 from toprock.files import write_bytes
-from toprock.library import Library, Supervisor, catalogue, intake, jobs, supervisor, tables, worker
+from toprock.library import Supervisor, catalogue, intake, jobs, supervisor, tables, worker
 from toprock.library.forgetting import Names, clear_away
 from toprock.library.sweeping import note_gone, sweep
 from toprock.ranker.checkpoint import Checkpoint
@@ -20,13 +20,6 @@ from toprock.ranker.checkpoint import Checkpoint
 from ..web.servers import invented
 
 OLD = "1 couple judged both ways (such as p000 and b)"
-
-
-@pytest.fixture
-def library(tmp_path):
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
 
 
 def told_by_a_model(library, key, *, config=None, card=OLD, left_out=None):

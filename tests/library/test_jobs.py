@@ -35,13 +35,6 @@ from toprock.library import (
 from toprock.web.serving import alone
 
 
-@pytest.fixture
-def library(tmp_path):
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
-
-
 def put(library, *titles, kind="extract"):
     with library.write() as session:
         return [jobs.enqueue(session, kind, title, subject=title) for title in titles]

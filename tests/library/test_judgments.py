@@ -21,13 +21,6 @@ from toprock.library.standings import standings
 from ..web.servers import invented
 
 
-@pytest.fixture
-def library(tmp_path):
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
-
-
 def next_offer(library: Library, annotator: str, criterion: str = "") -> tables.Offer | None:
     """The pair that an annotator is to judge now."""
     return next(iter(offers(library, annotator, criterion)), None)

@@ -10,14 +10,7 @@ from toprock import ranker
 from toprock.comparisons import Pair
 from toprock.errors import ModelError, NotThere
 from toprock.features import FeatureStore
-from toprock.library import Library, catalogue, intake, interchange, jobs, models, tables, work
-
-
-@pytest.fixture
-def library(tmp_path):
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
+from toprock.library import catalogue, intake, interchange, jobs, models, tables, work
 
 
 class Watch:

@@ -89,3 +89,9 @@ def postgres_url(postgres_server: str) -> str:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     engine.dispose()
     return postgres_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def address(room, shelf):
+    """A function that gives the address of a performance's page."""
+    return lambda name, query="": f"{room.url}/performance/{shelf.keys[name]}{query}"

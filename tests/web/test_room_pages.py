@@ -19,13 +19,6 @@ ROWS = 48
 
 
 @pytest.fixture
-def library(tmp_path) -> Iterator[Library]:
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def room(library) -> Iterator[Room]:
     with open_room(library) as found:
         yield found

@@ -27,13 +27,6 @@ def clip(make_video, tmp_path_factory):
 
 
 @pytest.fixture
-def library(tmp_path):
-    made = Library(tmp_path / "library")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def room(library):
     with open_room(library, max_upload=200_000, stall_s=0.5) as found:
         yield found

@@ -175,11 +175,12 @@ def test_of_many_that_failed_all_are_closed_at_once_and_what_was_here_is_no_fail
     page.locator(".tile").wait_for()
     page.evaluate(DROP, [["again.mp4"], content])
     page.locator(".toast", has_text="again.mp4: this video is here already").wait_for()
-    close = page.get_by_role("button", name="Close all 4 that were left out")
+    close = page.locator("#uploads-close")
     for number in range(4):
         assert not close.is_visible()
         page.evaluate(DROP, [[f"broken{number}.mp4"], [1, 2, number]])
         page.locator(".upload.bad").nth(number).wait_for()
+    assert close.inner_text() == "Close all 4 that were left out"
     close.click()
     assert page.locator(".upload").count() == 0 and not close.is_visible()
     assert brought(library) == ["jam.mp4"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from toprock.assess import BRANCHES, SegmentEvidence
 from toprock.exports.item import Item
-from toprock.files import harmless
+from toprock.files import harmless, table_text
 
 COLUMNS = ("id", "stream", "start_s", "end_s", "contribution", *BRANCHES, "attention_high", "attention_low", "moment")
 
@@ -24,12 +22,7 @@ def table(items: Sequence[Item]) -> str:
     >>> print(table([]).strip())
     id,stream,start_s,end_s,contribution,high,low,average,attention_high,attention_low,moment
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")  # as RFC 4180 has it; either sign within an id is then quoted
-    writer.writerow(COLUMNS)
-    writer.writerows(_row(item, segment) for item in items for segment in item.assessment.segments)
-    whole = text.getvalue()
-    return whole if whole.isascii() else "\ufeff" + whole
+    return table_text(COLUMNS, (_row(item, segment) for item in items for segment in item.assessment.segments))
 
 
 def _row(item: Item, segment: SegmentEvidence) -> list[str]:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from toprock.errors import NotThere, Refused
+from toprock.files import time_in_name
 from toprock.library import jobs, tables
 from toprock.library.database import set_setting, setting
 from toprock.library.forgetting import Names, clear_away, forget
@@ -332,7 +333,7 @@ def checked_intervals(text: str, video: tables.Video) -> str:
 
 def _first_second(text: str) -> str:
     spans = parse_intervals(text)
-    return f"at {int(spans[0][0] // 60)}m{spans[0][0] % 60:04.1f}s" if spans else ""
+    return time_in_name(spans[0][0]) if spans else ""
 
 
 def traces_of(library: Library, row: tables.Performance) -> list[Path]:

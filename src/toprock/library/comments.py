@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
@@ -11,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from toprock.errors import NotThere, Refused
-from toprock.files import harmless
+from toprock.files import harmless, table_text
 from toprock.library import catalogue, tables
 from toprock.library.library import Library
 
@@ -66,14 +64,11 @@ def table(library: Library, performance_key: str) -> str:
 
     Text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(("time_s", "author", "text", "date"))
-    for c in of(library, performance_key):
-        said = c.created.isoformat(timespec="seconds") + "Z"
-        writer.writerow((f"{c.time_s:.2f}", harmless(c.author), harmless(c.text), said))
-    whole = out.getvalue()
-    return whole if whole.isascii() else "\ufeff" + whole  # by which Excel takes it for UTF-8
+    rows = (
+        (f"{c.time_s:.2f}", harmless(c.author), harmless(c.text), c.created.isoformat(timespec="seconds") + "Z")
+        for c in of(library, performance_key)
+    )
+    return table_text(("time_s", "author", "text", "date"), rows)
 
 
 def remove(library: Library, comment_id: int) -> None:

@@ -16,7 +16,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from toprock.errors import NotThere
 from toprock.exports import EXPORTS, Clip, Item, cut_clips
-from toprock.files import as_bytes, name_of, storage_errors
+from toprock.files import as_bytes, name_of, storage_errors, time_in_name
 from toprock.library import catalogue, comments, tables
 from toprock.library.evidence import Evidence, evidence
 from toprock.library.library import Library
@@ -147,8 +147,7 @@ def _title(found: Evidence) -> str:
 
 
 def _clip_name(item: Item, clip: Clip) -> str:
-    at_s = clip.moment.start_s
-    return f"{name_of(item.name)[:60]} {clip.moment.kind} at {int(at_s // 60)}m{at_s % 60:04.1f}s.mp4"
+    return f"{name_of(item.name)[:60]} {clip.moment.kind} {time_in_name(clip.moment.start_s)}.mp4"
 
 
 def _zipped(library: Library, item: Item, padding_s: float) -> IO[bytes]:

@@ -28,7 +28,7 @@ export function comments({ data, stage, timeline }) {
   const line = (comment) => {
     const row = element("li"), time = element("button", "at", room.clock(comment.time_s, true));
     const pen = element("button", "press quiet"), bin = element("button", "press quiet");
-    const head = element("p", "head"), name = element("bdi", "", comment.author), day = element("time", "soft", room.day(comment.created));
+    const head = element("p", "head"), name = element("bdi", "", comment.author), day = element("time", "soft", room.when(comment.created));
     time.type = pen.type = bin.type = "button";
     day.dateTime = comment.created;
     pen.setAttribute("aria-label", "Change the comment at " + room.clock(comment.time_s, true));

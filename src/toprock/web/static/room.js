@@ -37,7 +37,8 @@ const room = (() => {
     setTimeout(() => made.remove(), bad ? 9000 : 4000);
   };
 
-  const day = (time) => new Date(time).toLocaleDateString(undefined, { dateStyle: "medium" });
+  // Times are sent as UTC, and told as clocks here show them.
+  const when = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   const copy = async (text, told) => {
     let copied = true;
     try { await navigator.clipboard.writeText(text); } catch {
@@ -118,12 +119,9 @@ const room = (() => {
     } catch { /* the next look will tell */ }
   }, 5000);
 
-  // Times are sent as UTC, and told as clocks here show them.
-  const tell = () => document.querySelectorAll('time[datetime$="Z"]').forEach((time) => {
-    time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  });
+  const tell = () => document.querySelectorAll('time[datetime$="Z"]').forEach((time) => { time.textContent = when(time.dateTime); });
   tell();
   document.addEventListener("htmx:afterSwap", tell);
 
-  return { call, toast, copy, ask, clock, day, headers };
+  return { call, toast, copy, ask, clock, when, headers };
 })();
